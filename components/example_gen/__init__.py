@@ -1,0 +1,1 @@
+"""ExampleGen: training and evaluation examples, generated or read from a user's files."""

@@ -1,0 +1,47 @@
+"""The ExampleGen components, as TFX names them."""
+
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
+from tfx.types import Channel, ComponentSpec, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+
+from components.example_gen.executor import PairsExecutor, SumsExecutor
+from components.example_gen.pairs import fingerprint, match_files
+from components.example_gen.settings import PairsData, SumsData
+from components.settings import to_json
+
+
+class ExampleGenSpec(ComponentSpec):
+    """Settings in, examples out; `fingerprint` is what TFX's cache sees of files outside the settings."""
+
+    PARAMETERS = {"data": ExecutionParameter(type=str), "fingerprint": ExecutionParameter(type=str)}
+    INPUTS: dict[str, ChannelParameter] = {}
+    OUTPUTS = {"examples": ChannelParameter(type=standard_artifacts.Examples)}
+
+
+class SumsExampleGen(BaseBeamComponent):
+    """Generates sums as strings: features `expression`, `answer`, and for slices `digits` and `carries`."""
+
+    SPEC_CLASS = ExampleGenSpec
+    EXECUTOR_SPEC = BeamExecutorSpec(SumsExecutor)
+
+    def __init__(self, data: SumsData):
+        super().__init__(
+            ExampleGenSpec(data=to_json(data), fingerprint="", examples=Channel(type=standard_artifacts.Examples))
+        )
+
+
+class PairsExampleGen(BaseBeamComponent):
+    """Reads a user's pairs: features `expression`, `answer`, and for slices `length` (characters of the expression)."""
+
+    SPEC_CLASS = ExampleGenSpec
+    EXECUTOR_SPEC = BeamExecutorSpec(PairsExecutor)
+
+    def __init__(self, data: PairsData):
+        super().__init__(
+            ExampleGenSpec(
+                data=to_json(data),
+                fingerprint=fingerprint(match_files(data.pattern)),
+                examples=Channel(type=standard_artifacts.Examples),
+            )
+        )

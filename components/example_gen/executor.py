@@ -1,0 +1,107 @@
+"""Executors of the ExampleGens: each turns shards into work for Beam."""
+
+import abc
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.proto import example_gen_pb2
+from tfx.types import Artifact, artifact_utils, standard_component_specs
+
+from components.example_gen import pairs, shards, sums
+from components.example_gen.settings import PairsData, SumsData
+from components.settings import from_json
+
+
+class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
+    """Writes an Examples artifact shard by shard."""
+
+    @abc.abstractmethod
+    def _shards(self, data_json: str) -> list[Any]:
+        """Returns what each shard is made from."""
+
+    @abc.abstractmethod
+    def _write(self) -> "_WriteShard":
+        """Returns the DoFn that writes a shard."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the splits `train` and `eval` of the artifact `examples` from the settings in `data`.
+
+        Raises:
+          ValueError: A split would be empty.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        artifact = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
+        artifact.split_names = artifact_utils.encode_split_names(list(shards.SPLITS))
+        sources = self._shards(exec_properties["data"])
+        write = self._write()
+        write.configure(exec_properties["data"], artifact.uri, len(sources))
+        with self._make_beam_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "Shards" >> beam.Create(list(enumerate(sources)), reshuffle=True)
+                | "Write" >> beam.ParDo(write)
+            )
+        for split in shards.SPLITS:
+            if next(shards.read_examples(artifact.uri, split), None) is None:
+                raise ValueError(
+                    f"the {split} split has no example: too few examples for data.eval_fraction; raise data.count or "
+                    "add pairs, or change data.eval_fraction"
+                )
+        examples_utils.set_payload_format(artifact, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
+        examples_utils.set_file_format(artifact, "tfrecords_gzip")
+
+
+class _WriteShard(beam.DoFn):
+    """Writes one shard: a pair of its index and what it is made from."""
+
+    def configure(self, data_json: str, examples_uri: str, count: int) -> None:
+        self._data_json, self._examples_uri, self._count = data_json, examples_uri, count
+
+    def batches(self, source: Any) -> Iterator[shards.SplitBatch]:
+        raise NotImplementedError
+
+    def process(self, element: tuple[int, Any]) -> Iterator[dict[str, int]]:
+        shard, source = element
+        yield shards.write_shard(self.batches(source), self._examples_uri, shard, self._count)
+
+
+class _WriteSumsShard(_WriteShard):
+    def batches(self, source: tuple[int, int]) -> Iterator[shards.SplitBatch]:
+        data = from_json(SumsData, self._data_json)
+        terms = sums.generate_terms(data, *source)
+        yield sums.to_record_batch(terms), sums.is_eval(data, terms)
+
+
+class _WritePairsShard(_WriteShard):
+    def batches(self, source: str) -> Iterator[shards.SplitBatch]:
+        return pairs.read_pairs(from_json(PairsData, self._data_json), source)
+
+
+class SumsExecutor(_ShardedExecutor):
+    """Generates sums; a shard is a range of example indices."""
+
+    def _shards(self, data_json: str) -> list[tuple[int, int]]:
+        data = from_json(SumsData, data_json)
+        starts = range(0, data.count, data.examples_per_shard)
+        return [(start, min(start + data.examples_per_shard, data.count)) for start in starts]
+
+    def _write(self) -> _WriteShard:
+        return _WriteSumsShard()
+
+
+class PairsExecutor(_ShardedExecutor):
+    """Reads a user's pairs; a shard is a file."""
+
+    def _shards(self, data_json: str) -> list[str]:
+        return pairs.match_files(from_json(PairsData, data_json).pattern)
+
+    def _write(self) -> _WriteShard:
+        return _WritePairsShard()

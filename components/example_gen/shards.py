@@ -1,0 +1,67 @@
+"""Shards of examples: TFRecord files of tf.Example, each written whole by one worker.
+
+A shard's name, content and order follow from the settings alone. Beam only decides which worker writes which shard, so the
+bytes are the same for every runner and number of workers, and a bundle that Beam runs again writes the same file again.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import tensorflow as tf
+from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
+SPLITS = ("train", "eval")
+
+# A batch of examples: Arrow columns of one-element lists, and which of its rows are for evaluation (bool [N]).
+SplitBatch = tuple[pa.RecordBatch, npt.NDArray[np.bool_]]
+
+
+def shard_path(examples_uri: str, split: str, shard: int, shards: int) -> str:
+    """Returns where a shard lies; the names are those that TFX's own ExampleGen gives."""
+    return os.path.join(examples_uri, f"Split-{split}", f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz")
+
+
+def write_shard(batches: Iterable[SplitBatch], examples_uri: str, shard: int, shards: int) -> dict[str, int]:
+    """Writes one shard of every split, aside and then under its final name.
+
+    Args:
+      batches: Batches of examples, in order.
+      examples_uri: Folder of the Examples artifact, on any file system that TensorFlow opens.
+      shard: Index of this shard.
+      shards: Number of shards.
+
+    Returns:
+      How many examples each split got.
+    """
+    encoder = RecordBatchToExamplesEncoder()
+    paths = {split: shard_path(examples_uri, split, shard, shards) for split in SPLITS}
+    aside = {split: f"{path}.{os.getpid()}.part" for split, path in paths.items()}
+    counts = dict.fromkeys(SPLITS, 0)
+    for path in paths.values():
+        tf.io.gfile.makedirs(os.path.dirname(path))
+    writers = {split: tf.io.TFRecordWriter(aside[split], "GZIP") for split in SPLITS}
+    try:
+        for batch, is_eval in batches:
+            for split, rows in zip(SPLITS, (~is_eval, is_eval), strict=True):
+                for example in encoder.encode(batch.filter(pa.array(rows))):
+                    writers[split].write(example)
+                counts[split] += int(rows.sum())
+    except BaseException:
+        for split, writer in writers.items():
+            writer.close()
+            tf.io.gfile.remove(aside[split])
+        raise
+    for split, writer in writers.items():
+        writer.close()
+        tf.io.gfile.rename(aside[split], paths[split], overwrite=True)
+    return counts
+
+
+def read_examples(examples_uri: str, split: str) -> Iterator[bytes]:
+    """Yields the serialized tf.Examples of a split, in the order of its shards."""
+    pattern = os.path.join(examples_uri, f"Split-{split}", "*")
+    for path in sorted(tf.io.gfile.glob(pattern)):
+        yield from tf.data.TFRecordDataset(path, "GZIP").as_numpy_iterator()

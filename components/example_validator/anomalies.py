@@ -1,0 +1,31 @@
+"""Anomalies of a data set, in words."""
+
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+
+
+class DataAnomalyError(ValueError):
+    """The data set breaks its schema or has drifted; the message says where and how, and the remedy."""
+
+
+def find_anomalies(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList,
+    schema: schema_pb2.Schema,
+    previous: statistics_pb2.DatasetFeatureStatisticsList | None,
+) -> anomalies_pb2.Anomalies:
+    """Returns where statistics break a schema; with those of the previous data, also where its drift bounds are passed."""
+    return tfdv.validate_statistics(statistics, schema, previous_statistics=previous)
+
+
+def describe(anomalies: anomalies_pb2.Anomalies) -> list[str]:
+    """Returns one line for each reason of each anomaly: feature, what is wrong, and how far."""
+    lines = [
+        f"{path or 'data set'}: {reason.short_description}: {reason.description}"
+        for path, anomaly in sorted(anomalies.anomaly_info.items())
+        for reason in anomaly.reason
+    ]
+    lines += [
+        f"data set: {reason.short_description}: {reason.description}"
+        for reason in anomalies.dataset_anomaly_info.reason
+    ]
+    return lines

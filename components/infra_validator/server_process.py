@@ -1,0 +1,95 @@
+"""A model server as a process of its own, for as long as it takes to ask it something."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+
+import grpc
+from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
+
+_AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
+
+# How much of the server's log goes into an error.
+_LOG_TAIL_BYTES = 2_000
+
+
+class ServerError(RuntimeError):
+    """The server does not start, load or answer; the message says which, and ends with its log."""
+
+
+@contextlib.contextmanager
+def model_server(
+    command: Sequence[str], model_name: str, model_dir: str, timeout: float
+) -> Iterator[tuple[grpc.Channel, str]]:
+    """Runs a model server and yields a channel to it, once it has loaded the model, and its log's path.
+
+    Args:
+      command: The server's program with its first arguments; it understands --port, --model_name, --model_base_path.
+      model_name: Name of the model.
+      model_dir: Folder with the one version to load.
+      timeout: Seconds that starting and loading may take.
+
+    Raises:
+      ServerError: The server ended, or did not load the version in time.
+    """
+    port = _free_port()
+    arguments = [*command, f"--port={port}", f"--model_name={model_name}", f"--model_base_path={model_dir}"]
+    # A candidate that fails to load once is refused at once, not tried again every minute.
+    arguments.append("--max_num_load_retries=0")
+    with (
+        tempfile.NamedTemporaryFile(prefix="model_server_", suffix=".log") as log,
+        subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process,
+    ):
+        try:
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                _wait_until_available(process, channel, model_name, time.monotonic() + timeout, log.name)
+                yield channel, log.name
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def describe_failure(what: str, log_path: str) -> str:
+    """Returns `what` followed by the end of the server's log."""
+    with open(log_path, "rb") as log:
+        log.seek(max(0, os.path.getsize(log_path) - _LOG_TAIL_BYTES))
+        tail = log.read().decode(errors="replace").strip()
+    return f"{what}; the server's log ends with:\n{tail or '(nothing)'}"
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _wait_until_available(
+    process: "subprocess.Popen[bytes]", channel: grpc.Channel, model_name: str, deadline: float, log_path: str
+) -> None:
+    stub = model_service_pb2_grpc.ModelServiceStub(channel)
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = model_name
+    reason = "it did not answer"
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServerError(describe_failure(f"the server ended with status {process.returncode}", log_path))
+        try:
+            versions = stub.GetModelStatus(request, timeout=5).model_version_status
+        except grpc.RpcError as error:
+            reason = str(error.details())
+        else:
+            if any(version.state == _AVAILABLE for version in versions):
+                return
+            failed = [version.status.error_message for version in versions if version.status.error_code]
+            if failed:
+                raise ServerError(describe_failure(f"the server could not load the model: {failed[0]}", log_path))
+            reason = "the model was still loading"
+        time.sleep(0.05)
+    raise ServerError(describe_failure(f"the model was not available in time: {reason}", log_path))

@@ -1,0 +1,26 @@
+"""Settings of the InfraValidator."""
+
+import dataclasses
+
+from components.settings import SettingsError
+
+
+@dataclasses.dataclass(frozen=True)
+class InfraSettings:
+    """How a candidate is tried out.
+
+    Attributes:
+      requests: Requests sent one by one, from the first evaluation examples; the same are the warm-up requests.
+      batch: Examples of one more request, sent together: a server that batches must answer as one that does not.
+      timeout: Seconds that starting the server and loading the model may take, and likewise each answer.
+    """
+
+    requests: int = 16
+    batch: int = 64
+    timeout: float = 120.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.requests <= 1000:
+            raise SettingsError(f"infra.requests is {self.requests}; TensorFlow Serving replays 1 to 1,000")
+        if self.batch < 1 or self.timeout <= 0:
+            raise SettingsError("infra.batch and infra.timeout must be positive")

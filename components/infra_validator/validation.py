@@ -1,0 +1,66 @@
+"""Does a real server give the candidate's own answers?"""
+
+import os
+import tempfile
+from collections.abc import Sequence
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from components.files import copy_folder
+from components.infra_validator.requests import predict_request, read_expressions, write_warmup
+from components.infra_validator.server_process import ServerError, describe_failure, model_server
+from components.infra_validator.settings import InfraSettings
+
+# Log-probabilities through the server and in this process may differ by rounding: other thread counts add in other orders.
+_TOLERANCE = 1e-3
+
+_VERSION = "1"
+
+
+def validate(
+    settings: InfraSettings, model_path: str, model_name: str, examples_uri: str, server_command: Sequence[str]
+) -> None:
+    """Checks a candidate in a server process and adds warm-up requests to it.
+
+    Args:
+      settings: How to try it out.
+      model_path: Folder of the SavedModel; gets the warm-up requests.
+      model_name: Name under which it will be served.
+      examples_uri: Examples artifact with a split `eval`.
+      server_command: The server's program with its first arguments.
+
+    Raises:
+      ServerError: The server does not start, does not load the model, refuses a request or gives another answer.
+    """
+    texts = read_expressions(examples_uri, max(settings.requests, settings.batch))
+    batches = [[text] for text in texts[: settings.requests]] + [texts[: settings.batch]]
+    requests = [predict_request(model_name, batch) for batch in batches]
+    write_warmup(model_path, requests)
+    with tempfile.TemporaryDirectory(prefix="infra_validator_") as model_dir:
+        # A copy on this machine: the server need not know the artifact store's file system.
+        copy_folder(model_path, os.path.join(model_dir, _VERSION))
+        with model_server(server_command, model_name, model_dir, settings.timeout) as (channel, log_path):
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            signature = tf.saved_model.load(model_path).signatures["serving_default"]
+            for batch, request in zip(batches, requests, strict=True):
+                try:
+                    response = stub.Predict(request, timeout=settings.timeout)
+                except grpc.RpcError as error:
+                    what = f"the server refused {batch[0]!r}: {error.code().name}: {error.details()}"
+                    raise ServerError(describe_failure(what, log_path)) from None
+                _compare(batch, response, signature(text=tf.constant(batch)))
+
+
+def _compare(batch: list[bytes], response: predict_pb2.PredictResponse, own: dict[str, tf.Tensor]) -> None:
+    served = {name: tf.make_ndarray(tensor) for name, tensor in response.outputs.items()}
+    if served.keys() != own.keys():
+        raise ServerError(f"the server answers with {sorted(served)}, the model with {sorted(own)}")
+    for row, text in enumerate(batch):
+        for name, expected in own.items():
+            want, got = expected.numpy()[row], served[name][row]
+            same = want == got if isinstance(want, bytes) else np.allclose(got, want, atol=_TOLERANCE)
+            if not same:
+                raise ServerError(f"for {text!r} the server gives {name} {got!r}, the model itself {want!r}")

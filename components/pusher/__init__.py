@@ -1,0 +1,1 @@
+"""Pusher: publishes a blessed model as one whole new version, never half, never twice."""

@@ -1,0 +1,105 @@
+"""Publishing a version into the folder that a model server reads.
+
+A version is copied aside under a name that no server takes for a version, then renamed. On a local or network file system the
+rename is atomic. Object stores have none, so there saved_model.pb, without which no server loads a version, is copied last.
+"""
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from components.baseline.served import list_versions
+from components.files import copy_folder
+
+_SAVED_MODEL = "saved_model.pb"
+
+# The highest version ever given out, beside the versions: one that was deleted is not given out again.
+_LAST_VERSION = ".last_version"
+
+# Copies aside that are older were left by a process that died.
+_STALE_SECONDS = 24 * 3600.0
+
+
+def publish(model_path: str, model_dir: str, add_files: Callable[[str], None]) -> int:
+    """Publishes a SavedModel as the next version.
+
+    Args:
+      model_path: Folder of the SavedModel.
+      model_dir: Folder of the model's versions; made if it is not there.
+      add_files: Called with the copy's folder before it is published, to add files to it.
+
+    Returns:
+      The version: the time in seconds since 1970, or one more than the last version where that is not greater.
+    """
+    tf.io.gfile.makedirs(model_dir)
+    remote = "://" in model_dir
+    aside = os.path.join(model_dir, f".publishing-{uuid.uuid4().hex}")
+    try:
+        copy_folder(model_path, aside)
+        add_files(aside)
+        if not remote:
+            _remove_stale(model_dir)
+            _sync(aside)
+        while True:
+            version = _next_version(model_dir)
+            if _move(aside, os.path.join(model_dir, str(version)), remote):
+                return version
+    finally:
+        if tf.io.gfile.exists(aside):
+            tf.io.gfile.rmtree(aside)
+
+
+def _next_version(model_dir: str) -> int:
+    """Reserves and returns a version higher than every one before it."""
+    record = os.path.join(model_dir, _LAST_VERSION)
+    last = 0
+    if tf.io.gfile.exists(record):
+        with tf.io.gfile.GFile(record) as file:
+            last = int(file.read())
+    version = max([int(time.time()), last + 1, *(version + 1 for version in list_versions(model_dir))])
+    part = f"{record}.{uuid.uuid4().hex}"
+    with tf.io.gfile.GFile(part, "w") as file:
+        file.write(str(version))
+    tf.io.gfile.rename(part, record, overwrite=True)
+    return version
+
+
+def _move(aside: str, version_dir: str, remote: bool) -> bool:
+    """Gives the copy its final name; False if another process has taken the name."""
+    if tf.io.gfile.exists(version_dir):
+        return False
+    if not remote:
+        try:
+            os.rename(aside, version_dir)
+        except OSError:
+            if os.path.exists(version_dir):
+                return False
+            raise
+        return True
+    saved_model = os.path.join(aside, _SAVED_MODEL)
+    last = f"{aside}-{_SAVED_MODEL}"
+    tf.io.gfile.rename(saved_model, last)
+    copy_folder(aside, version_dir)
+    tf.io.gfile.rename(last, os.path.join(version_dir, _SAVED_MODEL))
+    return True
+
+
+def _sync(folder: str) -> None:
+    """Writes a folder's files through to the disk, so that a crash of the machine leaves no empty file in a version."""
+    for directory, _, names in os.walk(folder):
+        for path in [*(os.path.join(directory, name) for name in names), directory]:
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _remove_stale(model_dir: str) -> None:
+    for entry in os.scandir(model_dir):
+        if entry.name.startswith(".publishing-") and time.time() - entry.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(entry.path, ignore_errors=True)

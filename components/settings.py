@@ -1,0 +1,36 @@
+"""Settings: frozen dataclasses that cross TFX's boundaries as JSON.
+
+TFX hands a component's parameters to its executor as strings, so every settings class goes through JSON once, in one way.
+"""
+
+import dataclasses
+import json
+from typing import Any, TypeVar
+
+SettingsT = TypeVar("SettingsT")
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message names it, the reason and the remedy."""
+
+
+def to_json(settings: Any) -> str:
+    """Returns a dataclass as JSON with sorted keys, so that equal settings are equal strings (TFX caches by them)."""
+    return json.dumps(dataclasses.asdict(settings), sort_keys=True)
+
+
+def from_json(settings_class: type[SettingsT], text: str) -> SettingsT:
+    """Returns the dataclass that `to_json` wrote.
+
+    Args:
+      settings_class: A dataclass whose fields are numbers, strings, booleans, None or tuples of those.
+      text: JSON of its fields.
+
+    Raises:
+      SettingsError: `text` has a field that the class has not, or a value that the class refuses.
+    """
+    fields = {field.name for field in dataclasses.fields(settings_class)}  # type: ignore[arg-type]
+    values = json.loads(text)
+    if unknown := sorted(set(values) - fields):
+        raise SettingsError(f"{settings_class.__name__} has no setting {', '.join(unknown)}; it has {sorted(fields)}")
+    return settings_class(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

@@ -1,0 +1,107 @@
+"""Checkpoints of a training in progress: killed at any moment and started again, it ends with the same weights.
+
+Not keras.callbacks.BackupAndRestore, which forgets what other callbacks count (EarlyStopping's patience) and the history so
+far, and which a kill during its write can leave without a whole file.
+"""
+
+import io
+import json
+import os
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# What EarlyStopping remembers from one epoch to the next.
+_EARLY_STOPPING_STATE = ("wait", "best", "best_epoch")
+
+
+class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
+    """Saves weights, optimizer, random states, history and patience after an epoch, and restores them.
+
+    Attributes:
+      history: Logs of every epoch from the first, those before a restart included.
+      seconds: Seconds of training, those before a restart included (as far as they were saved).
+      restored_epoch: How many epochs were restored from the checkpoint, 0 if there was none.
+    """
+
+    def __init__(self, directory: str, every_seconds: float, early_stopping: keras.callbacks.EarlyStopping | None):
+        """Makes the callback.
+
+        Args:
+          directory: Folder of this training's checkpoint, on any file system that TensorFlow opens. Its name must follow from
+            all that the result depends on, since whatever lies there is continued.
+          every_seconds: Least time between two checkpoints.
+          early_stopping: The callback whose patience is part of the state.
+        """
+        super().__init__()
+        self._path = os.path.join(directory, "checkpoint.npz")
+        self._every_seconds = every_seconds
+        self._early_stopping = early_stopping
+        self._early_stopping_state: dict[str, Any] = {}
+        self.history: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.restored_epoch = 0
+
+    def restore(self, model: keras.Model) -> int:
+        """Restores a compiled model from the checkpoint, if there is one.
+
+        Returns:
+          The epoch to go on with, 0 at first.
+        """
+        self.set_model(model)
+        model.optimizer.build(model.trainable_variables)
+        if tf.io.gfile.exists(self._path):
+            with tf.io.gfile.GFile(self._path, "rb") as file:
+                arrays = np.load(io.BytesIO(file.read()), allow_pickle=False)
+            state = json.loads(str(arrays["state"]))
+            for index, variable in enumerate(self._variables()):
+                variable.assign(arrays[str(index)])
+            self.history, self.seconds = state["history"], state["seconds"]
+            self._early_stopping_state = state["early_stopping"]
+            self.restored_epoch = len(self.history)
+        return self.restored_epoch
+
+    def discard(self) -> None:
+        """Removes the checkpoint of a training that is over."""
+        if tf.io.gfile.exists(os.path.dirname(self._path)):
+            tf.io.gfile.rmtree(os.path.dirname(self._path))
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        if self._early_stopping is not None:  # its own on_train_begin has just reset it
+            vars(self._early_stopping).update(self._early_stopping_state)
+        self._resumed_at = self._saved_at = time.monotonic()
+        self._seconds_before = self.seconds
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        now = time.monotonic()
+        self.history.append({name: float(value) for name, value in (logs or {}).items()})
+        self.seconds = self._seconds_before + now - self._resumed_at
+        if now - self._saved_at >= self._every_seconds:
+            self._save()
+            self._saved_at = time.monotonic()
+
+    def _variables(self) -> list[keras.Variable]:
+        metrics = {id(variable) for variable in self.model.metrics_variables}
+        weights = [variable for variable in self.model.variables if id(variable) not in metrics]
+        return [*weights, *self.model.optimizer.variables]
+
+    def _save(self) -> None:
+        early_stopping = self._early_stopping
+        state = {
+            "history": self.history,
+            "seconds": self.seconds,
+            "early_stopping": {name: getattr(early_stopping, name) for name in _EARLY_STOPPING_STATE}
+            if early_stopping
+            else {},
+        }
+        arrays = {str(index): np.asarray(variable) for index, variable in enumerate(self._variables())}
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, state=np.array(json.dumps(state, default=float)), **arrays)
+        tf.io.gfile.makedirs(os.path.dirname(self._path))
+        aside = f"{self._path}.part"
+        with tf.io.gfile.GFile(aside, "wb") as file:
+            file.write(content.getvalue())
+        tf.io.gfile.rename(aside, self._path, overwrite=True)

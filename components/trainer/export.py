@@ -1,0 +1,159 @@
+"""The SavedModel of a seq2seq model: strings in, strings out, decoding inside the graph.
+
+A model's logits at different positions are independent given the input, so the best character of every position together are
+the best answer: greedy decoding is exact.
+"""
+
+import functools
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points, read_vocabulary
+
+# A vocabulary larger than this is counted in an error message, not listed.
+_LISTED_CHARACTERS = 100
+
+
+class Seq2SeqModel(tf.Module):
+    """A trained model with the graph of Transform before it and its decoding behind it."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        transform_output: tft.TFTransformOutput,
+        input_length: int,
+        output_length: int,
+    ):
+        """Wraps a model.
+
+        Args:
+          model: From tokens int32 [N, input_length] to logits [N, output_length, vocabulary].
+          transform_output: The graph that made the training tokens.
+          input_length: Most characters of an expression.
+          output_length: Most characters of an answer.
+        """
+        super().__init__()
+        # Tracked as a Keras model, the variables are not restored in the graph that a session runs, and a session is what
+        # TensorFlow Serving has; tracked as TensorFlow's own variables they are (and without the optimizer's slots).
+        self.weights = [variable.value for variable in model.variables]
+        self._logits = functools.partial(model, training=False)
+        self.transform = transform_output.transform_features_layer()
+        vocabulary = read_vocabulary(transform_output)
+        self._characters = tf.constant([character.encode() for character in vocabulary])
+        self._lengths = {EXPRESSION: input_length, ANSWER: output_length}
+        known = "".join(sorted(vocabulary))
+        self._known = f"`{known}`" if len(known) <= _LISTED_CHARACTERS else f"{len(known)} characters"
+
+    def save(self, path: str) -> None:
+        """Writes the SavedModel with its signatures."""
+        signatures = {
+            "serving_default": self.serving_default,
+            "score": self.score,
+            "evaluate": self.evaluate,
+        }
+        tf.saved_model.save(self, path, signatures=signatures)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    def serving_default(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers expressions string [N]: `text` string [N] and its natural-log probability `log_prob` float32 [N]."""
+        log_probabilities = self._predict(self._index_or_refuse(text, EXPRESSION, TOKENS, "text"))
+        answers, log_prob = self._decode(log_probabilities)
+        return {"text": answers, "log_prob": log_prob}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text"), tf.TensorSpec([None], tf.string, "target")])
+    def score(self, text: tf.Tensor, target: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Scores given answers: `log_prob` float32 [N] (natural log of the whole answer), `characters` int32 [N]."""
+        tokens = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
+        targets = self._index_or_refuse(target, ANSWER, TARGETS, "target")
+        return {
+            "log_prob": _log_prob(self._predict(tokens), targets),
+            "characters": tf.strings.length(target, "UTF8_CHAR"),
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Judges serialized tf.Examples [N] by their own answers; the Evaluator averages these figures.
+
+        Returns:
+          `text` string [N]; float32 [N] each: `exact_match` (1 if the whole answer is right), `character_accuracy` (share
+          of right characters, padding included) and `log_prob` (of the right answer).
+        """
+        features = {name: tf.io.FixedLenFeature([1], tf.string) for name in (EXPRESSION, ANSWER)}
+        parsed = tf.io.parse_example(examples, features)
+        indexed = self.transform(parsed)
+        targets = tf.cast(indexed[TARGETS], tf.int32)
+        log_probabilities = self._predict(tf.cast(indexed[TOKENS], tf.int32))
+        text, _ = self._decode(log_probabilities)
+        best = tf.argmax(log_probabilities, axis=-1, output_type=tf.int32)
+        return {
+            "text": text,
+            "exact_match": tf.cast(text == parsed[ANSWER][:, 0], tf.float32),
+            "character_accuracy": tf.reduce_mean(tf.cast(best == targets, tf.float32), axis=1),
+            "log_prob": _log_prob(log_probabilities, targets),
+        }
+
+    def _predict(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Returns natural-log probabilities float32 [N, output_length, vocabulary]."""
+        return tf.nn.log_softmax(tf.cast(self._logits(tokens), tf.float32))
+
+    def _decode(self, log_probabilities: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the most likely answers string [N] and their log-probabilities float32 [N]."""
+        best = tf.argmax(log_probabilities, axis=-1)  # (batch, output_length)
+        text = tf.strings.reduce_join(tf.gather(self._characters, best), axis=1)
+        return text, tf.reduce_sum(tf.reduce_max(log_probabilities, axis=-1), axis=1)
+
+    def _index_or_refuse(self, text: tf.Tensor, feature: str, output: str, name: str) -> tf.Tensor:
+        """Returns the indices of strings [N] by the Transform graph, int32 [N, length].
+
+        Raises (in the graph, as INVALID_ARGUMENT): a string is empty, too long, no UTF-8, or has an unknown character.
+        """
+        longest = self._lengths[feature]
+        characters = code_points(text)
+        lengths = tf.cast(characters.row_lengths(), tf.int32)
+        tokens = tf.cast(self.transform({feature: text[:, tf.newaxis]})[output], tf.int32)
+        # Tokens end where their string ends, so the first `longest` characters of a string that fits stand in its last
+        # columns; a character with index 0 there is one that the vocabulary lacks.
+        inside = tf.range(longest) >= longest - lengths[:, tf.newaxis]
+        unknown = inside & (tokens == 0)
+        wrong_length = (lengths < 1) | (lengths > longest)
+        refused = wrong_length | tf.reduce_any(unknown, axis=1)
+
+        def refuse() -> tf.Tensor:
+            row = tf.argmax(refused, output_type=tf.int32)
+            column = tf.argmax(unknown[row], output_type=tf.int32) - (longest - lengths[row])
+            where = tf.strings.join([f"{name}[", tf.strings.as_string(row), "]"])
+            reason = tf.case(
+                [
+                    (lengths[row] < 1, lambda: tf.constant(" is empty: send at least one character")),
+                    (lengths[row] > longest, lambda: self._too_long(lengths[row], longest)),
+                ],
+                default=lambda: self._unknown(characters[row][column], column),
+            )
+            return tf.debugging.Assert(tf.constant(False), [tf.strings.join([where, reason])])
+
+        checked = tf.cond(tf.reduce_any(refused), refuse, tf.no_op)
+        with tf.control_dependencies([checked]):
+            return tf.identity(tokens)
+
+    def _too_long(self, length: tf.Tensor, longest: int) -> tf.Tensor:
+        return tf.strings.join(
+            [" has ", tf.strings.as_string(length), f" characters: this model reads at most {longest}"]
+        )
+
+    def _unknown(self, code_point: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
+        position = tf.strings.as_string(column + 1)
+        character = tf.strings.unicode_encode(tf.cast(code_point, tf.int32)[tf.newaxis], "UTF-8")
+        return tf.cond(
+            code_point == 0xFFFD,
+            lambda: tf.strings.join([": what stands at character ", position, " is not UTF-8: send UTF-8"]),
+            lambda: tf.strings.join(
+                [": character `", character, "` at position ", position, f" is unknown: this model knows {self._known}"]
+            ),
+        )
+
+
+def _log_prob(log_probabilities: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Returns the log-probability of answers int32 [N, output_length]: float32 [N]."""
+    return tf.reduce_sum(tf.gather(log_probabilities, targets, batch_dims=2), axis=1)

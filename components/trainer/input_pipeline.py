@@ -1,0 +1,99 @@
+"""Token arrays and the order in which training sees them.
+
+Tokens are small integers, so a data set of them is small (10,000,000 sums are 170 MB) and is held in memory as it is; one-hot
+vectors exist for a batch at a time, on the device. The order is a pure function of seed, epoch and position, so a training
+that goes on from a checkpoint sees what an uninterrupted one would have seen.
+"""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.transform.preprocessing import TARGETS, TOKENS
+
+# Examples decoded at a time.
+_READ_BATCH = 8_192
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenArrays:
+    """One split.
+
+    Attributes:
+      tokens: Indices of the expressions, [N, input_length], of the smallest unsigned integer type that holds them.
+      targets: Indices of the answers, [N, output_length], likewise.
+    """
+
+    tokens: npt.NDArray[np.unsignedinteger]
+    targets: npt.NDArray[np.unsignedinteger]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def fingerprint(self) -> str:
+        """Returns a hash of the content."""
+        digest = hashlib.sha256()
+        for array in (self.tokens, self.targets):
+            digest.update(repr((array.shape, array.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+def read_tokens(patterns: list[str], transform_output: tft.TFTransformOutput, vocabulary_size: int) -> TokenArrays:
+    """Reads transformed examples.
+
+    Args:
+      patterns: Globs of gzipped TFRecord files.
+      transform_output: Says how the examples are encoded.
+      vocabulary_size: One more than the largest index.
+    """
+    paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    dtype = np.min_scalar_type(vocabulary_size - 1)
+    spec = transform_output.transformed_feature_spec()
+    records = tf.data.TFRecordDataset(paths, "GZIP").batch(_READ_BATCH)
+    parsed = records.map(
+        lambda batch: {name: tf.cast(column, dtype) for name, column in tf.io.parse_example(batch, spec).items()},
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    batches = list(parsed.prefetch(1).as_numpy_iterator())
+    return TokenArrays(*(np.concatenate([batch[name] for batch in batches]) for name in (TOKENS, TARGETS)))
+
+
+def training_dataset(arrays: TokenArrays, batch_size: int, seed: int, start_epoch: int) -> tf.data.Dataset:
+    """Returns endless batches, from the first batch of `start_epoch` on.
+
+    Every epoch is a permutation of all examples of its own; its last batch is smaller if the batch size does not divide them.
+
+    Returns:
+      Data set of (tokens int32 [batch, input_length], targets int32 [batch, output_length]).
+    """
+    count = len(arrays)
+    steps = steps_per_epoch(count, batch_size)
+    tokens, targets = tf.constant(arrays.tokens), tf.constant(arrays.targets)
+
+    def batch_at(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        epoch, first = step // steps, step % steps * batch_size
+        positions = tf.range(first, tf.minimum(first + batch_size, count))
+        rows = tf.random.experimental.index_shuffle(
+            positions, tf.stack([tf.constant(seed, tf.int64), epoch]), tf.cast(count - 1, tf.int64)
+        )
+        return tuple(tf.cast(tf.gather(array, rows), tf.int32) for array in (tokens, targets))
+
+    order = tf.data.Dataset.range(start_epoch * steps, 2**62)
+    return order.map(batch_at, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_dataset(arrays: TokenArrays, batch_size: int) -> tf.data.Dataset:
+    """Returns every example once, in order, in batches like those of `training_dataset`."""
+    slices = tf.data.Dataset.from_tensor_slices((arrays.tokens, arrays.targets)).batch(batch_size)
+    return slices.map(lambda *columns: tuple(tf.cast(column, tf.int32) for column in columns)).cache()
+
+
+def steps_per_epoch(examples: int, batch_size: int) -> int:
+    """Returns how many batches hold all examples once."""
+    return -(-examples // batch_size)

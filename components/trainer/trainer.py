@@ -1,0 +1,60 @@
+"""The run function of TFX's Trainer."""
+
+import hashlib
+import json
+import logging
+import os
+
+import keras
+import tensorflow_transform as tft
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from components.settings import from_json
+from components.trainer.export import Seq2SeqModel
+from components.trainer.input_pipeline import TokenArrays, read_tokens
+from components.trainer.run_files import write_run_files
+from components.trainer.settings import TrainSettings
+from components.trainer.training import train
+from components.transform.preprocessing import read_vocabulary
+
+_LOG = logging.getLogger("charseq.trainer")
+
+# Part of a checkpoint's name. Raise it when a change of code makes older checkpoints wrong to go on from.
+_CHECKPOINT_FORMAT = 1
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    """Trains on the transformed examples, leaves the run's files, exports the SavedModel.
+
+    Args:
+      fn_args: TFX's. `custom_config` holds `train` (JSON of TrainSettings) and `checkpoint_root`, the folder of checkpoints.
+    """
+    settings = from_json(TrainSettings, fn_args.custom_config["train"])
+    transform_output = tft.TFTransformOutput(fn_args.transform_output)
+    vocabulary = read_vocabulary(transform_output)
+    train_arrays, eval_arrays = (
+        read_tokens(patterns, transform_output, len(vocabulary))
+        for patterns in (fn_args.train_files, fn_args.eval_files)
+    )
+    _LOG.info(
+        "%d training and %d evaluation examples, %d characters", len(train_arrays), len(eval_arrays), len(vocabulary)
+    )
+    checkpoint_dir = os.path.join(
+        settings.checkpoint_dir or fn_args.custom_config["checkpoint_root"],
+        _fingerprint(fn_args.custom_config["train"], vocabulary, train_arrays, eval_arrays),
+    )
+    tensorboard = keras.callbacks.TensorBoard(
+        os.path.join(fn_args.model_run_dir, "tensorboard"), histogram_freq=int(settings.histograms), write_graph=False
+    )
+    training = train(settings, train_arrays, eval_arrays, len(vocabulary), checkpoint_dir, [tensorboard])
+    _LOG.info("trained %d epochs in %.1f s", len(training.history), training.seconds)
+    write_run_files(training, eval_arrays, vocabulary, fn_args.model_run_dir)
+    lengths = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
+    Seq2SeqModel(training.model, transform_output, *lengths).save(fn_args.serving_model_dir)
+
+
+def _fingerprint(train_json: str, vocabulary: list[str], *splits: TokenArrays) -> str:
+    """Returns a name for all that the weights depend on."""
+    parts = [str(_CHECKPOINT_FORMAT), keras.__version__, train_json, json.dumps(vocabulary)]
+    parts += [arrays.fingerprint() for arrays in splits]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

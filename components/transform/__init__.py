@@ -1,0 +1,1 @@
+"""Transform: characters to indices, by the same graph in training and in serving."""
