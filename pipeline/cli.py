@@ -1,0 +1,150 @@
+"""The `charseq` command.
+
+Commands import what they need when they run: TensorFlow alone takes seconds, and `--help` needs none of it.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from components.settings import SettingsError
+from pipeline.places import DEFAULT_ROOT, Places
+
+
+class _Group(click.Group):
+    """Turns errors of the user's making into one line and exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            raise click.UsageError(str(error)) from None
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Show the logs of the libraries as well.")
+@click.version_option(package_name="charseq")
+def main(verbose: bool) -> None:
+    """Trains, gates and serves character-level sequence models.
+
+    \b
+    Example:
+      charseq run sums          train, evaluate, validate and push
+      charseq serve &           serve what was pushed
+      charseq predict 12+34     ask it
+    """
+    _set_up_logs(verbose)
+
+
+def _set_up_logs(verbose: bool) -> None:
+    """Our own progress to standard error; the libraries' logs too if asked for (what goes wrong is raised, not logged)."""
+    if not verbose:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s" if verbose else "  %(message)s"))
+    if not verbose:
+        handler.addFilter(lambda record: record.name.partition(".")[0] == "charseq")
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("charseq").setLevel(logging.INFO)
+    logging.captureWarnings(not verbose)
+
+
+@contextlib.contextmanager
+def _held_back_stderr() -> Iterator[None]:
+    """Holds standard error back, and shows it only if something goes wrong.
+
+    TensorFlow's libraries print notes while they are loaded, before any log level is heeded.
+    """
+    sys.stderr.flush()
+    real = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(real, held.read())
+            raise
+        finally:
+            os.dup2(real, 2)
+            os.close(real)
+
+
+def _json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON object, nothing else, on standard output."
+    )(command)
+
+
+@main.command()
+@_json_option
+def tasks(as_json: bool) -> None:
+    """Lists the named tasks.
+
+    \b
+    Example:
+      charseq tasks
+    """
+    from pipeline.tasks import list_tasks
+
+    if as_json:
+        click.echo(json.dumps({"tasks": list_tasks()}))
+    else:
+        width = max(map(len, list_tasks()))
+        for name, summary in list_tasks().items():
+            click.echo(f"{name:{width}}  {summary}")
+
+
+@main.command()
+@click.argument("task", default="sums")
+@click.option("--set", "assignments", multiple=True, metavar="K=V", help="Override a setting, such as train.epochs=5.")
+@click.option("--root", default=DEFAULT_ROOT, show_default=True, help="Folder of artifacts, metadata and reports.")
+@click.option("--serving-dir", default="", help="Folder that the model server reads.  [default: ROOT/serving]")
+@_json_option
+def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as_json: bool) -> None:
+    """Runs a task's whole pipeline here: data, training, gate, push.
+
+    Ends with status 1 if the model is refused.
+
+    \b
+    Example:
+      charseq run sums --set train.epochs=50
+    """
+    from pipeline.config import override
+    from pipeline.tasks import find_task
+
+    config = override(find_task(task, assignments), assignments)
+    click.echo(f"{config.task}: {config.summary}", err=True)
+    click.echo("  starting (importing TensorFlow, TFX and Beam)", err=True)
+    verbose = click.get_current_context().find_root().params["verbose"]
+    with contextlib.nullcontext() if verbose else _held_back_stderr():
+        from pipeline.run import run_task
+    _set_up_logs(verbose)  # again, for absl and TensorFlow have set up theirs
+    result = run_task(
+        config,
+        Places(root, serving_dir),
+        on_start=lambda component: click.echo(component, err=True),
+        on_done=lambda component, seconds: click.echo(f"  done in {seconds:.1f} s", err=True),
+    )
+    if as_json:
+        import dataclasses
+
+        click.echo(json.dumps(dataclasses.asdict(result)))
+    else:
+        for name, value in result.metrics.items():
+            click.echo(f"{name:24} {value:,.4f}" if isinstance(value, float) else f"{name:24} {value:,}")
+        click.echo(f"{'blessed':24} {'yes' if result.blessed else 'no'}")
+        for reason in result.reasons:
+            click.echo(f"  because {reason}")
+        click.echo(f"{'pushed version':24} {result.pushed_version or 'none'}")
+        click.echo(f"{'report':24} {result.report}")
+    if not result.blessed:
+        sys.exit(1)

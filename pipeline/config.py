@@ -1,0 +1,148 @@
+"""The configuration of a run: frozen dataclasses, overridden by `--set section.field=value`."""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from components.evaluator.settings import GateSettings
+from components.example_gen.settings import PairsData, SumsData
+from components.infra_validator.settings import InfraSettings
+from components.settings import SettingsError
+from components.trainer.settings import TrainSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class ValidateSettings:
+    """What stops a run before training.
+
+    Attributes:
+      check_drift: Whether training data that has drifted from that of the version being served stops the run.
+    """
+
+    check_drift: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class BeamSettings:
+    """Where Beam's jobs run.
+
+    Attributes:
+      workers: Processes of the direct runner; 0 is one for each core, 1 is this process itself, which for small data is
+        faster than starting others.
+    """
+
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise SettingsError(
+                f"beam.workers is {self.workers}; it is a number of processes, or 0 for one for each core"
+            )
+
+    @property
+    def pipeline_args(self) -> list[str]:
+        """Beam's own command-line arguments."""
+        mode = "in_memory" if self.workers == 1 else "multi_processing"
+        # Not DirectRunner, which since Beam 2.65 tries to download another runner first, and then is this one.
+        return ["--runner=FnApiRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={self.workers}"]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """How the pipeline as a whole runs.
+
+    Attributes:
+      cache: Whether a component whose inputs and settings are those of an earlier run takes that run's outputs.
+    """
+
+    cache: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All that a run depends on.
+
+    Attributes:
+      task: Name of the task; also the name of the pipeline and of the model that is served.
+      summary: What the task is, in a line.
+      data: Which examples.
+      train: How to train.
+      gate: When a model is good enough.
+      validate: What stops a run before training.
+      infra: How a candidate is tried out in a server.
+      beam: Where data jobs run.
+      run: How the pipeline runs.
+    """
+
+    task: str
+    summary: str
+    data: SumsData | PairsData
+    train: TrainSettings
+    gate: GateSettings
+    validate: ValidateSettings = dataclasses.field(default_factory=ValidateSettings)
+    infra: InfraSettings = dataclasses.field(default_factory=InfraSettings)
+    beam: BeamSettings = dataclasses.field(default_factory=BeamSettings)
+    run: RunSettings = dataclasses.field(default_factory=RunSettings)
+
+    @property
+    def kind(self) -> Literal["sums", "pairs"]:
+        """Which data the task has."""
+        return "sums" if isinstance(self.data, SumsData) else "pairs"
+
+
+def override(config: Config, assignments: Iterable[str]) -> Config:
+    """Returns a configuration with fields replaced.
+
+    Args:
+      config: What to start from.
+      assignments: Each `section.field=value`, such as `train.epochs=5`.
+
+    Raises:
+      SettingsError: An assignment is none, names no field, or has a value that the field does not take.
+    """
+    changes: dict[str, dict[str, Any]] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        section, dot, field = name.partition(".")
+        if not equals or not dot:
+            raise SettingsError(f"--set {assignment!r} is not section.field=value, such as train.epochs=5")
+        sections = [f.name for f in dataclasses.fields(config) if dataclasses.is_dataclass(getattr(config, f.name))]
+        if section not in sections:
+            raise SettingsError(f"--set {assignment!r}: no section {section!r}{_suggest(section, sections)}")
+        hints = typing.get_type_hints(type(getattr(config, section)))
+        fields = [f.name for f in dataclasses.fields(getattr(config, section))]
+        if field not in fields:
+            raise SettingsError(f"--set {assignment!r}: {section} has no {field!r}{_suggest(field, fields)}")
+        changes.setdefault(section, {})[field] = _parse(assignment, hints[field], text)
+    return dataclasses.replace(
+        config,
+        **{section: dataclasses.replace(getattr(config, section), **values) for section, values in changes.items()},
+    )
+
+
+def _suggest(name: str, choices: list[str]) -> str:
+    close = difflib.get_close_matches(name, choices, 1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(choices)}"
+
+
+def _parse(assignment: str, hint: Any, text: str) -> Any:
+    """Returns `text` as a value of the type that a field is declared with."""
+    origin = typing.get_origin(hint)
+    if origin is Literal or hint is str:
+        return text
+    if origin is tuple:
+        return tuple(_parse(assignment, typing.get_args(hint)[0], part) for part in text.split(",") if part)
+    if origin in (typing.Union, types.UnionType):
+        return None if text == "none" else _parse(assignment, typing.get_args(hint)[0], text)
+    if hint is bool:
+        if text.lower() not in ("true", "false"):
+            raise SettingsError(f"--set {assignment!r}: {text!r} is neither true nor false")
+        return text.lower() == "true"
+    try:
+        return hint(text.replace("_", "") if hint is int else text)
+    except ValueError:
+        kind = {int: "a whole number", float: "a number"}[hint]
+        raise SettingsError(f"--set {assignment!r}: {text!r} is not {kind}") from None

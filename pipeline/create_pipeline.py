@@ -1,0 +1,90 @@
+"""The one place where the components are wired: the same graph for the local runner, the tfx command and Kubeflow."""
+
+import os
+
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.trainer.component import Trainer
+from tfx.components.transform.component import Transform
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import trainer_pb2
+
+from components.baseline.component import Baseline
+from components.evaluator.component import Evaluator
+from components.example_gen.component import PairsExampleGen, SumsExampleGen
+from components.example_gen.settings import SumsData
+from components.example_validator.component import ExampleValidator
+from components.infra_validator.component import InfraValidator
+from components.pusher.component import Pusher
+from components.settings import to_json
+from pipeline.config import Config
+from pipeline.places import Places
+
+_SCHEMAS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "components", "schema")
+
+
+def create_pipeline(config: Config, places: Places) -> Pipeline:
+    """Returns the pipeline of a task, from examples to a pushed version."""
+    model_dir = places.model_dir(config.task)
+
+    example_gen = SumsExampleGen(config.data) if isinstance(config.data, SumsData) else PairsExampleGen(config.data)
+    examples = example_gen.outputs["examples"]
+    schema_gen = ImportSchemaGen(os.path.join(_SCHEMAS, config.kind, "schema.pbtxt"))
+    schema = schema_gen.outputs["schema"]
+    statistics_gen = StatisticsGen(examples, schema)
+    baseline = Baseline(model_dir)
+    example_validator = ExampleValidator(
+        statistics_gen.outputs["statistics"], schema, baseline.outputs["model"], config.validate.check_drift
+    )
+    transform = Transform(
+        examples,
+        schema,
+        preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
+        custom_config={"input_length": config.data.input_length, "output_length": config.data.output_length},
+        # ExampleValidator has looked at the data already; these would triple Transform's time.
+        disable_statistics=True,
+        disable_analyzer_cache=True,
+    )
+    # Bad data must not be trained on, but no artifact of the validator's goes into Transform.
+    transform.add_upstream_node(example_validator)
+    trainer = Trainer(
+        run_fn="components.trainer.trainer.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(),
+        eval_args=trainer_pb2.EvalArgs(),
+        custom_config={
+            "train": to_json(config.train),
+            "checkpoint_root": places.checkpoints(config.task),
+        },
+    )
+    model = trainer.outputs["model"]
+    evaluator = Evaluator(examples, model, baseline.outputs["model"], schema, config.gate)
+    infra_validator = InfraValidator(model, examples, config.infra, config.task, list(places.server_command))
+    pusher = Pusher(
+        model,
+        evaluator.outputs["blessing"],
+        infra_validator.outputs["blessing"],
+        statistics_gen.outputs["statistics"],
+        model_dir,
+    )
+    return Pipeline(
+        pipeline_name=config.task,
+        pipeline_root=places.artifacts(config.task),
+        components=[
+            example_gen,
+            schema_gen,
+            statistics_gen,
+            baseline,
+            example_validator,
+            transform,
+            trainer,
+            evaluator,
+            infra_validator,
+            pusher,
+        ],
+        enable_cache=config.run.cache,
+        metadata_connection_config=sqlite_metadata_connection_config(places.metadata_path),
+        beam_pipeline_args=config.beam.pipeline_args,
+    )
