@@ -1,0 +1,187 @@
+"""The command line of the server: the flags of ``tensorflow_model_server`` by their own names, and a few more."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NoReturn
+
+# Flags of tensorflow_model_server that this server does not have (yet). They are refused by name: a flag that is
+# accepted and does nothing is worse than an error.
+UNSUPPORTED_FLAGS = frozenset(
+    {
+        "grpc_socket_path",
+        "rest_api_port",
+        "rest_api_num_threads",
+        "rest_api_timeout_in_ms",
+        "rest_api_enable_cors_support",
+        "enable_batching",
+        "batching_parameters_file",
+        "enable_per_model_batching_parameters",
+        "allow_version_labels_for_unavailable_models",
+        "model_config_file",
+        "model_config_file_poll_wait_seconds",
+        "num_unload_threads",
+        "flush_filesystem_caches",
+        "tensorflow_session_config_file",
+        "use_alts_credentials",
+        "ssl_config_file",
+        "platform_config_file",
+        "per_process_gpu_memory_fraction",
+        "monitoring_config_file",
+        "remove_unused_fields_from_bundle_metagraph",
+        "prefer_tflite_model",
+        "num_tflite_pools",
+        "num_tflite_interpreters_per_pool",
+        "enable_signature_method_name_check",
+        "xla_cpu_compilation_enabled",
+        "xla_gpu_compilation_enabled",
+        "enable_profiler",
+        "thread_pool_factory_config_file",
+        "mixed_precision",
+        "skip_initialize_tpu",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the command line said. Attributes carry the names of the flags; see ``--help`` for what each is."""
+
+    port: int = 8500
+    bind_address: str = "127.0.0.1"
+    ready_file: str = ""
+    serving_dir: str = ""
+    model_name: str = "default"
+    model_base_path: str = ""
+    file_system_poll_wait_seconds: float = 1.0
+    max_num_load_retries: int = 5
+    load_retry_interval_micros: int = 60_000_000
+    num_load_threads: int = 2
+    saved_model_tags: str = "serve"
+    enable_model_warmup: bool = True
+    num_request_iterations_for_warmup: int = 0
+    tensorflow_session_parallelism: int = 0
+    tensorflow_intra_op_parallelism: int = 0
+    tensorflow_inter_op_parallelism: int = 0
+    grpc_max_threads: int = 0
+    grpc_channel_arguments: str = ""
+    enable_grpc_healthcheck_service: bool = False
+    enable_serialization_as_tensor_content: bool = False
+    shutdown_grace_seconds: float = 30.0
+    verbose: bool = False
+    version: bool = False
+
+    @property
+    def threads(self) -> int:
+        """Requests worked on at a time: four per CPU unless told otherwise, as in TensorFlow Serving."""
+        return self.grpc_max_threads or 4 * len(os.sched_getaffinity(0))
+
+    @property
+    def channel_arguments(self) -> list[tuple[str, int | str]]:
+        """The pairs of ``--grpc_channel_arguments``; a value that is a whole number goes as one."""
+        pairs = (pair.partition("=") for pair in self.grpc_channel_arguments.split(",") if pair)
+        return [(key, int(value) if value.lstrip("-").isdigit() else value) for key, _, value in pairs]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() in ("true", "1")
+
+
+def _build_parser() -> _Parser:
+    parser = _Parser(
+        prog="python -m serving",
+        allow_abbrev=False,
+        description="Serves SavedModels over the API of TensorFlow Serving.",
+        epilog="example: python -m serving --serving_dir=runs/serving --port=8500",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    defaults = Flags()
+
+    def add(name: str, kind: type, text: str, *aliases: str) -> None:
+        names = [f"--{name}", *aliases]
+        default = getattr(defaults, name)
+        if kind is bool:
+            parser.add_argument(*names, nargs="?", const=True, type=_boolean, default=default, help=text)
+        else:
+            parser.add_argument(*names, type=kind, default=default, help=text, metavar=kind.__name__.upper())
+
+    add("port", int, "TCP port for gRPC; 0 picks a free one")
+    add("bind_address", str, "address to listen on; 0.0.0.0 or [::] to be reached from other machines", "--host")
+    add("ready_file", str, "write the ports to this file as JSON once the models are loaded")
+    add("serving_dir", str, "serve every model below this folder: DIR/<model>/<version>/saved_model.pb")
+    add("model_name", str, "name of the model at --model_base_path")
+    add("model_base_path", str, "serve the one model in this folder: DIR/<version>/saved_model.pb")
+    add("file_system_poll_wait_seconds", float, "seconds between two looks for new versions; 0 to look once")
+    add("max_num_load_retries", int, "further attempts at a version that does not load")
+    add("load_retry_interval_micros", int, "microseconds between two attempts; changed files do not wait")
+    add("num_load_threads", int, "models loaded at a time")
+    add("saved_model_tags", str, "comma-separated tags of the meta graph to load")
+    add("enable_model_warmup", bool, "replay assets.extra/tf_serving_warmup_requests before a version is served")
+    add("num_request_iterations_for_warmup", int, "how often each of them is replayed; 0 counts as 1")
+    add("tensorflow_session_parallelism", int, "threads for operations and within one; 0 for one per CPU")
+    add("tensorflow_intra_op_parallelism", int, "threads within one operation; 0 for one per CPU")
+    add("tensorflow_inter_op_parallelism", int, "operations run at a time; 0 for one per CPU")
+    add("grpc_max_threads", int, "requests worked on at a time; 0 for four per CPU")
+    add("grpc_channel_arguments", str, "comma-separated key=value pairs for the gRPC server")
+    add("enable_grpc_healthcheck_service", bool, "answer grpc.health.v1")
+    add("enable_serialization_as_tensor_content", bool, "answer tensors as bytes in tensor_content")
+    add("shutdown_grace_seconds", float, "on SIGTERM, how long requests in progress may take to finish")
+    add("verbose", bool, "log what is loaded and unloaded", "-v")
+    add("version", bool, "print the versions of this server and of TensorFlow, and exit")
+    return parser
+
+
+def parse_flags(arguments: Sequence[str]) -> Flags:
+    """Reads a command line.
+
+    Args:
+      arguments: What follows the program's name.
+
+    Returns:
+      The flags.
+
+    Raises:
+      SystemExit: with status 2 and one line on standard error if a flag is unknown, unsupported or wrong; with status 0
+        after ``--help``.
+    """
+    parser = _build_parser()
+    known, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        name = unknown[0].lstrip("-").partition("=")[0]
+        if name in UNSUPPORTED_FLAGS:
+            parser.error(f"--{name} is a flag of tensorflow_model_server that this server does not have; leave it out.")
+        parser.error(f"unknown argument: {unknown[0]}; --help lists the flags.")
+    flags = Flags(**{field.name: getattr(known, field.name) for field in fields(Flags)})
+    _check(parser, flags)
+    return flags
+
+
+def _check(parser: _Parser, flags: Flags) -> None:
+    if flags.version:
+        return
+    if bool(flags.serving_dir) == bool(flags.model_base_path):
+        parser.error("give either --serving_dir or --model_base_path.")
+    if not 0 <= flags.port <= 65535:
+        parser.error(f"--port={flags.port} is not a port; give 0 to 65535.")
+    if flags.tensorflow_session_parallelism > 0 and (
+        flags.tensorflow_intra_op_parallelism > 0 or flags.tensorflow_inter_op_parallelism > 0
+    ):
+        parser.error(
+            "give either --tensorflow_session_parallelism or --tensorflow_intra_op_parallelism and "
+            "--tensorflow_inter_op_parallelism, not both."
+        )
+    for name in ("file_system_poll_wait_seconds", "max_num_load_retries", "grpc_max_threads", "shutdown_grace_seconds"):
+        if getattr(flags, name) < 0:
+            parser.error(f"--{name} cannot be negative.")
+    if flags.num_load_threads < 1:
+        parser.error("--num_load_threads must be at least 1.")
+    if any("=" not in pair for pair in flags.grpc_channel_arguments.split(",") if pair):
+        parser.error("--grpc_channel_arguments takes key=value pairs separated by commas.")

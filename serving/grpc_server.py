@@ -1,0 +1,118 @@
+"""The gRPC side of the server: calls in, answers and status codes out."""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+
+from serving.errors import Code, ServingError
+from serving.model_service import ModelService
+from serving.prediction_service import PredictionService
+from serving.stubs import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    predict_pb2,
+)
+
+logger = logging.getLogger(__name__)
+
+# The real server's limit, and protobuf's own.
+MAX_MESSAGE_BYTES = 2**31 - 1
+
+_LONGEST_DEADLINE_S = 1e9
+
+PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
+MODEL_SERVICE = "tensorflow.serving.ModelService"
+
+_STATUS_CODES = {Code(status.value[0]): status for status in grpc.StatusCode}
+
+
+def create_grpc_server(
+    prediction_service: PredictionService,
+    model_service: ModelService,
+    *,
+    max_threads: int,
+    options: Sequence[tuple[str, int | str]] = (),
+) -> Any:
+    """Makes a gRPC server that answers both services; it still needs an address and a start.
+
+    Args:
+      prediction_service: Answers the calls about predictions.
+      model_service: Answers the calls about models.
+      max_threads: Requests worked on at a time.
+      options: Further channel arguments, which win over the defaults here.
+
+    Returns:
+      A ``grpc.Server``.
+    """
+    defaults = {
+        "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+        "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+        # Two servers on one port would share its calls at random. An error at start is better.
+        "grpc.so_reuseport": 0,
+    }
+    server = grpc.server(ThreadPoolExecutor(max_threads, "grpc"), options=tuple({**defaults, **dict(options)}.items()))
+    server.add_generic_rpc_handlers(
+        (
+            grpc.method_handlers_generic_handler(
+                PREDICTION_SERVICE,
+                {
+                    "Predict": _handler(predict_pb2.PredictRequest, _with_deadline(prediction_service.predict)),
+                    "GetModelMetadata": _handler(
+                        get_model_metadata_pb2.GetModelMetadataRequest,
+                        _without_deadline(prediction_service.get_model_metadata),
+                    ),
+                },
+            ),
+            grpc.method_handlers_generic_handler(
+                MODEL_SERVICE,
+                {
+                    "GetModelStatus": _handler(
+                        get_model_status_pb2.GetModelStatusRequest, _without_deadline(model_service.get_model_status)
+                    ),
+                },
+            ),
+        )
+    )
+    return server
+
+
+def _handler(request_type: Any, behaviour: Callable[[Any, Any], Any]) -> Any:
+    return grpc.unary_unary_rpc_method_handler(
+        behaviour, request_deserializer=request_type.FromString, response_serializer=_serialize
+    )
+
+
+def _serialize(response: Any) -> bytes:
+    return bytes(response.SerializeToString())
+
+
+def _with_deadline(answer: Callable[[Any, int], Any]) -> Callable[[Any, Any], Any]:
+    """Makes a gRPC behaviour of a function that takes the time left for the call, in milliseconds."""
+
+    def behaviour(request: Any, context: Any) -> Any:
+        remaining_s = context.time_remaining()  # infinite for a call without a deadline
+        # At least 1 ms: 0 would mean no limit. A call that is out of time ends by itself.
+        timeout_ms = max(int(remaining_s * 1000), 1) if remaining_s < _LONGEST_DEADLINE_S else 0
+        return _answer(lambda: answer(request, timeout_ms), context)
+
+    return behaviour
+
+
+def _without_deadline(answer: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Makes a gRPC behaviour of a function that is too quick to need a deadline."""
+    return lambda request, context: _answer(lambda: answer(request), context)
+
+
+def _answer(call: Callable[[], Any], context: Any) -> Any:
+    """Calls, and turns errors into the status of the gRPC call."""
+    try:
+        return call()
+    except ServingError as error:
+        code, details = _STATUS_CODES[error.code], error.details()
+    except Exception as error:
+        logger.exception("A request failed in a way that is a bug of this server")
+        code, details = grpc.StatusCode.INTERNAL, f"Internal error of the server: {error!r}"[:500].encode()
+    context.abort(code, details)

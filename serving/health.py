@@ -1,0 +1,27 @@
+"""The standard health protocol, grpc.health.v1, for probes such as Kubernetes'."""
+
+import importlib
+from typing import Any
+
+# The second and third are the names that TensorFlow Serving registers; the empty one is the server as a whole.
+_SERVICES = ("", "ModelService", "PredictionService")
+
+
+class Health:
+    """Says whether the server answers requests; it does not until :meth:`set_serving` says so."""
+
+    def __init__(self) -> None:
+        """Sets the servicer up. Its package is imported here because only the flag that asks for it needs it."""
+        self._health_pb2: Any = importlib.import_module("grpc_health.v1.health_pb2")
+        self._servicer = importlib.import_module("grpc_health.v1.health").HealthServicer()
+        self.set_serving(False)
+
+    def add_to(self, server: Any) -> None:
+        """Registers the service with a ``grpc.Server``."""
+        importlib.import_module("grpc_health.v1.health_pb2_grpc").add_HealthServicer_to_server(self._servicer, server)
+
+    def set_serving(self, serving: bool) -> None:
+        """Changes the answer for every service, and tells those who watch."""
+        response = self._health_pb2.HealthCheckResponse
+        for service in _SERVICES:
+            self._servicer.set(service, response.SERVING if serving else response.NOT_SERVING)

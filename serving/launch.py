@@ -1,0 +1,89 @@
+"""How to start a server for pushed models: TensorFlow Serving where it is installed, else the built-in one."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from google.protobuf import text_format
+
+from serving.stubs import model_server_config_pb2
+from serving.versions import models_in_folder
+
+TENSORFLOW_MODEL_SERVER = "tensorflow_model_server"
+
+
+def server_command(
+    serving_dir: str | Path,
+    *,
+    port: int = 8500,
+    rest_port: int | None = None,
+    bind_address: str | None = None,
+    ready_file: str | Path | None = None,
+    config_file: str | Path | None = None,
+    executable: str | None = None,
+    verbose: bool = False,
+) -> list[str]:
+    """Returns the command that serves every model below a folder.
+
+    Args:
+      serving_dir: Folder with ``<model>/<version>/saved_model.pb``.
+      port: Port for gRPC; 0 for a free one (built-in server only).
+      rest_port: Port for REST; None for none.
+      bind_address: Address to listen on (built-in server only; TensorFlow Serving listens on all of them).
+      ready_file: File that the built-in server writes its ports to when it is ready.
+      config_file: Where the ``model_config_list`` for TensorFlow Serving is written; ``models.config`` in
+        ``serving_dir`` by default.
+      executable: ``tensorflow_model_server`` or a path to it; None to look for it on PATH. ``builtin`` for the built-in
+        server whatever there is.
+      verbose: Have the built-in server log what it loads.
+
+    Returns:
+      Program and arguments.
+
+    Raises:
+      ValueError: TensorFlow Serving would be started but there is no model for it, or it lacks what was asked for.
+    """
+    tensorflow_serving = None
+    if executable != "builtin":
+        tensorflow_serving = shutil.which(executable or TENSORFLOW_MODEL_SERVER)
+        if executable and not tensorflow_serving:
+            raise ValueError(
+                f"There is no {executable} on PATH; install it, or leave the choice to the built-in server."
+            )
+    if tensorflow_serving is None:
+        command = [sys.executable, "-m", "serving", f"--serving_dir={serving_dir}", f"--port={port}"]
+        optional = {"rest_api_port": rest_port, "bind_address": bind_address, "ready_file": ready_file}
+        command += [f"--{name}={value}" for name, value in optional.items() if value is not None]
+        return [*command, "--verbose"] if verbose else command
+    if port == 0 or ready_file is not None or bind_address is not None:
+        raise ValueError(
+            "TensorFlow Serving picks no free port, writes no ready file and listens on every address; "
+            "give a port alone, or use the built-in server."
+        )
+    config = Path(config_file) if config_file else Path(serving_dir) / "models.config"
+    write_model_config(serving_dir, config)
+    command = [tensorflow_serving, f"--port={port}", f"--model_config_file={config.resolve()}"]
+    # Models that are pushed later are added to the file by whoever pushes them.
+    command.append("--model_config_file_poll_wait_seconds=1")
+    return [*command, f"--rest_api_port={rest_port}"] if rest_port is not None else command
+
+
+def write_model_config(serving_dir: str | Path, config_file: Path) -> None:
+    """Writes the ``model_config_list`` of every model below a folder, in text format.
+
+    Args:
+      serving_dir: Folder with ``<model>/<version>/saved_model.pb``.
+      config_file: The file to write; replaced as a whole.
+
+    Raises:
+      ValueError: there is no model, and TensorFlow Serving does not start without one.
+    """
+    sources = models_in_folder(str(serving_dir))
+    if not sources:
+        raise ValueError(f"There is no model below {serving_dir} yet; push one first (charseq run).")
+    config = model_server_config_pb2.ModelServerConfig()
+    for source in sources:
+        config.model_config_list.config.add(name=source.name, base_path=source.base_path, model_platform="tensorflow")
+    aside = config_file.with_name(f".{config_file.name}.new")
+    aside.write_text(text_format.MessageToString(config))
+    aside.replace(config_file)

@@ -1,0 +1,42 @@
+"""ModelService: what is loaded, and why something is not."""
+
+from typing import Any
+
+from serving.errors import invalid_argument
+from serving.model_manager import ModelManager, VersionStatus
+from serving.stubs import get_model_status_pb2
+
+
+class ModelService:
+    """Answers the calls of ``tensorflow.serving.ModelService``. Safe from many threads at a time."""
+
+    def __init__(self, manager: ModelManager) -> None:
+        """Sets the service up over the manager that knows the models."""
+        self._manager = manager
+
+    def get_model_status(self, request: Any) -> Any:
+        """Answers a ``GetModelStatusRequest``. A label in it is ignored, as in TensorFlow Serving.
+
+        Raises:
+          ServingError: there is no such model or version.
+        """
+        if not request.HasField("model_spec"):
+            raise invalid_argument("Missing ModelSpec")
+        spec = request.model_spec
+        version = spec.version.value if spec.WhichOneof("version_choice") == "version" else None
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for status in self._manager.status(spec.name, version):
+            _write(status, response.model_version_status.add())
+        return response
+
+
+def _write(status: VersionStatus, message: Any) -> None:
+    message.version = status.version
+    message.state = status.state
+    message.status.SetInParent()
+    if status.error is not None:
+        message.status.error_code = status.error.code
+        # A protobuf string is UTF-8 whatever a model's message holds.
+        message.status.error_message = status.error.message.encode("utf-8", "surrogateescape").decode(
+            "utf-8", "replace"
+        )

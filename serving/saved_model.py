@@ -1,0 +1,196 @@
+"""A SavedModel in memory: its signatures and how to run them."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serving.errors import Code, ServingError, invalid_argument
+from serving.stubs import meta_graph_pb2
+from serving.tensorflow_c_api import Output, Session, Tensor
+from serving.tensors import Encoder, encode_as_field, tensor_from_proto
+
+DEFAULT_SIGNATURE = "serving_default"
+# A graph's own operation that marks where initialisation starts; not callable by a client.
+_INIT_SIGNATURE = "__saved_model_init_op"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One signature, with its tensors already looked up in the graph.
+
+    Attributes:
+      name: Its key, for example ``serving_default``.
+      definition: The ``tensorflow.SignatureDef``.
+      feeds: Input alias to tensor.
+      fetches: Output alias to tensor.
+    """
+
+    name: str
+    definition: Any
+    feeds: dict[str, Output]
+    fetches: dict[str, Output]
+
+
+class SavedModel:
+    """Owns the session of one loaded SavedModel. :meth:`predict` may be called from many threads at a time."""
+
+    def __init__(self, export_dir: str, tags: Sequence[str] = ("serve",), config: bytes = b"") -> None:
+        """Loads the model.
+
+        Args:
+          export_dir: The version's folder, with ``saved_model.pb``.
+          tags: Tags of the meta graph.
+          config: Serialized ``tensorflow.ConfigProto``.
+
+        Raises:
+          ServingError: it cannot be loaded, with TensorFlow's own reason.
+        """
+        self.export_dir = export_dir
+        self._session = Session(export_dir, tags, config)
+        try:
+            meta_graph = meta_graph_pb2.MetaGraphDef.FromString(self._session.meta_graph)
+            self._session.meta_graph = b""  # as large as the graph, and of no further use
+            #: Signature key to ``tensorflow.SignatureDef``, as GetModelMetadata answers it.
+            self.signature_defs: dict[str, Any] = {}
+            self._signatures: dict[str, Signature] = {}
+            for name, definition in meta_graph.signature_def.items():
+                # Copied: a field of the meta graph would keep all of it in memory.
+                self.signature_defs[name] = own = meta_graph_pb2.SignatureDef()
+                own.CopyFrom(definition)
+                if name != _INIT_SIGNATURE:
+                    self._signatures[name] = Signature(name, own, self._tensors(own.inputs), self._tensors(own.outputs))
+        except BaseException:
+            self._session.close()
+            raise
+
+    def _tensors(self, infos: Any) -> dict[str, Output]:
+        """Looks up the tensors of one side of a signature, in the order of their aliases."""
+        return {alias: self._session.output(infos[alias].name) for alias in sorted(infos)}
+
+    def signature(self, name: str) -> Signature:
+        """Finds a signature by its key; the empty key is ``serving_default``.
+
+        Raises:
+          ServingError: FAILED_PRECONDITION, there is none.
+        """
+        key = name or DEFAULT_SIGNATURE
+        try:
+            return self._signatures[key]
+        except KeyError:
+            raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{key}" not found.') from None
+
+    def predict(
+        self,
+        signature: Signature,
+        inputs: Any,
+        output_filter: Sequence[str],
+        outputs: Any,
+        *,
+        timeout_ms: int = 0,
+        encode: Encoder = encode_as_field,
+    ) -> None:
+        """Runs a signature on the inputs of a PredictRequest.
+
+        Args:
+          signature: One of this model's.
+          inputs: Map of input alias to ``TensorProto``.
+          output_filter: Aliases of the outputs wanted; none for all.
+          outputs: Map of output alias to ``TensorProto``, which this fills.
+          timeout_ms: Longest time in milliseconds, 0 for no limit.
+          encode: How a tensor is written into its ``TensorProto``.
+
+        Raises:
+          ServingError: the request does not fit the signature, or TensorFlow refused it.
+        """
+        fetches = _select_fetches(signature, output_filter)
+        values: list[Tensor] = []
+        results: list[Tensor] = []
+        try:
+            for alias, proto in _match_inputs(signature, inputs):
+                values.append(tensor_from_proto(alias, proto))
+            feeds = (Output * len(values))(*signature.feeds.values())
+            results = self.run(feeds, values, (Output * len(fetches))(*fetches.values()), timeout_ms)
+            for alias, tensor in zip(fetches, results, strict=True):
+                encode(tensor, outputs[alias])
+        finally:
+            for tensor in (*values, *results):
+                tensor.close()
+
+    def run(
+        self,
+        feeds: "ctypes.Array[Output]",
+        values: Sequence[Tensor],
+        fetches: "ctypes.Array[Output]",
+        timeout_ms: int = 0,
+    ) -> list[Tensor]:
+        """Runs the session; see :meth:`serving.tensorflow_c_api.Session.run`."""
+        return self._session.run(feeds, values, fetches, timeout_ms)
+
+    def close(self) -> None:
+        """Frees the model. No call may be in progress."""
+        self._session.close()
+
+
+def _select_fetches(signature: Signature, output_filter: Sequence[str]) -> dict[str, Output]:
+    """Returns the tensors to fetch, by alias.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT, the filter names an output that is not there, or one twice.
+    """
+    if not output_filter:
+        return signature.fetches
+    fetches: dict[str, Output] = {}
+    for alias in output_filter:
+        if alias not in signature.fetches:
+            known = ",".join(signature.fetches)
+            raise invalid_argument(
+                f"output tensor alias not found in signature: {alias} Outputs expected to be in the set {{{known}}}."
+            )
+        if alias in fetches:
+            raise invalid_argument(f"duplicate output tensor alias: {alias}")
+        fetches[alias] = signature.fetches[alias]
+    return fetches
+
+
+def _match_inputs(signature: Signature, inputs: Any) -> list[tuple[str, Any]]:
+    """Pairs every input of a signature with its value: the request's, or the default that the model brings.
+
+    Args:
+      signature: The signature.
+      inputs: Map of alias to ``TensorProto`` from the request.
+
+    Returns:
+      Alias and ``TensorProto``, in the order of ``signature.feeds``.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT, inputs are missing or unknown.
+    """
+    expected, defaults = signature.feeds, signature.definition.defaults
+    sent = sorted(inputs)
+    if len(sent) > len(expected) or (len(sent) < len(expected) and not defaults):
+        extra = ",".join(alias for alias in sent if alias not in expected)
+        missing = ",".join(alias for alias in expected if alias not in inputs)
+        raise invalid_argument(
+            f"input size does not match signature: {len(sent)}!={len(expected)} len({{{','.join(sent)}}}) != "
+            f"len({{{','.join(expected)}}}). Sent extra: {{{extra}}}. Missing but required: {{{missing}}}."
+        )
+    matched = []
+    for alias in expected:
+        if alias in inputs:
+            matched.append((alias, inputs[alias]))
+        elif alias in defaults:
+            matched.append((alias, defaults[alias]))
+        else:
+            feed_name = signature.definition.inputs[alias].name
+            raise invalid_argument(
+                f"Signature input alias: {alias}(feed name: {feed_name}) not found in request and no default value "
+                f"provided. Inputs expected to be in the request {{{','.join(sent)}}}, or default input alias set: "
+                f"{','.join(sorted(defaults))}"
+            )
+    used = [alias for alias in sent if alias in expected]
+    if len(used) != len(sent):
+        raise invalid_argument(
+            f"Inputs contains invalid name. Used request inputs: {','.join(used)}, request input: {','.join(sent)}"
+        )
+    return matched

@@ -1,0 +1,58 @@
+"""A loaded model that counts its users, so that it is freed when the last of them is done and not before."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from serving.saved_model import SavedModel
+
+
+class Servable:
+    """One loaded version of one model.
+
+    A request enters it as a context manager after :meth:`acquire` said yes, and leaves it at the end. :meth:`retire`
+    waits for all of them and frees the model.
+
+    Attributes:
+      name: The model's name.
+      version: Its version.
+      model: The SavedModel.
+    """
+
+    def __init__(self, name: str, version: int, model: SavedModel) -> None:
+        self.name = name
+        self.version = version
+        self.model = model
+        self._users = 0
+        self._retired = False
+        self._idle = threading.Condition(threading.Lock())
+
+    def acquire(self) -> bool:
+        """Registers a user. Returns False if the model is being freed: look for another one."""
+        with self._idle:
+            if self._retired:
+                return False
+            self._users += 1
+            return True
+
+    def release(self) -> None:
+        """Ends the use that :meth:`acquire` began."""
+        with self._idle:
+            self._users -= 1
+            if self._retired and not self._users:
+                self._idle.notify_all()
+
+    def retire(self) -> None:
+        """Takes no more users, waits until those inside are done, and frees the model."""
+        with self._idle:
+            self._retired = True
+            self._idle.wait_for(lambda: not self._users)
+        self.model.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

@@ -1,0 +1,209 @@
+"""The built-in model server: puts manager, services and gRPC together and runs until it is told to stop."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serving.errors import Code, ServingError
+from serving.flags import Flags, parse_flags
+from serving.grpc_server import create_grpc_server
+from serving.health import Health
+from serving.model_manager import LoadRetries, ModelManager, State
+from serving.model_service import ModelService
+from serving.prediction_service import PredictionService
+from serving.saved_model import SavedModel
+from serving.stubs import config_pb2
+from serving.tensorflow_c_api import library, version
+from serving.tensors import encode_as_content, encode_as_field
+from serving.versions import ModelSource, models_in_folder
+from serving.warmup import run_warmup
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens.
+
+    Attributes:
+      host: The address.
+      grpc_port: The port for gRPC.
+    """
+
+    host: str
+    grpc_port: int
+
+
+class ModelServer:
+    """A server and its models. :meth:`start`, then :meth:`stop`."""
+
+    def __init__(self, flags: Flags) -> None:
+        """Sets the server up; nothing is loaded and no port is taken yet."""
+        self._flags = flags
+        self._manager = ModelManager(
+            self._sources,
+            self._load,
+            poll_seconds=flags.file_system_poll_wait_seconds,
+            retries=LoadRetries(flags.max_num_load_retries, flags.load_retry_interval_micros / 1e6),
+            num_load_threads=flags.num_load_threads,
+        )
+        self._config = _session_config(flags)
+        self._health = Health() if flags.enable_grpc_healthcheck_service else None
+        self._stopping = threading.Event()
+        self._server: Any = None
+
+    def start(self) -> Address:
+        """Loads the models that are there, then begins to answer.
+
+        Returns:
+          Where.
+
+        Raises:
+          ServingError: the port is taken, or the one model of ``--model_base_path`` does not load.
+        """
+        flags = self._flags
+        library()
+        self._server = create_grpc_server(
+            PredictionService(
+                self._manager, encode_as_content if flags.enable_serialization_as_tensor_content else encode_as_field
+            ),
+            ModelService(self._manager),
+            max_threads=flags.threads,
+            options=flags.channel_arguments,
+        )
+        if self._health is not None:
+            self._health.add_to(self._server)
+        # The port first: an address in use should not cost the user the time of loading.
+        address = Address(flags.bind_address, self._bind(flags.bind_address, flags.port))
+        self._manager.start()
+        if not flags.serving_dir:
+            self._manager.wait_until_any_version()
+        self._manager.wait_until_settled()
+        if self._stopping.is_set():
+            return address
+        if not flags.serving_dir:
+            self._require_loaded()
+        self._server.start()
+        if self._health is not None:
+            self._health.set_serving(True)
+        return address
+
+    def stop(self) -> None:
+        """Takes no new requests, lets those in progress finish within the grace period, frees the models."""
+        self._stopping.set()
+        if self._health is not None:
+            self._health.set_serving(False)
+        self._server.stop(self._flags.shutdown_grace_seconds).wait()
+        self._manager.stop()
+
+    def abandon_start(self) -> None:
+        """Makes a :meth:`start` that waits for a model return."""
+        self._stopping.set()
+        self._manager.interrupt()
+
+    def _sources(self) -> list[ModelSource]:
+        if self._flags.serving_dir:
+            return models_in_folder(self._flags.serving_dir)
+        return [ModelSource(self._flags.model_name, os.path.abspath(self._flags.model_base_path))]
+
+    def _load(self, path: str) -> SavedModel:
+        model = SavedModel(path, [tag for tag in self._flags.saved_model_tags.split(",") if tag], self._config)
+        try:
+            if self._flags.enable_model_warmup:
+                run_warmup(model, max(self._flags.num_request_iterations_for_warmup, 1))
+        except BaseException:
+            model.close()
+            raise
+        return model
+
+    def _bind(self, host: str, port: int) -> int:
+        try:
+            bound = self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError:
+            bound = 0
+        if not bound:
+            message = f"Port {port} on {host} cannot be listened on (in use?); choose another with --port."
+            raise ServingError(Code.UNAVAILABLE, message)
+        return int(bound)
+
+    def _require_loaded(self) -> None:
+        """Refuses to start without the model, as TensorFlow Serving does."""
+        statuses = self._manager.status(self._flags.model_name)
+        if any(status.state == State.AVAILABLE for status in statuses):
+            return
+        reasons = ", ".join(
+            f"{{name: {self._flags.model_name} version: {status.version}}} due to error: {status.error}"
+            for status in statuses
+        )
+        raise ServingError(Code.UNKNOWN, f"{len(statuses)} servable(s) did not become available: {{{reasons}}}")
+
+
+def _session_config(flags: Flags) -> bytes:
+    """Returns the serialized ``ConfigProto`` for every session."""
+    config = config_pb2.ConfigProto()
+    both = flags.tensorflow_session_parallelism
+    config.intra_op_parallelism_threads = flags.tensorflow_intra_op_parallelism or both
+    config.inter_op_parallelism_threads = flags.tensorflow_inter_op_parallelism or both
+    return bytes(config.SerializeToString())
+
+
+def _write_ready_file(path: str, address: Address) -> None:
+    """Writes where the server listens, aside and then renamed: whoever sees the file sees all of it."""
+    target = Path(path)
+    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    ports = {"host": address.host, "grpc_port": address.grpc_port, "rest_api_port": 0, "pid": os.getpid()}
+    aside.write_text(json.dumps(ports) + "\n")
+    os.replace(aside, target)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the server until SIGTERM or SIGINT.
+
+    Args:
+      arguments: The command line after the program's name; ``sys.argv`` by default.
+
+    Returns:
+      The exit status: 0 after a graceful end, 1 if the server could not start.
+    """
+    started = time.monotonic()
+    flags = parse_flags(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(
+        level=logging.INFO if flags.verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    if flags.version:
+        print(f"charseq model server\nTensorFlow Library: {version()}")
+        return 0
+    server = ModelServer(flags)
+    told_to_stop = threading.Event()
+
+    def on_signal(number: int, frame: object) -> None:
+        told_to_stop.set()
+        server.abandon_start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    try:
+        address = server.start()
+    except ServingError as error:
+        print(f"Failed to start server. Error: {error}", file=sys.stderr)
+        server.stop()
+        return 1
+    if not told_to_stop.is_set():
+        if flags.ready_file:
+            _write_ready_file(flags.ready_file, address)
+        print(
+            f"Serving gRPC at {address.host}:{address.grpc_port}, ready in {time.monotonic() - started:.1f} s",
+            flush=True,
+        )
+    told_to_stop.wait()
+    server.stop()
+    return 0

@@ -1,0 +1,134 @@
+"""``tensorflow.TensorProto`` on the server's side: request to tensor, tensor to answer."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from serving.errors import ServingError, invalid_argument
+from serving.stubs import types_pb2
+from serving.tensorflow_c_api import Tensor
+
+# A TensorProto may name a shape of any size and give one value for all of it: a few bytes that make TensorFlow allocate
+# terabytes. What a request did not pay for in bytes is refused beyond this many elements.
+MAX_REPEATED_ELEMENTS = 1 << 24
+
+# DataType: number of the field that TensorFlow Serving answers in, for types whose packed field is the tensor's bytes.
+_PACKED_FIELDS: dict[int, int] = {
+    types_pb2.DT_FLOAT: 5,  # float_val
+    types_pb2.DT_DOUBLE: 6,  # double_val
+    types_pb2.DT_COMPLEX64: 9,  # scomplex_val
+    types_pb2.DT_COMPLEX128: 12,  # dcomplex_val
+    types_pb2.DT_BOOL: 11,  # bool_val; a varint of 0 or 1 is the byte itself
+}
+# DataType: that field's name and the format of an element (of the struct module), for the others. Strings are neither.
+_NUMBER_FIELDS: dict[int, tuple[str, str]] = {
+    types_pb2.DT_INT32: ("int_val", "i"),
+    types_pb2.DT_INT16: ("int_val", "h"),
+    types_pb2.DT_INT8: ("int_val", "b"),
+    types_pb2.DT_UINT16: ("int_val", "H"),
+    types_pb2.DT_UINT8: ("int_val", "B"),
+    types_pb2.DT_QINT32: ("int_val", "i"),
+    types_pb2.DT_QINT16: ("int_val", "h"),
+    types_pb2.DT_QINT8: ("int_val", "b"),
+    types_pb2.DT_QUINT16: ("int_val", "H"),
+    types_pb2.DT_QUINT8: ("int_val", "B"),
+    types_pb2.DT_INT64: ("int64_val", "q"),
+    types_pb2.DT_UINT32: ("uint32_val", "I"),
+    types_pb2.DT_UINT64: ("uint64_val", "Q"),
+    types_pb2.DT_HALF: ("half_val", "H"),
+    types_pb2.DT_BFLOAT16: ("half_val", "H"),
+}
+
+Encoder = Callable[[Tensor, Any], None]
+
+
+def tensor_from_proto(alias: str, proto: Any) -> Tensor:
+    """Makes the tensor that a ``TensorProto`` describes.
+
+    Args:
+      alias: Name of the input, for the error message.
+      proto: ``tensorflow.TensorProto``.
+
+    Returns:
+      The tensor, which the caller closes.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT, it is no valid tensor.
+    """
+    elements = math.prod(dimension.size for dimension in proto.tensor_shape.dim)
+    if elements > MAX_REPEATED_ELEMENTS and elements > proto.ByteSize():
+        raise invalid_argument(f"tensor parsing error: {alias}")
+    try:
+        return Tensor.from_proto(proto.SerializeToString())
+    except ServingError as error:
+        raise invalid_argument(f"tensor parsing error: {alias}") from error
+
+
+def encode_as_field(tensor: Tensor, proto: Any) -> None:
+    """Writes a tensor into a ``TensorProto`` the way TensorFlow Serving answers: one value per element.
+
+    Args:
+      tensor: The tensor.
+      proto: An empty ``tensorflow.TensorProto``.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT, the type has no values that could be sent (a resource, a variant).
+    """
+    dtype = _set_header(tensor, proto)
+    if dtype == types_pb2.DT_STRING:
+        proto.string_val.extend(tensor.strings())
+        return
+    _require_values(dtype)
+    data = tensor.data()
+    if not data:
+        return
+    if dtype in _PACKED_FIELDS:
+        proto.MergeFromString(bytes((_PACKED_FIELDS[dtype] << 3 | 2,)) + _varint(len(data)) + data)
+    else:
+        field, element = _NUMBER_FIELDS[dtype]
+        getattr(proto, field).extend(data.cast(element).tolist())  # type: ignore[call-overload]  # wants a literal
+
+
+def encode_as_content(tensor: Tensor, proto: Any) -> None:
+    """Writes a tensor into a ``TensorProto`` as its bytes (``--enable_serialization_as_tensor_content``).
+
+    Arguments and errors are those of :func:`encode_as_field`.
+    """
+    dtype = _set_header(tensor, proto)
+    if dtype == types_pb2.DT_STRING:
+        strings = tensor.strings()
+        # TensorFlow's own layout: all lengths as varints, then all bytes.
+        proto.tensor_content = b"".join([*(_varint(len(value)) for value in strings), *strings])
+        return
+    _require_values(dtype)
+    proto.tensor_content = bytes(tensor.data())
+
+
+def dtype_name(dtype: int) -> str:
+    """Returns a ``DataType`` by name, for example ``DT_STRING``."""
+    return str(types_pb2.DataType.Name(dtype)) if dtype in types_pb2.DataType.values() else f"DataType {dtype}"
+
+
+def _set_header(tensor: Tensor, proto: Any) -> int:
+    """Writes type and shape; returns the type."""
+    dtype = tensor.dtype
+    proto.dtype = dtype
+    shape = proto.tensor_shape
+    shape.SetInParent()  # a scalar has a shape too, of no dimensions
+    for size in tensor.shape:
+        shape.dim.add().size = size
+    return dtype
+
+
+def _require_values(dtype: int) -> None:
+    if dtype not in _PACKED_FIELDS and dtype not in _NUMBER_FIELDS:
+        raise invalid_argument(f"An output of type {dtype_name(dtype)} cannot be sent; export numbers or strings.")
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

@@ -1,0 +1,40 @@
+"""Models and servers that the tests of serving share."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shout_models(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """SavedModels that answer with their version: 1, 2 and 3."""
+    from tests.serving.saved_models import save_shout
+
+    folder = tmp_path_factory.mktemp("shout")
+    return {version: save_shout(folder / str(version), version) for version in (1, 2, 3)}
+
+
+@pytest.fixture(scope="session")
+def numbers_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SavedModel of numbers."""
+    from tests.serving.saved_models import save_numbers
+
+    return save_numbers(tmp_path_factory.mktemp("numbers") / "1")
+
+
+Push = Callable[[Path, Path, int], Path]
+
+
+@pytest.fixture(scope="session")
+def push() -> Push:
+    """Publishes a SavedModel as a version the way a careful pusher does: copied aside, then renamed."""
+
+    def push_version(model: Path, base_path: Path, version: int) -> Path:
+        base_path.mkdir(parents=True, exist_ok=True)
+        aside, target = base_path / f".{version}.tmp", base_path / str(version)
+        shutil.copytree(model, aside)
+        return aside.rename(target)
+
+    return push_version

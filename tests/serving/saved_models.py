@@ -1,0 +1,75 @@
+"""Tiny SavedModels for the tests; the only place there that imports TensorFlow."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+_TEXTS = (tf.TensorSpec([None], tf.string, name="text"),)
+
+
+class _Shout(tf.Module):
+    """Strings in, strings out, with the version in every answer; refuses an exclamation mark as our models refuse."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__()
+        self.version = tf.Variable(version)
+        # A table and a variable, because those are what a loader can forget.
+        self.table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["ab"], ["AB"]), "?")
+
+    @tf.function(input_signature=_TEXTS)
+    def shout(self, text: Any) -> dict[str, Any]:
+        bad = tf.strings.regex_full_match(text, "(?s).*!.*")
+        said = tf.strings.join(['text[0]: character "!" in "', text[0], '" is not one this model knows'])
+        check = tf.debugging.Assert(tf.logical_not(tf.reduce_any(bad)), [said])
+        with tf.control_dependencies([check]):
+            answer = tf.strings.join([tf.strings.as_string(self.version), ":", text, ":", self.table.lookup(text)])
+            return {"text": answer, "log_prob": tf.cast(tf.strings.length(text), tf.float32)}
+
+    @tf.function(input_signature=_TEXTS)
+    def same(self, text: Any) -> dict[str, Any]:
+        return {"first": text, "second": text}
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.float64, name="seconds")])
+    def slow(self, seconds: Any) -> dict[str, Any]:
+        end = tf.timestamp() + seconds
+        steps = tf.while_loop(lambda _: tf.timestamp() < end, lambda i: (i + 1,), (0,))
+        return {"steps": steps[0], "version": tf.identity(self.version)}
+
+
+class _Numbers(tf.Module):
+    """Every type of number in and out."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, 3], tf.float32, name="a"),
+            tf.TensorSpec([None, None], tf.float32, name="b"),
+        ]
+    )
+    def product(self, a: Any, b: Any) -> dict[str, Any]:
+        return {"product": tf.matmul(a, b)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64, name="x")])
+    def cast(self, x: Any) -> dict[str, Any]:
+        names = ("float32", "float64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "int64", "bool")
+        return {name: tf.cast(x, name) for name in (*names, "float16", "bfloat16", "complex64", "complex128")}
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.float32, name="x")])
+    def scalar(self, x: Any) -> dict[str, Any]:
+        return {"x": x + 1, "none": tf.zeros([0, 2]), "nothing": tf.constant([], tf.string)}
+
+
+def save_shout(folder: Path, version: int) -> Path:
+    """Saves version ``version`` of the text model to ``folder``."""
+    module = _Shout(version)
+    signatures = {"serving_default": module.shout, "same": module.same, "slow": module.slow}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    return folder
+
+
+def save_numbers(folder: Path) -> Path:
+    """Saves the model of numbers to ``folder``."""
+    module = _Numbers()
+    signatures = {"serving_default": module.product, "cast": module.cast, "scalar": module.scalar}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    return folder
