@@ -49,7 +49,7 @@ def to_proto(name: str, value: Value) -> Any:
     Raises:
       ValueError: there is no tensor of such values.
     """
-    array = _as_array(name, value)
+    array = as_array(name, value)
     proto = tensor_pb2.TensorProto()
     proto.tensor_shape.SetInParent()
     for size in array.shape:
@@ -87,7 +87,12 @@ def from_proto(proto: Any) -> Array:
     return _fill(values.view(name) if name in _STORED_AS_BITS else values.astype(name), count).reshape(shape)
 
 
-def _as_array(name: str, value: Value) -> Array:
+def as_array(name: str, value: Value) -> Array:
+    """Returns a value as an array, of the type that :func:`to_proto` says; strings as an array of objects.
+
+    Raises:
+      ValueError: it is ragged.
+    """
     if isinstance(value, np.ndarray):
         return value
     flat: list[Any] = []

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 import grpc
 import numpy as np
 
-from serving.arrays import Array, Value, from_proto, to_proto
+from serving.arrays import Array, Value, as_array, from_proto, to_proto
 from serving.assertion import reason_of
 from serving.errors import Code
 from serving.stubs import (
@@ -191,16 +191,14 @@ class Client:
         _fill_model_spec(request.model_spec, model, version, label)
         request.model_spec.signature_name = signature
         request.output_filter.extend(output_filter or ())
-        protos = {name: to_proto(name, value) for name, value in inputs.items()}
+        arrays = {name: as_array(name, value) for name, value in inputs.items()}
         deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
-        rows = {proto.tensor_shape.dim[0].size for proto in protos.values() if proto.tensor_shape.dim}
-        most = max(rows, default=1)
-        limit = self._max_batch_size
-        if limit is None or most <= limit:
-            for name, proto in protos.items():
-                request.inputs[name].CopyFrom(proto)
-            return _prediction([self._call(self._predictions.Predict, request, deadline)])
-        return self._predict_in_parts(request, inputs, most, limit, deadline)
+        rows = max((len(array) for array in arrays.values() if array.ndim), default=1)
+        if self._max_batch_size is not None and rows > self._max_batch_size:
+            return self._predict_in_parts(request, arrays, rows, self._max_batch_size, deadline)
+        for name, array in arrays.items():
+            request.inputs[name].CopyFrom(to_proto(name, array))
+        return _prediction([self._call(self._predictions.Predict, request, deadline)])
 
     def metadata(self, model: str, *, version: int | None = None, label: str | None = None) -> dict[str, Any]:
         """Returns the signatures of a model: key to ``tensorflow.SignatureDef``.
@@ -277,13 +275,11 @@ class Client:
         self.close()
 
     def _predict_in_parts(
-        self, request: Any, inputs: Mapping[str, Value], rows: int, limit: int, deadline: float
+        self, request: Any, arrays: Mapping[str, Array], rows: int, limit: int, deadline: float
     ) -> Prediction:
         """Sends a batch in parts. All of them are answered by the version that answered the first."""
-        arrays = {
-            name: value if isinstance(value, np.ndarray | Sequence) else [value] for name, value in inputs.items()
-        }
-        unequal = {name: len(array) for name, array in arrays.items() if len(array) not in (1, rows)}
+        shared = {name for name, array in arrays.items() if not array.ndim or len(array) == 1}
+        unequal = {name: len(array) for name, array in arrays.items() if name not in shared and len(array) != rows}
         if unequal:
             raise ValueError(f"Inputs differ in their number of rows: {unequal} against {rows}; give {rows} or 1.")
         pinned = predict_pb2.PredictRequest()
@@ -294,7 +290,7 @@ class Client:
                 for start in range(0, rows, limit):
                     pinned.ClearField("inputs")
                     for name, array in arrays.items():
-                        part = array if len(array) == 1 else array[start : start + limit]
+                        part = array if name in shared else array[start : start + limit]
                         pinned.inputs[name].CopyFrom(to_proto(name, part))
                     responses.append(self._call(self._predictions.Predict, pinned, deadline))
                     pinned.model_spec.version.value = responses[0].model_spec.version.value

@@ -3,8 +3,9 @@
 from typing import Any
 
 from serving.errors import invalid_argument
-from serving.model_manager import ModelManager, VersionStatus
+from serving.model_manager import ModelManager
 from serving.stubs import get_model_status_pb2
+from serving.version_states import VersionStatus
 
 
 class ModelService:

@@ -42,12 +42,21 @@ class Servable:
             if self._retired and not self._users:
                 self._idle.notify_all()
 
-    def retire(self) -> None:
-        """Takes no more users, waits until those inside are done, and frees the model."""
+    def retire(self, timeout_s: float | None = None) -> bool:
+        """Takes no more users, waits until those inside are done, and frees the model.
+
+        Args:
+          timeout_s: Longest wait in seconds; None for no limit.
+
+        Returns:
+          False if users were left after that; the model is then not freed.
+        """
         with self._idle:
             self._retired = True
-            self._idle.wait_for(lambda: not self._users)
+            if not self._idle.wait_for(lambda: not self._users, timeout_s):
+                return False
         self.model.close()
+        return True
 
     def __enter__(self) -> Self:
         return self

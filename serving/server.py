@@ -16,13 +16,14 @@ from serving.errors import Code, ServingError
 from serving.flags import Flags, parse_flags
 from serving.grpc_server import create_grpc_server
 from serving.health import Health
-from serving.model_manager import LoadRetries, ModelManager, State
+from serving.model_manager import ModelManager
 from serving.model_service import ModelService
 from serving.prediction_service import PredictionService
 from serving.saved_model import SavedModel
 from serving.stubs import config_pb2
 from serving.tensorflow_c_api import library, version
 from serving.tensors import encode_as_content, encode_as_field
+from serving.version_states import LoadRetries, State
 from serving.versions import ModelSource, models_in_folder
 from serving.warmup import run_warmup
 
@@ -96,13 +97,18 @@ class ModelServer:
             self._health.set_serving(True)
         return address
 
-    def stop(self) -> None:
-        """Takes no new requests, lets those in progress finish within the grace period, frees the models."""
+    def stop(self) -> bool:
+        """Takes no new requests, lets those in progress finish within the grace period, frees the models.
+
+        Returns:
+          False if requests were still running when the grace period was over.
+        """
         self._stopping.set()
         if self._health is not None:
             self._health.set_serving(False)
-        self._server.stop(self._flags.shutdown_grace_seconds).wait()
-        self._manager.stop()
+        # The event is late by as long as a cancelled request goes on computing, which nothing can interrupt.
+        self._server.stop(self._flags.shutdown_grace_seconds).wait(self._flags.shutdown_grace_seconds + 1)
+        return self._manager.stop(timeout_s=1)
 
     def abandon_start(self) -> None:
         """Makes a :meth:`start` that waits for a model return."""
@@ -205,5 +211,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             flush=True,
         )
     told_to_stop.wait()
-    server.stop()
+    if not server.stop():
+        logger.warning("Requests were still running %g s after the signal.", flags.shutdown_grace_seconds)
+        logging.shutdown()
+        os._exit(0)  # a plain return would wait for their threads
     return 0

@@ -1,6 +1,9 @@
 """Versions come and go: real processes, real folders."""
 
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +15,7 @@ import pytest
 from serving.client import Client, PredictionError, VersionStatus
 from serving.errors import Code
 from tests.serving.conftest import Push
-from tests.serving.processes import RunningServer, run_server, running_server
+from tests.serving.processes import ROOT, RunningServer, run_server, running_server
 
 # One operation at a time, which is TensorFlow's choice on one CPU, would let the slow signature stop everything else.
 PARALLEL = "--tensorflow_inter_op_parallelism=4"
@@ -239,13 +242,32 @@ def test_sigterm_lets_requests_finish(tmp_path: Path, shout_models: dict[int, Pa
         assert results[0].version == 1
 
 
+def test_sigterm_does_not_wait_for_a_request_longer_than_the_grace_period(
+    tmp_path: Path, shout_models: dict[int, Path], push: Push
+) -> None:
+    push(shout_models[1], tmp_path / "shout", 1)
+    arguments = (f"--model_base_path={tmp_path / 'shout'}", "--model_name=shout", "--shutdown_grace_seconds=0.5")
+    with running_server(tmp_path, *arguments, PARALLEL) as server, Client(server.target) as client:
+        errors = []
+
+        def call() -> None:
+            try:
+                client.predict({"seconds": np.float64(60)}, model="shout", signature="slow", timeout=90)
+            except PredictionError as error:
+                errors.append(error.code)
+
+        caller = threading.Thread(target=call)
+        caller.start()
+        time.sleep(0.3)
+        started = time.monotonic()
+        assert server.terminate() == 0
+        caller.join()
+
+        assert time.monotonic() - started < 10
+        assert errors in ([Code.UNAVAILABLE], [Code.CANCELLED])
+
+
 def test_sigterm_while_it_waits_for_a_model(tmp_path: Path) -> None:
-    import signal
-    import subprocess
-    import sys
-
-    from tests.serving.processes import ROOT
-
     command = [sys.executable, "-m", "serving", f"--model_base_path={tmp_path}", "--port=0"]
     process = subprocess.Popen(command, cwd=ROOT)
     time.sleep(1.5)

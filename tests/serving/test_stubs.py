@@ -1,0 +1,58 @@
+"""The stubs load without TensorFlow, and get along with it."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from tests.serving.processes import ROOT
+
+
+def _run(code: str) -> str:
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
+
+
+@pytest.mark.parametrize("module", ["serving.client", "serving.server", "serving.launch"])
+def test_nothing_here_imports_tensorflow(module: str) -> None:
+    printed = _run(f"""
+        import sys
+        import {module}
+        print([name for name in sys.modules if name.split(".")[0] in ("tensorflow", "pipeline", "components", "tfx")])
+    """)
+
+    assert printed == "[]"
+
+
+def test_the_client_imports_in_half_a_second() -> None:
+    seconds = min(
+        float(
+            _run("import time; start = time.perf_counter(); import serving.client; print(time.perf_counter() - start)")
+        )
+        for _ in range(3)
+    )
+
+    assert seconds < 0.5
+
+
+@pytest.mark.parametrize("first", ["serving.client", "tensorflow"])
+def test_either_order_of_import_gives_the_same_message_classes(first: str) -> None:
+    printed = _run(f"""
+        import {first}
+        import serving.client
+        from serving.arrays import from_proto
+        from serving.stubs import predict_pb2, tensor_pb2, tensorflow_folder
+        folder = tensorflow_folder()
+        import tensorflow as tf
+        from tensorflow.core.framework import tensor_pb2 as real
+        from tensorflow_serving.apis import predict_pb2 as real_predict
+        assert tensor_pb2.TensorProto is real.TensorProto
+        assert predict_pb2.PredictRequest is real_predict.PredictRequest
+        request = predict_pb2.PredictRequest()
+        request.inputs["text"].CopyFrom(tf.make_tensor_proto(["ab"]))
+        assert folder == tensorflow_folder()
+        print(from_proto(request.inputs["text"]), tf.constant(1).numpy())
+    """)
+
+    assert printed == "[b'ab'] 1"
