@@ -3,6 +3,8 @@
 import importlib
 from typing import Any
 
+from serving.errors import Code, ServingError
+
 # The second and third are the names that TensorFlow Serving registers; the empty one is the server as a whole.
 _SERVICES = ("", "ModelService", "PredictionService")
 
@@ -11,9 +13,17 @@ class Health:
     """Says whether the server answers requests; it does not until :meth:`set_serving` says so."""
 
     def __init__(self) -> None:
-        """Sets the servicer up. Its package is imported here because only the flag that asks for it needs it."""
-        self._health_pb2: Any = importlib.import_module("grpc_health.v1.health_pb2")
-        self._servicer = importlib.import_module("grpc_health.v1.health").HealthServicer()
+        """Sets the servicer up. Its package is imported here because only the flag that asks for it needs it.
+
+        Raises:
+          ServingError: FAILED_PRECONDITION, the package is missing or does not fit the installed protobuf.
+        """
+        try:
+            self._health_pb2: Any = importlib.import_module("grpc_health.v1.health_pb2")
+            self._servicer = importlib.import_module("grpc_health.v1.health").HealthServicer()
+        except Exception as error:
+            message = f"--enable_grpc_healthcheck_service: {error} Reinstall requirements.lock."
+            raise ServingError(Code.FAILED_PRECONDITION, message) from error
         self.set_serving(False)
 
     def add_to(self, server: Any) -> None:

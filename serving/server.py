@@ -188,7 +188,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if flags.version:
         print(f"charseq model server\nTensorFlow Library: {version()}")
         return 0
-    server = ModelServer(flags)
+    try:
+        server = ModelServer(flags)
+    except ServingError as error:
+        print(f"Failed to start server. Error: {error}", file=sys.stderr)
+        return 1
     told_to_stop = threading.Event()
 
     def on_signal(number: int, frame: object) -> None:

@@ -1,0 +1,40 @@
+"""grpc.health.v1, as a Kubernetes probe asks it."""
+
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.serving.processes import running_server
+
+
+def _health_pb2() -> tuple[Any, Any]:
+    try:
+        from grpc_health.v1 import health_pb2, health_pb2_grpc
+    except Exception as error:
+        pytest.skip(f"grpcio-health-checking does not fit the installed protobuf: {error}")
+    return health_pb2, health_pb2_grpc
+
+
+def test_health_is_answered_when_it_is_asked_for(tmp_path: Path) -> None:
+    health_pb2, health_pb2_grpc = _health_pb2()
+    arguments = (f"--serving_dir={tmp_path}", "--enable_grpc_healthcheck_service")
+    with running_server(tmp_path, *arguments) as server, grpc.insecure_channel(server.target) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        for service in ("", "ModelService", "PredictionService"):
+            assert stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status == 1
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Check(health_pb2.HealthCheckRequest(service="other"), timeout=10)
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_health_is_not_answered_by_default(tmp_path: Path) -> None:
+    health_pb2, health_pb2_grpc = _health_pb2()
+    with (
+        running_server(tmp_path, f"--serving_dir={tmp_path}") as server,
+        grpc.insecure_channel(server.target) as channel,
+        pytest.raises(grpc.RpcError) as caught,
+    ):
+        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
