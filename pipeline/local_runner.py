@@ -18,8 +18,8 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from components.baseline.component import Baseline
 from pipeline.create_pipeline import create_pipeline
-from pipeline.places import Places
-from pipeline.tasks import DEFAULT_TASK, find_task
+from pipeline.places import DEFAULT_TASK, Places
+from pipeline.tasks import find_task
 
 
 class ComponentFailedError(RuntimeError):

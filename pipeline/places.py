@@ -6,6 +6,8 @@ import sys
 
 DEFAULT_ROOT = "runs"
 
+DEFAULT_TASK = "sums"
+
 
 @dataclasses.dataclass(frozen=True)
 class Places:

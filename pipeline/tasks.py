@@ -6,8 +6,6 @@ from components.settings import SettingsError
 from components.trainer.settings import TrainSettings
 from pipeline.config import Config
 
-DEFAULT_TASK = "sums"
-
 _SUMS_SLICES = ("digits", "carries")
 
 SUMS_SIMPLE_RNN = Config(

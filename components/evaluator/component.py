@@ -1,6 +1,7 @@
 """The Evaluator component: TFX's own, for a baseline that may be empty, and with the reasons for a refusal in words."""
 
 import json
+import logging
 from typing import Any
 
 from tfx.components.evaluator import component as tfx_component
@@ -16,6 +17,8 @@ from components.evaluator.settings import GateSettings
 
 # Custom property of the blessing artifact: JSON list of why the candidate is refused, empty if it is blessed.
 REASONS_PROPERTY = "reasons"
+
+_LOG = logging.getLogger("charseq.evaluator")
 
 
 class Executor(tfx_executor.Executor):
@@ -35,6 +38,8 @@ class Executor(tfx_executor.Executor):
         evaluation = read_evaluation(artifact_utils.get_single_uri(output_dict[EVALUATION_KEY]))
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         blessing.set_string_custom_property(REASONS_PROPERTY, json.dumps(evaluation.reasons))
+        for reason in evaluation.reasons:
+            _LOG.warning("the model is refused: %s", reason)
 
 
 class Evaluator(tfx_component.Evaluator):

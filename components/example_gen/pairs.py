@@ -1,10 +1,13 @@
 """A user's own pairs of strings, from TSV or JSONL files: read in batches, checked line by line."""
 
+import bz2
+import contextlib
+import gzip
 import hashlib
-import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +22,8 @@ _BATCH_ROWS = 16_384
 
 # A line longer than this is no pair of short strings, and reading it whole could exhaust the memory.
 _LONGEST_LINE_BYTES = 1 << 20
+
+_UNPACKERS: dict[str, Callable[[BinaryIO], contextlib.AbstractContextManager[Any]]] = {".gz": gzip.open, ".bz2": bz2.open}
 
 
 class PairsError(ValueError):
@@ -56,7 +61,9 @@ def read_pairs(data: PairsData, path: str) -> Iterator[SplitBatch]:
     """
     rows: list[tuple[bytes, bytes, int]] = []
     parse = _parse_json if _is_jsonl(path) else _parse_tsv
-    with FileSystems.open(path, compression_type=CompressionTypes.AUTO) as stream, io.BufferedReader(stream) as lines:
+    # Beam's own unpacking has no readline with a limit.
+    unpack = _UNPACKERS.get(os.path.splitext(path)[1], contextlib.nullcontext)
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as packed, unpack(packed) as lines:
         number = 0
         while line := lines.readline(_LONGEST_LINE_BYTES + 1):
             number += 1
@@ -73,7 +80,7 @@ def read_pairs(data: PairsData, path: str) -> Iterator[SplitBatch]:
 
 def _is_jsonl(path: str) -> bool:
     stem, ending = os.path.splitext(path)
-    if ending in (".gz", ".bz2"):
+    if ending in _UNPACKERS:
         ending = os.path.splitext(stem)[1]
     return ending in (".jsonl", ".json")
 

@@ -47,7 +47,9 @@ def write_shard(batches: Iterable[SplitBatch], examples_uri: str, shard: int, sh
         for batch, is_eval in batches:
             for split, rows in zip(SPLITS, (~is_eval, is_eval), strict=True):
                 for example in encoder.encode(batch.filter(pa.array(rows))):
-                    writers[split].write(example)
+                    # The encoder orders a map's entries as that process's hash function has it.
+                    parsed = tf.train.Example.FromString(example)
+                    writers[split].write(parsed.SerializeToString(deterministic=True))
                 counts[split] += int(rows.sum())
     except BaseException:
         for split, writer in writers.items():

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -14,7 +15,10 @@ from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 _AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
 
 # How much of the server's log goes into an error.
-_LOG_TAIL_BYTES = 2_000
+_LOG_TAIL_BYTES = 4_000
+
+# What TensorFlow's libraries note while they are loaded, in any process.
+_LIBRARY_NOTE = re.compile(r"[IW]\d{4} |WARNING: All log messages before")
 
 
 class ServerError(RuntimeError):
@@ -60,7 +64,8 @@ def describe_failure(what: str, log_path: str) -> str:
     """Returns `what` followed by the end of the server's log."""
     with open(log_path, "rb") as log:
         log.seek(max(0, os.path.getsize(log_path) - _LOG_TAIL_BYTES))
-        tail = log.read().decode(errors="replace").strip()
+        lines = log.read().decode(errors="replace").strip().splitlines()
+    tail = "\n".join(line for line in lines if not _LIBRARY_NOTE.match(line))
     return f"{what}; the server's log ends with:\n{tail or '(nothing)'}"
 
 

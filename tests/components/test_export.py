@@ -1,0 +1,117 @@
+"""The SavedModel, run as TensorFlow Serving runs it: in a session, through its signatures."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.example_gen.sums import to_record_batch
+from components.transform.preprocessing import read_vocabulary
+
+
+class Session:
+    """Runs signatures of a SavedModel in a session."""
+
+    def __init__(self, path):
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        with self._session.graph.as_default():
+            self._signatures = tf.compat.v1.saved_model.load(self._session, ["serve"], path).signature_def
+
+    def __call__(self, signature, **inputs):
+        definition = self._signatures[signature]
+        feed = {definition.inputs[name].name: value for name, value in inputs.items()}
+        return self._session.run({name: info.name for name, info in definition.outputs.items()}, feed)
+
+
+@pytest.fixture(scope="module")
+def served(saved_model):
+    return Session(saved_model)
+
+
+def test_strings_in_strings_out(served):
+    answers = served("serving_default", text=["1+2", "9+9", "0+0"])
+    assert answers["text"].tolist() == [b"3", b"18", b"0"]
+    assert answers["log_prob"].dtype == np.float32
+    assert (answers["log_prob"] < 0).all()
+
+
+def test_log_prob_is_that_of_the_models_own_softmax(served, trained, transform_output):
+    vocabulary = read_vocabulary(transform_output)
+    tokens = np.array([[vocabulary.index(c) for c in "7+8"]], np.int32)
+    probabilities = tf.nn.softmax(trained(tokens))[0].numpy()
+    expected = np.log(probabilities.max(axis=-1)).sum()
+    assert served("serving_default", text=["7+8"])["log_prob"] == pytest.approx([expected], abs=1e-5)
+
+
+def test_the_score_of_the_own_answer_is_its_log_prob_and_no_other_scores_higher(served):
+    texts = ["1+2", "9+9"]
+    own = served("serving_default", text=texts)
+    scored = served("score", text=texts, target=own["text"])
+    assert scored["log_prob"] == pytest.approx(own["log_prob"], abs=1e-5)
+    assert scored["characters"].tolist() == [1, 2]
+    assert (served("score", text=texts, target=["7", "7"])["log_prob"] < own["log_prob"]).all()
+
+
+def test_probabilities_of_all_answers_sum_to_one(served):
+    characters = ["", *"+0123456789"]
+    answers = [b for b in characters[1:]] + [a + b for a in characters[1:] for b in characters[1:]]
+    scores = served("score", text=["4+4"] * len(answers), target=answers)["log_prob"]
+    # Answers with padding inside or that are empty cannot be asked for; they are all but impossible.
+    assert np.exp(scores).sum() == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"", r"text\[1\] is empty: send at least one character"),
+        (b"1+22", r"text\[1\] has 4 characters: this model reads at most 3"),
+        (b"1" * 10_000, r"text\[1\] has 10000 characters"),
+        (b"1a2", r"text\[1\]: character `a` at position 2 is unknown: this model knows `\+0123456789`"),
+        ("1+２".encode(), r"text\[1\]: character `２` at position 3 is unknown"),
+        (b" 1", r"text\[1\]: character ` ` at position 1 is unknown"),
+        (b"1\xff", r"text\[1\]: what stands at character 2 is not UTF-8"),
+    ],
+)
+def test_what_the_model_does_not_know_is_refused_by_name_and_position(served, text, said):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+        served("serving_default", text=["1+2", text])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+        served("score", text=["1+2", text], target=["3", "3"])
+
+
+def test_a_target_that_the_model_cannot_write_is_refused(served):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"target\[0\]: character `x` at position 1"):
+        served("score", text=["1+2"], target=["x"])
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"target\[0\] has 3 characters: this model reads at most 2"
+    ):
+        served("score", text=["1+2"], target=["123"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.binary(max_size=8))
+def test_any_bytes_are_answered_or_refused(served, text):
+    readable = 1 <= len(text) <= 3 and set(text) <= set(b"+0123456789")
+    if readable:
+        assert len(served("serving_default", text=[text])["text"]) == 1
+    else:
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"text\[0\]"):
+            served("serving_default", text=[text])
+
+
+def test_an_empty_batch_is_answered_with_none(served):
+    assert served("serving_default", text=np.array([], object))["text"].tolist() == []
+
+
+def test_evaluate_judges_whole_answers(served):
+    from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
+    examples = RecordBatchToExamplesEncoder().encode(to_record_batch(np.array([[1, 2], [9, 9], [4, 4]])))
+    wrong = tf.train.Example.FromString(examples[1])
+    wrong.features.feature["answer"].bytes_list.value[0] = b"19"
+    judged = served("evaluate", examples=[examples[0], wrong.SerializeToString(), examples[2]])
+    assert judged["text"].tolist() == [b"3", b"18", b"8"]
+    assert judged["exact_match"].tolist() == [1.0, 0.0, 1.0]
+    assert judged["character_accuracy"].tolist() == [1.0, 0.5, 1.0]
+    assert (judged["log_prob"] < 0).all()

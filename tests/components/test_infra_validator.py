@@ -1,0 +1,119 @@
+"""InfraValidator: the real server process, and what it refuses."""
+
+import os
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from components.example_gen.shards import write_shard
+from components.example_gen.sums import to_record_batch
+from components.infra_validator.requests import WARMUP_PATH
+from components.infra_validator.server_process import ServerError
+from components.infra_validator.settings import InfraSettings
+from components.infra_validator.validation import validate
+from components.settings import SettingsError
+
+SETTINGS = InfraSettings(requests=5, batch=8, timeout=60)
+SERVER = [sys.executable, "-m", "serving"]
+
+
+@pytest.fixture
+def candidate(saved_model, tmp_path):
+    return shutil.copytree(saved_model, tmp_path / "candidate")
+
+
+@pytest.fixture
+def examples(tmp_path):
+    batch = to_record_batch(np.array([[a, b] for a in range(1, 5) for b in range(1, 5)]))
+    write_shard([(batch, np.ones(16, bool))], str(tmp_path / "examples"), 0, 1)
+    return str(tmp_path / "examples")
+
+
+def check(candidate, examples, command=SERVER, settings=SETTINGS):
+    validate(settings, str(candidate), "sums", examples, command)
+
+
+def test_a_good_candidate_passes_and_has_the_requests_for_warm_up(candidate, examples):
+    check(candidate, examples)
+    records = tf.data.TFRecordDataset(str(candidate / WARMUP_PATH)).as_numpy_iterator()
+    requests = [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
+    assert [len(request.inputs["text"].string_val) for request in requests] == [1] * 5 + [8]
+    assert {request.model_spec.name for request in requests} == {"sums"}
+
+
+def test_a_candidate_that_does_not_load_is_refused_with_the_servers_reason(candidate, examples):
+    (candidate / "saved_model.pb").write_bytes(b"no graph")
+    with pytest.raises(ServerError, match="does not load|could not load"):
+        check(candidate, examples)
+
+
+def test_a_candidate_without_weights_is_refused(candidate, examples):
+    shutil.rmtree(candidate / "variables")
+    with pytest.raises(ServerError, match=r"(does not load|could not load).*(V|v)ariable"):
+        check(candidate, examples)
+
+
+def test_a_candidate_that_refuses_evaluation_examples_is_refused(candidate, tmp_path):
+    batch = to_record_batch(np.array([[1, 2], [100, 2]]))
+    write_shard([(batch, np.ones(2, bool))], str(tmp_path / "long"), 0, 1)
+    with pytest.raises(ServerError, match=r"(?s).*has 5 characters"):
+        check(candidate, str(tmp_path / "long"))
+
+
+def test_a_server_that_answers_otherwise_than_the_model_is_refused(candidate, examples, tmp_path):
+    # A "server" that serves another model than it is told to.
+    other = tmp_path / "other" / "1"
+
+    class Other(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+        def answer(self, text):
+            return {"text": tf.strings.join(["7", text]), "log_prob": tf.zeros(tf.shape(text))}
+
+    module = Other()
+    tf.saved_model.save(module, str(other), signatures={"serving_default": module.answer})
+    program = (
+        "import os, sys\n"
+        "arguments = [a for a in sys.argv[1:] if not a.startswith('--model_base_path')]\n"
+        f"os.execv({sys.executable!r}, [{sys.executable!r}, '-m', 'serving', *arguments, '--model_base_path={other.parent}'])"
+    )
+    with pytest.raises(ServerError, match=r"the server gives (text b'7|log_prob).*the model itself"):
+        check(candidate, examples, [sys.executable, "-c", program])
+
+
+def test_a_server_that_does_not_start_is_named_with_its_log(candidate, examples):
+    with pytest.raises(ServerError, match=r"ended with status 3(.|\n)*no licence"):
+        check(candidate, examples, [sys.executable, "-c", "import sys; print('no licence'); sys.exit(3)"])
+
+
+def test_a_server_that_never_answers_is_given_up(candidate, examples):
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with pytest.raises(ServerError, match="not available in time"):
+        check(candidate, examples, command, InfraSettings(timeout=1.0))
+
+
+def test_nothing_is_left_running(candidate, examples):
+    check(candidate, examples)
+    running = [entry for entry in os.listdir("/proc") if entry.isdigit() and _parent(entry) == os.getpid()]
+    assert not [pid for pid in running if b"serving" in _command(pid)]
+
+
+def _parent(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _command(pid):
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read()
+
+
+def test_settings_that_cannot_be_are_named():
+    with pytest.raises(SettingsError, match=r"infra\.requests is 2000"):
+        InfraSettings(requests=2000)

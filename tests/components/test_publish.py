@@ -1,0 +1,99 @@
+"""Publishing: whole versions only, never one number twice, whatever moment the process dies at."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from components.baseline.served import list_versions, served_version
+from components.pusher import publish as publish_module
+from components.pusher.publish import publish
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tmp_path / "model"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"graph")
+    (folder / "variables" / "variables.index").write_bytes(b"weights" * 1000)
+    return str(folder)
+
+
+def test_a_published_version_has_every_file_and_those_that_were_added(model, tmp_path):
+    def add(folder):
+        os.makedirs(os.path.join(folder, "assets.extra"))
+        with open(os.path.join(folder, "assets.extra", "x"), "w") as file:
+            file.write("more")
+
+    version = publish(model, str(tmp_path / "served"), add)
+    published = tmp_path / "served" / str(version)
+    assert (published / "saved_model.pb").read_bytes() == b"graph"
+    assert (published / "variables" / "variables.index").read_bytes() == b"weights" * 1000
+    assert (published / "assets.extra" / "x").read_text() == "more"
+    assert served_version(str(tmp_path / "served")) == version
+    assert abs(version - time.time()) < 60
+
+
+def test_versions_grow_and_a_deleted_one_is_not_given_out_again(model, tmp_path):
+    served = str(tmp_path / "served")
+    versions = [publish(model, served, lambda folder: None) for _ in range(3)]
+    assert versions == sorted(set(versions))
+    os.rename(os.path.join(served, str(versions[-1])), tmp_path / "deleted")
+    assert publish(model, served, lambda folder: None) > versions[-1]
+
+
+def test_a_version_higher_than_the_clock_is_exceeded(model, tmp_path):
+    served = tmp_path / "served"
+    (served / "9999999999").mkdir(parents=True)
+    assert publish(model, str(served), lambda folder: None) == 10_000_000_000
+
+
+def test_an_error_while_publishing_leaves_nothing(model, tmp_path):
+    def fail(folder):
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        publish(model, str(tmp_path / "served"), fail)
+    assert os.listdir(tmp_path / "served") == []
+
+
+def test_two_that_publish_at_a_time_get_two_versions(model, tmp_path, monkeypatch):
+    served = str(tmp_path / "served")
+    taken = publish(model, served, lambda folder: None)
+    reserve = publish_module._next_version
+    versions = iter([taken, taken, None])
+    monkeypatch.setattr(publish_module, "_next_version", lambda folder: next(versions) or reserve(folder))
+    assert publish(model, served, lambda folder: None) > taken
+
+
+def test_names_that_are_no_versions_do_not_count(tmp_path):
+    for name in ("7", "12", ".publishing-1", "x9", "٣", "1.5"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "7" / "saved_model.pb").touch()
+    assert list_versions(str(tmp_path)) == [7, 12]
+    assert served_version(str(tmp_path)) == 7
+    assert served_version(str(tmp_path / "nothing")) is None
+
+
+def test_killed_at_any_moment_no_half_version_is_ever_there(model, tmp_path):
+    program = (
+        "import sys\nfrom components.pusher.publish import publish\nprint('ready', flush=True)\n"
+        "while True: publish(sys.argv[1], sys.argv[2], lambda folder: None)"
+    )
+    served = tmp_path / "served"
+    rng = random.Random(5)
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", program, model, str(served)], stdout=subprocess.PIPE)
+        process.stdout.readline()
+        time.sleep(rng.uniform(0.05, 0.4))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        for version in list_versions(str(served)):
+            assert (served / str(version) / "saved_model.pb").read_bytes() == b"graph"
+            assert (served / str(version) / "variables" / "variables.index").read_bytes() == b"weights" * 1000
+    assert len(list_versions(str(served))) > 3

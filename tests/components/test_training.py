@@ -1,0 +1,155 @@
+"""Training: the order of examples, and that a killed training ends as one that was never killed."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+from components.settings import SettingsError, to_json
+from components.trainer import input_pipeline
+from components.trainer.models import build_model
+from components.trainer.settings import TrainSettings
+from components.trainer.training import train
+
+SMALL = TrainSettings(units=8, batch_size=32, epochs=6, steps_per_execution=2, checkpoint_seconds=0.0, histograms=False)
+
+
+def weights(training):
+    return [np.asarray(v) for v in training.model.variables]
+
+
+def same(first, second):
+    return all((a == b).all() for a, b in zip(first, second, strict=True))
+
+
+def batches(arrays, count, start_epoch=0, seed=3):
+    dataset = input_pipeline.training_dataset(arrays, 32, seed, start_epoch)
+    return [tokens.tolist() for tokens, _ in dataset.take(count).as_numpy_iterator()]
+
+
+def test_every_epoch_has_every_example_once_in_another_order(sums_arrays):
+    epochs = batches(sums_arrays, 8)
+    first, second = ([tuple(row) for batch in epochs[i : i + 4] for row in batch] for i in (0, 4))
+    assert sorted(first) == sorted(second) == sorted(map(tuple, sums_arrays.tokens.tolist()))
+    assert first != second
+    assert [len(batch) for batch in epochs[:4]] == [32, 32, 32, 4]
+
+
+def test_the_order_from_an_epoch_on_does_not_depend_on_having_seen_those_before(sums_arrays):
+    assert batches(sums_arrays, 12)[8:] == batches(sums_arrays, 4, start_epoch=2)
+    assert batches(sums_arrays, 4, seed=4) != batches(sums_arrays, 4)
+
+
+@pytest.mark.parametrize("architecture", ["simple_rnn", "lstm", "sums"])
+def test_every_model_maps_indices_to_logits_of_every_position(architecture):
+    model = build_model(dataclasses.replace(SMALL, architecture=architecture), 5, 3, 12)
+    assert model(np.zeros([7, 5], np.int32)).shape == (7, 3, 12)
+
+
+def test_references_are_what_their_description_says():
+    model = build_model(TrainSettings(architecture="lstm"), 5, 3, 12)
+    kinds = [type(layer).__name__ for layer in model.layers[1:]]
+    assert kinds == ["CategoryEncoding", "LSTM", "RepeatVector", "LSTM", "TimeDistributed"]
+    assert all(isinstance(model.layers[i].cell.recurrent_initializer, keras.initializers.GlorotNormal) for i in (2, 4))
+    assert model.count_params() == 4 * 128 * (12 + 128 + 1) + 4 * 128 * (128 + 128 + 1) + 128 * 12 + 12
+    model = build_model(TrainSettings(architecture="simple_rnn"), 5, 3, 12)
+    kinds = [type(layer).__name__ for layer in model.layers[1:]]
+    assert kinds == ["CategoryEncoding", "SimpleRNN", "RepeatVector", "SimpleRNN", "TimeDistributed"]
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "sums"])
+def test_the_same_seed_gives_the_same_weights(architecture, sums_arrays, tmp_path):
+    settings = dataclasses.replace(SMALL, epochs=2, architecture=architecture)
+    first = train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "1"))
+    second = train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "2"))
+    assert same(weights(first), weights(second))
+    other = train(dataclasses.replace(settings, seed=5), sums_arrays, sums_arrays, 12, str(tmp_path / "3"))
+    assert not same(weights(first), weights(other))
+
+
+class _Stop(keras.callbacks.Callback):
+    """Ends the process's training as a power cut would, as far as one process can."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "sums"])
+def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights_and_history(
+    architecture, sums_arrays, tmp_path
+):
+    settings = dataclasses.replace(SMALL, patience=5, architecture=architecture)
+    whole = train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "cut"), [_Stop()])
+    assert os.listdir(tmp_path / "cut") == ["checkpoint.npz"]
+    resumed = train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "cut"))
+    assert same(weights(whole), weights(resumed))
+    assert resumed.history == whole.history
+    assert not (tmp_path / "cut").exists(), "the checkpoint of a training that is over is removed"
+
+
+def test_early_stopping_counts_on_after_a_restart(sums_arrays, tmp_path):
+    # A learning rate this small never betters val_loss by more than noise in float32, so patience runs out.
+    settings = dataclasses.replace(SMALL, learning_rate=1e-12, patience=4, epochs=50)
+    whole = train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "whole"))
+    assert len(whole.history) < 50
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "cut"), [_Stop()])
+    assert len(train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "cut")).history) == len(whole.history)
+
+
+def test_a_process_killed_at_any_moment_goes_on(sums_arrays, tmp_path):
+    program = textwrap.dedent("""
+        import sys, keras, numpy as np
+        from components.settings import from_json
+        from components.trainer.input_pipeline import TokenArrays
+        from components.trainer.settings import TrainSettings
+        from components.trainer.training import train
+        arrays = TokenArrays(*np.load(sys.argv[1]).values())
+        class Say(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                print(epoch, flush=True)
+        training = train(from_json(TrainSettings, sys.argv[2]), arrays, arrays, 12, sys.argv[3], [Say()])
+        np.savez(sys.argv[4], *(np.asarray(v) for v in training.model.variables))
+    """)
+    np.savez(tmp_path / "arrays.npz", sums_arrays.tokens, sums_arrays.targets)
+    settings = dataclasses.replace(SMALL, epochs=40)
+
+    def start(checkpoints):
+        arguments = [
+            tmp_path / "arrays.npz",
+            to_json(settings),
+            tmp_path / checkpoints,
+            tmp_path / f"{checkpoints}.npz",
+        ]
+        return subprocess.Popen(
+            [sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+        )
+
+    killed = start("killed")
+    for line in killed.stdout:
+        if int(line) == 17:
+            break
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    resumed, whole = start("killed"), start("whole")
+    (first, *_), _ = resumed.communicate()[0].split("\n"), whole.communicate()
+    assert resumed.returncode == whole.returncode == 0
+    assert 15 <= int(first) < 40
+    one, other = (np.load(tmp_path / f"{name}.npz") for name in ("killed", "whole"))
+    assert same(list(one.values()), list(other.values()))
+
+
+def test_settings_that_cannot_be_are_named():
+    with pytest.raises(SettingsError, match=r"train\.architecture is 'gru'; it is one of"):
+        TrainSettings(architecture="gru")
+    with pytest.raises(SettingsError, match=r"train\.epochs is 0"):
+        TrainSettings(epochs=0)

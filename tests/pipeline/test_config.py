@@ -1,0 +1,62 @@
+"""Configuration: overrides by --set, and what they refuse."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.settings import SettingsError
+from pipeline.config import override
+from pipeline.tasks import SUMS, find_task, list_tasks
+
+
+def test_values_take_the_type_of_their_field():
+    config = override(
+        SUMS,
+        ["train.epochs=5", "train.learning_rate=1e-2", "data.distinct=false", "gate.slices=digits", "data.count=1_000"],
+    )
+    assert (config.train.epochs, config.train.learning_rate) == (5, 0.01)
+    assert (config.data.distinct, config.data.count) == (False, 1000)
+    assert config.gate.slices == ("digits",)
+    assert override(SUMS, ["gate.slices="]).gate.slices == ()
+
+
+def test_the_last_of_two_assignments_counts_and_the_original_stays():
+    assert override(SUMS, ["train.epochs=5", "train.epochs=6"]).train.epochs == 6
+    assert SUMS == find_task("sums")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("train.epochs", "is not section.field=value"),
+        ("epochs=5", "is not section.field=value"),
+        ("trian.epochs=5", "no section 'trian'; did you mean 'train'"),
+        ("train.epoch=5", "train has no 'epoch'; did you mean 'epochs'"),
+        ("train.epochs=five", "'five' is not a whole number"),
+        ("train.epochs=1.5", "'1.5' is not a whole number"),
+        ("train.learning_rate=fast", "'fast' is not a number"),
+        ("data.distinct=yes", "'yes' is neither true nor false"),
+        ("train.epochs=0", "train.epochs is 0"),
+        ("train.architecture=gpt", "train.architecture is 'gpt'; it is one of"),
+        ("data.count=100000", "100,000 distinct examples"),
+    ],
+)
+def test_a_wrong_assignment_says_what_is_wrong(assignment, said):
+    with pytest.raises(SettingsError, match=said.replace(".", r"\.")):
+        override(SUMS, [assignment])
+
+
+@given(st.text())
+def test_any_text_is_an_assignment_or_a_settings_error(text):
+    for assignment in (text, f"train.epochs={text}", f"data.{text}=1"):
+        try:
+            override(SUMS, [assignment])
+        except SettingsError:
+            pass
+
+
+def test_every_listed_task_is_found():
+    for name in list_tasks():
+        assert find_task(name, ("data.pattern=x.tsv",)).task == name
+    with pytest.raises(SettingsError, match="no task 'sum'; there are sums,"):
+        find_task("sum")
