@@ -195,7 +195,13 @@ def serve(serving_dir: str, port: int, rest_port: int | None, host: str | None) 
 @click.option("--timeout", default=10.0, show_default=True, help="Seconds to wait for the answer.")
 @_json_option
 def predict(
-    texts: tuple[str, ...], server: str, model: str, version: int | None, label: str | None, timeout: float, as_json: bool
+    texts: tuple[str, ...],
+    server: str,
+    model: str,
+    version: int | None,
+    label: str | None,
+    timeout: float,
+    as_json: bool,
 ) -> None:
     """Asks a served model; one answer a line.
 

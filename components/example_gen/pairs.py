@@ -23,7 +23,10 @@ _BATCH_ROWS = 16_384
 # A line longer than this is no pair of short strings, and reading it whole could exhaust the memory.
 _LONGEST_LINE_BYTES = 1 << 20
 
-_UNPACKERS: dict[str, Callable[[BinaryIO], contextlib.AbstractContextManager[Any]]] = {".gz": gzip.open, ".bz2": bz2.open}
+_UNPACKERS: dict[str, Callable[[BinaryIO], contextlib.AbstractContextManager[Any]]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+}
 
 
 class PairsError(ValueError):

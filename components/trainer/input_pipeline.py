@@ -15,8 +15,11 @@ import tensorflow_transform as tft
 
 from components.transform.preprocessing import TARGETS, TOKENS
 
-# Examples decoded at a time.
+# Examples decoded, or validated, at a time.
 _READ_BATCH = 8_192
+
+# Enough that a step never waits: making a batch takes a tenth of a step's time.
+_PREFETCHED_BATCHES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,36 +67,51 @@ def read_tokens(patterns: list[str], transform_output: tft.TFTransformOutput, vo
     return TokenArrays(*(np.concatenate([batch[name] for batch in batches]) for name in (TOKENS, TARGETS)))
 
 
-def training_dataset(arrays: TokenArrays, batch_size: int, seed: int, start_epoch: int) -> tf.data.Dataset:
+def training_dataset(
+    arrays: TokenArrays, batch_size: int, drop_remainder: bool, seed: int, start_epoch: int
+) -> tf.data.Dataset:
     """Returns endless batches, from the first batch of `start_epoch` on.
 
-    Every epoch is a permutation of all examples of its own; its last batch is smaller if the batch size does not divide them.
+    Every epoch is a permutation of all examples of its own; if the batch size does not divide them, its last batch is smaller,
+    or left out if `drop_remainder` is set.
 
     Returns:
       Data set of (tokens int32 [batch, input_length], targets int32 [batch, output_length]).
     """
     count = len(arrays)
-    steps = steps_per_epoch(count, batch_size)
+    steps = steps_per_epoch(count, batch_size, drop_remainder)
     tokens, targets = tf.constant(arrays.tokens), tf.constant(arrays.targets)
 
     def batch_at(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         epoch, first = step // steps, step % steps * batch_size
-        positions = tf.range(first, tf.minimum(first + batch_size, count))
+        size = batch_size if drop_remainder else tf.minimum(batch_size, count - first)
+        positions = first + tf.range(size, dtype=tf.int64)
         rows = tf.random.experimental.index_shuffle(
             positions, tf.stack([tf.constant(seed, tf.int64), epoch]), tf.cast(count - 1, tf.int64)
         )
         return tuple(tf.cast(tf.gather(array, rows), tf.int32) for array in (tokens, targets))
 
+    # With autotuning on, the data set's end waits for its tuning thread's sleep, which doubles up to 40 s.
+    options = tf.data.Options()
+    options.autotune.enabled = False
     order = tf.data.Dataset.range(start_epoch * steps, 2**62)
-    return order.map(batch_at, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    return order.map(batch_at).prefetch(_PREFETCHED_BATCHES).with_options(options)
 
 
-def evaluation_dataset(arrays: TokenArrays, batch_size: int) -> tf.data.Dataset:
-    """Returns every example once, in order, in batches like those of `training_dataset`."""
-    slices = tf.data.Dataset.from_tensor_slices((arrays.tokens, arrays.targets)).batch(batch_size)
+def evaluation_dataset(arrays: TokenArrays) -> tf.data.Dataset:
+    """Returns every example once, in order, in batches like those of `training_dataset` but large."""
+    slices = tf.data.Dataset.from_tensor_slices((arrays.tokens, arrays.targets)).batch(_READ_BATCH)
     return slices.map(lambda *columns: tuple(tf.cast(column, tf.int32) for column in columns)).cache()
 
 
-def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Returns how many batches hold all examples once."""
-    return -(-examples // batch_size)
+def steps_per_epoch(examples: int, batch_size: int, drop_remainder: bool) -> int:
+    """Returns the batches of an epoch.
+
+    Raises:
+      ValueError: There would be none.
+    """
+    if not drop_remainder:
+        return -(-examples // batch_size)
+    if examples < batch_size:
+        raise ValueError(f"{examples} training examples do not fill a batch of {batch_size}; lower train.batch_size")
+    return examples // batch_size

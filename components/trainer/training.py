@@ -59,7 +59,8 @@ def train(
     input_length, output_length = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
     with distribution_strategy().scope():
         model = build_model(settings, input_length, output_length, vocabulary_size)
-        compile_model(model, settings)
+        steps = steps_per_epoch(len(train_arrays), settings.batch_size, settings.drop_remainder)
+        compile_model(model, settings, steps)
     early_stopping = (
         keras.callbacks.EarlyStopping("val_loss", patience=settings.patience) if settings.patience else None
     )
@@ -68,11 +69,11 @@ def train(
     if start_epoch:
         _LOG.info("going on from the checkpoint after epoch %d", start_epoch)
     model.fit(
-        training_dataset(train_arrays, settings.batch_size, settings.seed, start_epoch),
+        training_dataset(train_arrays, settings.batch_size, settings.drop_remainder, settings.seed, start_epoch),
         initial_epoch=start_epoch,
         epochs=settings.epochs,
-        steps_per_epoch=steps_per_epoch(len(train_arrays), settings.batch_size),
-        validation_data=evaluation_dataset(eval_arrays, max(settings.batch_size, 512)),
+        steps_per_epoch=steps,
+        validation_data=evaluation_dataset(eval_arrays),
         validation_freq=_validation_epochs(settings),
         callbacks=[*callbacks, Progress(settings.epochs), *([early_stopping] if early_stopping else []), state],
         verbose=0,
@@ -81,15 +82,38 @@ def train(
     return Training(model, state.history, state.seconds)
 
 
-def compile_model(model: keras.Model, settings: TrainSettings) -> None:
-    """Compiles a model for training: cross-entropy over the characters of the answer, padding included."""
+def compile_model(model: keras.Model, settings: TrainSettings, steps: int) -> None:
+    """Compiles a model for training: cross-entropy over the characters of the answer, padding included.
+
+    Args:
+      model: The model.
+      settings: How to train.
+      steps: Steps of an epoch.
+    """
     model.compile(
-        optimizer=keras.optimizers.Adam(settings.learning_rate),
+        optimizer=_make_optimizer(settings, steps),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=settings.compiled,
-        steps_per_execution=settings.steps_per_execution,
+        steps_per_execution=settings.steps_per_execution or steps,
     )
+
+
+def _make_optimizer(settings: TrainSettings, steps: int) -> keras.optimizers.Optimizer:
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
+    if settings.warmup:
+        rising = int(steps * settings.epochs * settings.warmup)
+        rate = keras.optimizers.schedules.CosineDecay(
+            # From a hundredth: the first steps of a fresh Adam are as long as its learning rate, wherever they lead.
+            settings.learning_rate / 100,
+            steps * settings.epochs - rising,
+            warmup_target=settings.learning_rate,
+            warmup_steps=rising,
+        )
+    options = {"beta_2": settings.beta_2, "global_clipnorm": settings.clip_norm or None}
+    if settings.weight_decay:
+        return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **options)
+    return keras.optimizers.Adam(rate, **options)
 
 
 def distribution_strategy() -> tf.distribute.Strategy:

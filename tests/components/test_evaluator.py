@@ -1,4 +1,4 @@
-"""The gate: what is averaged, what is refused, and that the refusal says why. Also what the dependency overrides could break."""
+"""The gate: what is averaged, what is refused, and that the refusal says why."""
 
 import json
 

@@ -55,7 +55,7 @@ def test_the_score_of_the_own_answer_is_its_log_prob_and_no_other_scores_higher(
 
 def test_probabilities_of_all_answers_sum_to_one(served):
     characters = ["", *"+0123456789"]
-    answers = [b for b in characters[1:]] + [a + b for a in characters[1:] for b in characters[1:]]
+    answers = characters[1:] + [a + b for a in characters[1:] for b in characters[1:]]
     scores = served("score", text=["4+4"] * len(answers), target=answers)["log_prob"]
     # Answers with padding inside or that are empty cannot be asked for; they are all but impossible.
     assert np.exp(scores).sum() == pytest.approx(1.0, abs=1e-3)

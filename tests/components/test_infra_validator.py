@@ -47,7 +47,7 @@ def test_a_good_candidate_passes_and_has_the_requests_for_warm_up(candidate, exa
 
 def test_a_candidate_that_does_not_load_is_refused_with_the_servers_reason(candidate, examples):
     (candidate / "saved_model.pb").write_bytes(b"no graph")
-    with pytest.raises(ServerError, match="does not load|could not load"):
+    with pytest.raises(ServerError, match=r"does not load|could not load"):
         check(candidate, examples)
 
 

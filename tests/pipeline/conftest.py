@@ -1,0 +1,54 @@
+"""Running the real commands."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHARSEQ = str(Path(sys.executable).with_name("charseq"))
+
+# Enough to learn something, in seconds; the gate is set to what that gives.
+QUICK = ("--set", "train.epochs=4", "--set", "gate.exact_match=0.001")
+
+
+class Result:
+    """A command that has ended."""
+
+    def __init__(self, completed):
+        self.status = completed.returncode
+        self.stdout = completed.stdout
+        self.stderr = completed.stderr
+
+    @property
+    def json(self):
+        """The object on standard output, which must have nothing else."""
+        (line,) = self.stdout.splitlines()
+        return json.loads(line)
+
+
+@pytest.fixture(scope="session")
+def charseq():
+    """Runs `charseq` with arguments, which may be bytes."""
+
+    def run(*arguments, cwd=None, timeout=600):
+        command = [CHARSEQ, *map(os.fspath, arguments)]
+        return Result(subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=timeout, check=False))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory):
+    """The root of the runs, in a folder with a space in its name."""
+    return tmp_path_factory.mktemp("runs of") / "a root"
+
+
+@pytest.fixture(scope="session")
+def first_run(charseq, place):
+    """A blessed run of the default task into an empty root."""
+    result = charseq("run", "sums", "--json", "--root", place, *QUICK)
+    assert result.status == 0, result.stderr
+    return result

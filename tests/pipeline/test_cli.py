@@ -1,0 +1,65 @@
+"""The command line: what it prints, its exit statuses, and how fast it answers."""
+
+import os
+import time
+
+import pytest
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["tasks"], ["serve"], ["predict"]])
+def test_every_command_has_help_with_an_example(charseq, command):
+    result = charseq(*command, "--help")
+    assert result.status == 0
+    assert "Example:" in result.stdout
+
+
+def test_help_and_tasks_import_no_tensorflow(charseq):
+    for arguments in (["--help"], ["tasks"]):
+        began = time.monotonic()
+        assert charseq(*arguments).status == 0
+        # Importing TensorFlow alone takes several times this.
+        assert time.monotonic() - began < 2.0
+
+
+def test_tasks_are_listed_the_default_first(charseq):
+    assert list(charseq("tasks", "--json").json["tasks"]) == [
+        "sums",
+        "sums-3-digits",
+        "sums-5-digits",
+        "sums-simple-rnn",
+        "sums-lstm",
+        "pairs",
+    ]
+    assert charseq("tasks").stdout.startswith("sums ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "sum"], "there is no task 'sum'; there are sums"),
+        (["run", "--set", "train.epochs=x"], "'x' is not a whole number"),
+        (["run", "--set", "data.count=10000"], "10,000 distinct examples, but 2 terms of 1 to 99 make only 9,801"),
+        (["run", "pairs"], "data.pattern is empty"),
+        (["serve", "--serving-dir", "/nowhere/at/all"], "there is no folder /nowhere/at/all"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(charseq, arguments, said, tmp_path):
+    result = charseq(*arguments, cwd=tmp_path)
+    assert result.status == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert said in line
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["predict"], ["run", "--sett", "a=b"], ["predict", "1+1", "--version", "x"], ["fly"]]
+)
+def test_bad_usage_is_status_2(charseq, arguments):
+    assert charseq(*arguments).status == 2
+
+
+def test_without_a_server_predict_says_so(charseq):
+    result = charseq("predict", "1+1", "--server", "127.0.0.1:1", "--timeout", "2")
+    assert result.status == 1
+    assert "charseq serve" in result.stderr

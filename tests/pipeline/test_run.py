@@ -1,0 +1,176 @@
+"""`charseq run`, `serve` and `predict` end to end: real processes, and what came out."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.conftest import CHARSEQ, QUICK
+
+pytestmark = pytest.mark.e2e
+
+COMPONENTS = [
+    "Baseline",
+    "ImportSchemaGen",
+    "SumsExampleGen",
+    "StatisticsGen",
+    "ExampleValidator",
+    "Transform",
+    "Trainer",
+    "Evaluator",
+    "InfraValidator",
+    "Pusher",
+]
+
+
+@pytest.fixture(scope="module")
+def server(first_run, place):
+    """A server of what the first run pushed; its address."""
+    process = subprocess.Popen(
+        [CHARSEQ, "serve", "--serving-dir", place / "serving", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    for line in process.stdout:
+        if found := re.search(r"Serving gRPC at (\S+:\d+)", line):
+            yield found[1]
+            break
+    process.terminate()
+    assert process.wait(30) == 0
+
+
+def versions(place):
+    return sorted(int(name) for name in os.listdir(place / "serving" / "sums") if name.isdecimal())
+
+
+def test_a_run_says_everything_in_one_json_object(first_run, place):
+    result = first_run.json
+    assert result["task"] == "sums"
+    assert result["blessed"] is True
+    assert result["reasons"] == []
+    assert result["serving_dir"] == str(place / "serving")
+    assert list(result["seconds"]) == COMPONENTS
+    assert result["metrics"]["examples"] > 4_000
+    assert 0 < result["metrics"]["exact_match"] <= 1
+    assert versions(place)[0] == result["pushed_version"]
+    report = Path(result["report"]).read_text()
+    assert "sums" in report
+    assert "The largest gap is at" in report
+    assert "data:image/png;base64," in report
+    assert 'src="http' not in report
+
+
+def test_the_trainer_leaves_curves_history_diagram_logs_and_models(first_run, place):
+    (run_dir,) = (place / "artifacts" / "sums" / "Trainer" / "model_run").iterdir()
+    left = {str(path.relative_to(run_dir)) for path in run_dir.rglob("*") if path.is_file()}
+    assert {"curves.png", "model.png", "history.json", "predictions.txt", "model.keras", "model.h5"} <= left
+    assert any("events.out.tfevents" in path for path in left)
+    history = json.loads((run_dir / "history.json").read_text())
+    assert len(history["epochs"]) == 4
+    assert len((run_dir / "predictions.txt").read_text().splitlines()) == 40
+    assert list((place / "checkpoints").rglob("*.npz")) == []
+
+
+def test_a_pushed_version_carries_warm_up_requests_and_statistics(first_run, place):
+    extra = place / "serving" / "sums" / str(first_run.json["pushed_version"]) / "assets.extra"
+    assert sorted(os.listdir(extra)) == ["FeatureStats.pb", "tf_serving_warmup_requests"]
+
+
+def test_predict_answers_a_line_for_each_text(charseq, server, first_run):
+    result = charseq("predict", "--server", server, "1+2", "12+34")
+    assert result.status == 0
+    assert len(result.stdout.splitlines()) == 2
+    answer = charseq("predict", "--server", server, "12+34", "--json").json
+    assert answer["model"] == "sums"
+    assert answer["version"] >= first_run.json["pushed_version"]
+    (prediction,) = answer["predictions"]
+    assert prediction["input"] == "12+34"
+    assert prediction["output"].isdecimal()
+    assert prediction["log_prob"] < 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1a+2", "text[0]: character `a` at position 2 is unknown"),
+        ("", "text[0] is empty"),
+        ("1" * 10_000, "text[0] has 10000 characters: this model reads at most 5"),
+        (b"1+\xff", "text[0]: what stands at character 3 is not UTF-8"),
+    ],
+)
+def test_predict_refuses_bad_input_in_one_line(charseq, server, text, said):
+    for extra in ([], ["--json"]):
+        command = [CHARSEQ, "predict", "--server", server, text, *extra]
+        completed = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert completed.returncode == 2
+        assert completed.stdout == ""
+        (line,) = completed.stderr.splitlines()
+        assert said in line
+
+
+def test_a_refused_model_is_not_pushed_and_what_was_served_still_answers(charseq, server, place):
+    before = versions(place)
+    result = charseq("run", "sums", "--json", "--root", place, "--set", "train.epochs=1")
+    assert result.status == 1
+    answer = result.json
+    assert answer["blessed"] is False
+    assert answer["pushed_version"] is None
+    assert any("at least 0.9800 is needed" in reason for reason in answer["reasons"])
+    assert "the model is refused" in result.stderr
+    assert "baseline_exact_match" in answer["metrics"]
+    assert versions(place) == before
+    assert charseq("predict", "--server", server, "1+1").status == 0
+    assert "refused" in Path(answer["report"]).read_text()
+
+
+def test_drifted_data_stops_the_run_with_the_anomaly_in_words(charseq, first_run, place):
+    result = charseq(
+        "run", "sums", "--json", "--root", place, "--set", "data.largest=9", "--set", "data.count=81", *QUICK
+    )
+    assert result.status == 1
+    answer = result.json
+    assert "Trainer" not in answer["seconds"]
+    (reason,) = answer["reasons"]
+    assert reason.startswith("ExampleValidator failed: the data set has anomalies")
+    assert "digits" in reason
+    assert "--set validate.check_drift=false" in reason
+
+
+def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path):
+    arguments = ["run", "sums", "--json", "--root", tmp_path, *QUICK]
+    arguments += ["--set", "train.epochs=30", "--set", "train.checkpoint_seconds=0"]
+    process = subprocess.Popen([CHARSEQ, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    checkpoints = tmp_path / "checkpoints" / "sums"
+    deadline = time.monotonic() + 300
+    while not list(checkpoints.glob("*/checkpoint.npz")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    result = charseq(*arguments)
+    assert result.status == 0, result.stderr
+    assert "going on from the checkpoint after epoch" in result.stderr
+    assert result.json["metrics"]["epochs"] == 30
+    assert os.listdir(checkpoints) == []
+
+
+def test_a_users_own_pairs_train_and_a_wrong_line_is_named(charseq, tmp_path):
+    words = ["one", "two", "three", "four", "five", "six"]
+    lines = [f"{a} {b}\t{b}" for a in words for b in words] * 20
+    (tmp_path / "pairs.tsv").write_text("\n".join(lines) + "\n")
+    arguments = ["run", "pairs", "--json", "--root", tmp_path / "runs", "--set", f"data.pattern={tmp_path}/pairs.tsv"]
+    arguments += ["--set", "data.eval_fraction=0.3", "--set", "data.input_length=12", "--set", "data.output_length=5"]
+    result = charseq(*arguments, *QUICK)
+    assert result.json["metrics"]["examples"] > 0
+    assert result.status == 0, result.stderr
+    (tmp_path / "pairs.tsv").write_text("a\tb\nno tab here\n")
+    result = charseq(*arguments)
+    assert result.status == 1
+    assert "pairs.tsv, line 2: 0 tabs in 'no tab here'" in result.json["reasons"][0]
