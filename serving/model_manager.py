@@ -212,10 +212,11 @@ class ModelManager:
                 model = self._models.setdefault(name, ModelRecord(source))
                 model.source, model.removed = source, False
                 listing = listings[name]
-                if listing is None:
+                if listing is None and not model.unreadable:  # said once, not at every poll
                     logger.warning("Could not find base path %s for servable %s", source.base_path, name)
-                else:
+                elif listing is not None:
                     model.on_disk = listing
+                model.unreadable = listing is None
             for name, model in self._models.items():
                 if name not in sources:
                     model.removed, model.on_disk = True, {}

@@ -68,10 +68,14 @@ class ModelServer:
           Where.
 
         Raises:
-          ServingError: the port is taken, or the one model of ``--model_base_path`` does not load.
+          ServingError: TensorFlow's libraries are missing, the port is taken, or the one model of
+            ``--model_base_path`` does not load.
         """
         flags = self._flags
-        library()
+        try:
+            library()
+        except (OSError, ImportError) as error:
+            raise ServingError(Code.FAILED_PRECONDITION, str(error)) from error
         self._server = create_grpc_server(
             PredictionService(
                 self._manager, encode_as_content if flags.enable_serialization_as_tensor_content else encode_as_field
@@ -85,7 +89,9 @@ class ModelServer:
         # The port first: an address in use should not cost the user the time of loading.
         address = Address(flags.bind_address, self._bind(flags.bind_address, flags.port))
         self._manager.start()
-        if not flags.serving_dir:
+        if not flags.serving_dir and not self._manager.wait_until_any_version(timeout_s=2):
+            path = flags.model_base_path
+            logger.warning("Waiting for a version: there is no folder with a number for a name in %s yet.", path)
             self._manager.wait_until_any_version()
         self._manager.wait_until_settled()
         if self._stopping.is_set():
@@ -193,6 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ServingError as error:
         print(f"Failed to start server. Error: {error}", file=sys.stderr)
         return 1
+    if flags.ready_file:
+        Path(flags.ready_file).unlink(missing_ok=True)  # of an earlier server, which would be taken for this one
     told_to_stop = threading.Event()
 
     def on_signal(number: int, frame: object) -> None:

@@ -113,12 +113,14 @@ class ModelRecord:
       source: Where it comes from.
       on_disk: Its version folders at the last look, version to path.
       removed: Whether its source is gone.
+      unreadable: Whether its folder could not be read at the last look.
       versions: Every version there was, loaded or not.
     """
 
     source: ModelSource
     on_disk: dict[int, str] = field(default_factory=dict)
     removed: bool = False
+    unreadable: bool = False
     versions: dict[int, VersionRecord] = field(default_factory=dict)
 
     def available(self) -> list[VersionRecord]:

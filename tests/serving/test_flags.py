@@ -85,6 +85,16 @@ def test_a_port_in_use(tmp_path: Path) -> None:
     assert f"Port {port} on 127.0.0.1 cannot be listened on" in ended.stderr
 
 
+def test_a_ready_file_of_an_earlier_server_is_removed_at_once(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    ready.write_text("{}")
+    run_server(
+        f"--model_base_path={tmp_path / 'nothing'}", "--port=1", f"--ready_file={ready}", "--bind_address=300.0.0.1"
+    )
+
+    assert not ready.exists()
+
+
 def test_the_server_listens_on_loopback_alone(tmp_path: Path) -> None:
     with running_server(tmp_path, f"--serving_dir={tmp_path}") as server:
         assert json.loads((tmp_path / "ready.json").read_text()) == {

@@ -269,11 +269,14 @@ def test_sigterm_does_not_wait_for_a_request_longer_than_the_grace_period(
 
 def test_sigterm_while_it_waits_for_a_model(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "serving", f"--model_base_path={tmp_path}", "--port=0"]
-    process = subprocess.Popen(command, cwd=ROOT)
-    time.sleep(1.5)
-    process.send_signal(signal.SIGTERM)
-
-    assert process.wait(20) == 0
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = any("Waiting for a version" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert (said, process.wait(20)) == (True, 0)
+        finally:
+            process.kill()
 
 
 def test_sigkill_of_the_server_and_the_next_start(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> None:
