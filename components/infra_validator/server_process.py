@@ -14,6 +14,9 @@ from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 
 _AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
 
+# The first attempt comes before the server listens; gRPC's own wait until the next is a second.
+_CHANNEL_OPTIONS = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50)]
+
 # How much of the server's log goes into an error.
 _LOG_TAIL_BYTES = 4_000
 
@@ -49,7 +52,7 @@ def model_server(
         subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process,
     ):
         try:
-            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            with grpc.insecure_channel(f"127.0.0.1:{port}", _CHANNEL_OPTIONS) as channel:
                 _wait_until_available(process, channel, model_name, time.monotonic() + timeout, log.name)
                 yield channel, log.name
         finally:

@@ -84,7 +84,7 @@ def training_dataset(
 
     def batch_at(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         epoch, first = step // steps, step % steps * batch_size
-        size = batch_size if drop_remainder else tf.minimum(batch_size, count - first)
+        size = batch_size if drop_remainder else tf.minimum(tf.constant(batch_size, tf.int64), count - first)
         positions = first + tf.range(size, dtype=tf.int64)
         rows = tf.random.experimental.index_shuffle(
             positions, tf.stack([tf.constant(seed, tf.int64), epoch]), tf.cast(count - 1, tf.int64)

@@ -52,24 +52,40 @@ def draw_curves(history: Sequence[dict[str, float]]) -> matplotlib.figure.Figure
 
 
 def draw_diagram(model: keras.Model) -> matplotlib.figure.Figure:
-    """Draws a model's layers from input to output, each with its output shape and number of parameters.
+    """Draws a model's layers from input to output, each with its output shape and parameters, and what feeds what.
 
     Not keras.utils.plot_model, which needs Graphviz's programs on the machine.
     """
-    boxes = [
-        (layer.name, type(layer).__name__, str(getattr(layer.output, "shape", "")), layer.count_params())
-        for layer in model.layers
-    ]
-    figure = matplotlib.figure.Figure(figsize=(6, 0.75 * len(boxes) + 0.6), layout="constrained")
+    rows = {layer.name: row for row, layer in enumerate(model.layers)}
+    figure = matplotlib.figure.Figure(figsize=(7, 0.75 * len(rows) + 0.6), layout="constrained")
     axes = figure.subplots()
-    for row, (name, kind, shape, parameters) in enumerate(boxes):
-        text = f"{name}  ({kind})\n{shape}   {parameters:,} parameters"
+    for layer in model.layers:
+        shape = str(getattr(layer.output, "shape", ""))
+        text = f"{layer.name}  ({type(layer).__name__})\n{shape}   {layer.count_params():,} parameters"
+        row = rows[layer.name]
         axes.text(0.5, -row, text, ha="center", va="center", fontsize=9, bbox={"boxstyle": "round", "fc": "#e8eef7"})
-        if row:
-            axes.annotate("", (0.5, -row + 0.28), (0.5, -row + 0.72), arrowprops={"arrowstyle": "->"})
-    axes.set(xlim=(0, 1), ylim=(-len(boxes) + 0.4, 0.6), title=f"{model.name}: {model.count_params():,} parameters")
+    for source, target in _connections(model):
+        begin, end = rows[source], rows[target]
+        # A connection that passes other layers goes around them, the longer the wider.
+        around = end - begin > 1
+        xy, xytext = ((0.68, -end), (0.68, -begin)) if around else ((0.5, -end + 0.3), (0.5, -begin - 0.3))
+        style = f"arc3,rad={-min(0.5, 0.9 / (end - begin))}" if around else "arc3"
+        axes.annotate("", xy, xytext, arrowprops={"arrowstyle": "->", "connectionstyle": style})
+    axes.set(xlim=(0, 1.1), ylim=(-len(rows) + 0.4, 0.6), title=f"{model.name}: {model.count_params():,} parameters")
     axes.axis("off")
     return figure
+
+
+def _connections(model: keras.Model) -> list[tuple[str, str]]:
+    """Returns which layer feeds which, by name, each pair once."""
+    pairs = (
+        (parent.operation.name, layer.name)
+        for layer in model.layers
+        for node in layer._inbound_nodes
+        for parent in node.parent_nodes
+    )
+    names = {layer.name for layer in model.layers}
+    return [pair for pair in dict.fromkeys(pairs) if names.issuperset(pair)]
 
 
 def sample_predictions(model: keras.Model, arrays: TokenArrays, vocabulary: Sequence[str]) -> str:
