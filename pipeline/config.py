@@ -47,7 +47,10 @@ class BeamSettings:
         """Beam's own command-line arguments."""
         mode = "in_memory" if self.workers == 1 else "multi_processing"
         # Not DirectRunner, which since Beam 2.65 tries to download another runner first, and then is this one.
-        return ["--runner=FnApiRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={self.workers}"]
+        arguments = ["--runner=FnApiRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={self.workers}"]
+        # Not used here. Without an image TFX packs its own sources for the workers, a second in every component, and the
+        # workers of this machine have them already.
+        return [*arguments, "--sdk_container_image=none"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,8 @@ the best answer: greedy decoding is exact.
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,6 +16,11 @@ from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKE
 
 # A vocabulary larger than this is counted in an error message, not listed.
 _LISTED_CHARACTERS = 100
+
+
+def _graph_function(*inputs: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorates a method as a graph of string inputs [N]. It has no Python branches that AutoGraph would have to convert."""
+    return tf.function(input_signature=[tf.TensorSpec([None], tf.string, name) for name in inputs], autograph=False)
 
 
 class Seq2SeqModel(tf.Module):
@@ -55,14 +62,14 @@ class Seq2SeqModel(tf.Module):
         }
         tf.saved_model.save(self, path, signatures=signatures)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    @_graph_function("text")
     def serving_default(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers expressions string [N]: `text` string [N] and its natural-log probability `log_prob` float32 [N]."""
         log_probabilities = self._predict(self._index_or_refuse(text, EXPRESSION, TOKENS, "text"))
         answers, log_prob = self._decode(log_probabilities)
         return {"text": answers, "log_prob": log_prob}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text"), tf.TensorSpec([None], tf.string, "target")])
+    @_graph_function("text", "target")
     def score(self, text: tf.Tensor, target: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores given answers: `log_prob` float32 [N] (natural log of the whole answer), `characters` int32 [N]."""
         tokens = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
@@ -72,7 +79,7 @@ class Seq2SeqModel(tf.Module):
             "characters": tf.strings.length(target, "UTF8_CHAR"),
         }
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    @_graph_function("examples")
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Judges serialized tf.Examples [N] by their own answers; the Evaluator averages these figures.
 

@@ -82,6 +82,7 @@ def training_dataset(
     steps = steps_per_epoch(count, batch_size, drop_remainder)
     tokens, targets = tf.constant(arrays.tokens), tf.constant(arrays.targets)
 
+    @tf.autograph.experimental.do_not_convert
     def batch_at(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         epoch, first = step // steps, step % steps * batch_size
         size = batch_size if drop_remainder else tf.minimum(tf.constant(batch_size, tf.int64), count - first)

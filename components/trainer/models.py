@@ -113,7 +113,9 @@ def _encoder_decoder(
     hidden = layers.RepeatVector(output_length)(hidden)  # (batch, output_length, units)
     hidden = recurrent(True)(hidden)
     # The softmax is in the loss and in the decoding, where it is computed stably.
-    logits = layers.TimeDistributed(layers.Dense(vocabulary_size, dtype="float32"), name="logits")(hidden)
+    logits = layers.TimeDistributed(layers.Dense(vocabulary_size, dtype="float32"), name="logits", dtype="float32")(
+        hidden
+    )
     return keras.Model(tokens, logits, name=name)
 
 

@@ -91,7 +91,8 @@ def _connections(model: keras.Model) -> list[tuple[str, str]]:
 def sample_predictions(model: keras.Model, arrays: TokenArrays, vocabulary: Sequence[str]) -> str:
     """Returns answers to 40 examples spread over a split, one a line, with a tick for the right ones."""
     rows = np.unique(np.linspace(0, len(arrays) - 1, SAMPLED_PREDICTIONS).astype(int))
-    best = np.argmax(model.predict(arrays.tokens[rows].astype(np.int32), verbose=0), axis=-1)
+    # Called, not model.predict, which would compile a function for this one batch.
+    best = np.argmax(model(arrays.tokens[rows].astype(np.int32), training=False), axis=-1)
     lines = []
     for tokens, target, prediction in zip(arrays.tokens[rows], arrays.targets[rows], best, strict=True):
         expression, answer, predicted = (

@@ -25,7 +25,7 @@ class TrainSettings:
       warmup: Share of the steps over which the learning rate rises before it falls to zero as a cosine; 0 keeps it constant.
       weight_decay: AdamW's; 0 is plain Adam.
       beta_2: Adam's decay of the second moment. 0.98 instead of Adam's usual 0.999 cuts the errors of `attention` on unseen
-        sums to a quarter (docs/sums.md): its gradients change their scale faster than a thousand steps.
+        sums to a quarter (docs/tasks.md): its gradients change their scale faster than a thousand steps.
       clip_norm: Bound on the norm of all gradients together; 0 is none.
       batch_size: Examples of one step.
       drop_remainder: Whether an epoch leaves out what does not fill its last batch (other examples in every epoch). Batches

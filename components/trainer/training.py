@@ -57,15 +57,15 @@ def train(
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(settings.precision)
     input_length, output_length = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
-    with distribution_strategy().scope():
-        model = build_model(settings, input_length, output_length, vocabulary_size)
-        steps = steps_per_epoch(len(train_arrays), settings.batch_size, settings.drop_remainder)
-        compile_model(model, settings, steps)
+    steps = steps_per_epoch(len(train_arrays), settings.batch_size, settings.drop_remainder)
     early_stopping = (
         keras.callbacks.EarlyStopping("val_loss", patience=settings.patience) if settings.patience else None
     )
     state = TrainingState(checkpoint_dir, settings.checkpoint_seconds, early_stopping)
-    start_epoch = state.restore(model)
+    with distribution_strategy().scope():
+        model = build_model(settings, input_length, output_length, vocabulary_size)
+        compile_model(model, settings, steps)
+        start_epoch = state.restore(model)
     if start_epoch:
         _LOG.info("going on from the checkpoint after epoch %d", start_epoch)
     model.fit(
@@ -90,12 +90,14 @@ def compile_model(model: keras.Model, settings: TrainSettings, steps: int) -> No
       settings: How to train.
       steps: Steps of an epoch.
     """
+    # Neither XLA nor Keras's loop over several steps can hold variables that are mirrored on several devices.
+    mirrored = tf.distribute.get_strategy().num_replicas_in_sync > 1
     model.compile(
         optimizer=_make_optimizer(settings, steps),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        jit_compile=settings.compiled,
-        steps_per_execution=settings.steps_per_execution or steps,
+        jit_compile=settings.compiled and not mirrored,
+        steps_per_execution=1 if mirrored else settings.steps_per_execution or steps,
     )
 
 

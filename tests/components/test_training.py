@@ -155,3 +155,44 @@ def test_settings_that_cannot_be_are_named():
         TrainSettings(architecture="gpt")
     with pytest.raises(SettingsError, match=r"train\.epochs is 0"):
         TrainSettings(epochs=0)
+
+
+def test_training_on_several_devices_follows_the_same_loss(tmp_path):
+    program = textwrap.dedent("""
+        import sys, numpy as np, tensorflow as tf
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        from components.trainer import training
+        from components.trainer.input_pipeline import TokenArrays
+        from components.trainer.settings import TrainSettings
+        random = np.random.default_rng(1)
+        arrays = TokenArrays(*(random.integers(0, 12, [64, width], dtype=np.uint8) for width in (3, 2)))
+        settings = TrainSettings(architecture="attention", units=8, batch_size=16, epochs=3, histograms=False)
+        one = training.train(settings, arrays, arrays, 12, sys.argv[1] + "/one")
+        training.distribution_strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+        two = training.train(settings, arrays, arrays, 12, sys.argv[1] + "/two")
+        np.testing.assert_allclose([e["loss"] for e in one.history], [e["loss"] for e in two.history], rtol=1e-4)
+    """)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=300)
+
+
+def test_mixed_precision_and_op_determinism_are_options(tmp_path):
+    program = textwrap.dedent("""
+        import sys, numpy as np, keras
+        from components.trainer.input_pipeline import TokenArrays
+        from components.trainer.settings import TrainSettings
+        from components.trainer.training import train
+        random = np.random.default_rng(1)
+        arrays = TokenArrays(*(random.integers(0, 12, [64, width], dtype=np.uint8) for width in (3, 2)))
+        settings = TrainSettings(
+            units=8, batch_size=16, epochs=3, histograms=False, precision="mixed_bfloat16", deterministic=True
+        )
+        trained = [train(settings, arrays, arrays, 12, sys.argv[1] + f"/{i}") for i in range(2)]
+        model = trained[0].model
+        assert model.layers[2].compute_dtype == "bfloat16"
+        assert model.layers[-1].compute_dtype == "float32", "logits stay exact"
+        assert all(variable.dtype == "float32" for variable in model.trainable_variables)
+        for a, b in zip(trained[0].model.variables, trained[1].model.variables):
+            np.testing.assert_array_equal(a, b)
+    """)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=300)

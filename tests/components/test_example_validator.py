@@ -1,0 +1,72 @@
+"""ExampleValidator: broken and drifted data, in words."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components.example_gen.settings import SumsData
+from components.example_gen.sums import generate_terms, to_record_batch
+from components.example_validator.anomalies import describe, find_anomalies, tfdv
+
+
+@pytest.fixture(scope="module")
+def schema():
+    with open("components/schema/sums/schema.pbtxt") as file:
+        return text_format.Parse(file.read(), schema_pb2.Schema())
+
+
+def statistics(batch, folder):
+    from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
+    path = str(folder / "examples")
+    with tf.io.TFRecordWriter(path) as writer:
+        for example in RecordBatchToExamplesEncoder().encode(batch):
+            writer.write(example)
+    return tfdv.generate_statistics_from_tfrecord(path)
+
+
+def sums(**settings):
+    data = SumsData(count=1_000, **settings)
+    return to_record_batch(generate_terms(data, 0, data.count))
+
+
+def without(batch, column):
+    return batch.select([name for name in batch.schema.names if name != column])
+
+
+def test_good_data_has_no_anomaly_and_another_seed_is_no_drift(schema, tmp_path):
+    first, second = statistics(sums(seed=1), tmp_path), statistics(sums(seed=2), tmp_path)
+    assert describe(find_anomalies(first, schema, None)) == []
+    assert describe(find_anomalies(first, schema, second)) == []
+
+
+def test_a_missing_column_is_named(schema, tmp_path):
+    (line,) = describe(find_anomalies(statistics(without(sums(), "answer"), tmp_path), schema, None))
+    assert line.startswith("answer: ")
+    assert "missing" in line.lower()
+
+
+def test_a_column_of_another_type_is_named(schema, tmp_path):
+    batch = sums()
+    texts = pa.ListArray.from_arrays(pa.array(np.arange(1001, dtype=np.int32)), pa.array([b"many"] * 1000))
+    broken = batch.set_column(batch.schema.get_field_index("carries"), "carries", texts)
+    lines = describe(find_anomalies(statistics(broken, tmp_path), schema, None))
+    assert any(line.startswith("carries: ") for line in lines)
+
+
+def test_missing_values_are_named(schema, tmp_path):
+    batch = sums()
+    lists = [[value] if index % 2 else [] for index, (value,) in enumerate(batch["answer"].to_pylist())]
+    broken = batch.set_column(batch.schema.get_field_index("answer"), "answer", pa.array(lists, pa.list_(pa.binary())))
+    lines = describe(find_anomalies(statistics(broken, tmp_path), schema, None))
+    assert any(line.startswith("answer: ") for line in lines)
+
+
+def test_sums_of_other_lengths_are_drift_with_its_size_and_bound(schema, tmp_path):
+    lines = describe(
+        find_anomalies(statistics(sums(largest=999), tmp_path), schema, statistics(sums(largest=99), tmp_path))
+    )
+    assert any(line.startswith(("digits: ", "carries: ")) and "above the threshold 0.1" in line for line in lines)
