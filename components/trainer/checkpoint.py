@@ -18,6 +18,12 @@ import tensorflow as tf
 _EARLY_STOPPING_STATE = ("wait", "best", "best_epoch")
 
 
+def discard_checkpoint(directory: str) -> None:
+    """Removes the checkpoint of a training whose model is safe elsewhere."""
+    if tf.io.gfile.exists(directory):
+        tf.io.gfile.rmtree(directory)
+
+
 class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
     """Saves weights, optimizer, random states, history and patience after an epoch, and restores them.
 
@@ -25,6 +31,7 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
       history: Logs of every epoch from the first, those before a restart included.
       seconds: Seconds of training, those before a restart included (as far as they were saved).
       restored_epoch: How many epochs were restored from the checkpoint, 0 if there was none.
+      finished: Whether the training was over when it was saved.
     """
 
     def __init__(self, directory: str, every_seconds: float, early_stopping: keras.callbacks.EarlyStopping | None):
@@ -44,6 +51,7 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self.restored_epoch = 0
+        self.finished = False
 
     def restore(self, model: keras.Model) -> int:
         """Restores a compiled model from the checkpoint, if there is one.
@@ -59,15 +67,10 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
             state = json.loads(str(arrays["state"]))
             for index, variable in enumerate(self._variables()):
                 variable.assign(arrays[str(index)])
-            self.history, self.seconds = state["history"], state["seconds"]
+            self.history, self.seconds, self.finished = state["history"], state["seconds"], state["finished"]
             self._early_stopping_state = state["early_stopping"]
             self.restored_epoch = len(self.history)
         return self.restored_epoch
-
-    def discard(self) -> None:
-        """Removes the checkpoint of a training that is over."""
-        if tf.io.gfile.exists(os.path.dirname(self._path)):
-            tf.io.gfile.rmtree(os.path.dirname(self._path))
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         if self._early_stopping is not None:  # its own on_train_begin has just reset it
@@ -83,6 +86,11 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
             self._save()
             self._saved_at = time.monotonic()
 
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        # For whoever dies between here and the export.
+        self.finished = True
+        self._save()
+
     def _variables(self) -> list[keras.Variable]:
         metrics = {id(variable) for variable in self.model.metrics_variables}
         weights = [variable for variable in self.model.variables if id(variable) not in metrics]
@@ -93,6 +101,7 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
         state = {
             "history": self.history,
             "seconds": self.seconds,
+            "finished": self.finished,
             "early_stopping": {name: getattr(early_stopping, name) for name in _EARLY_STOPPING_STATE}
             if early_stopping
             else {},

@@ -20,7 +20,11 @@ _LISTED_CHARACTERS = 100
 
 def _graph_function(*inputs: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorates a method as a graph of string inputs [N]. It has no Python branches that AutoGraph would have to convert."""
-    return tf.function(input_signature=[tf.TensorSpec([None], tf.string, name) for name in inputs], autograph=False)
+    signature = [tf.TensorSpec([None], tf.string, name) for name in inputs]
+    decorate: Callable[[Callable[..., Any]], Callable[..., Any]] = tf.function(
+        input_signature=signature, autograph=False
+    )
+    return decorate
 
 
 class Seq2SeqModel(tf.Module):

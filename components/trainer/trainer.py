@@ -10,6 +10,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.settings import from_json
+from components.trainer.checkpoint import discard_checkpoint
 from components.trainer.export import Seq2SeqModel
 from components.trainer.input_pipeline import TokenArrays, read_tokens
 from components.trainer.run_files import write_run_files
@@ -51,6 +52,7 @@ def run_fn(fn_args: FnArgs) -> None:
     write_run_files(training, eval_arrays, vocabulary, fn_args.model_run_dir)
     lengths = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
     Seq2SeqModel(training.model, transform_output, *lengths).save(fn_args.serving_model_dir)
+    discard_checkpoint(checkpoint_dir)
 
 
 def _fingerprint(train_json: str, vocabulary: list[str], *splits: TokenArrays) -> str:

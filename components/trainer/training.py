@@ -49,7 +49,7 @@ def train(
       train_arrays: Training split.
       eval_arrays: Validation split: what val_loss and patience look at.
       vocabulary_size: Number of characters, padding included.
-      checkpoint_dir: Folder of this training's checkpoint; see TrainingState.
+      checkpoint_dir: Folder of this training's checkpoint; see TrainingState. It stays, for the caller to discard.
       callbacks: More callbacks, called before the state is saved.
     """
     keras.utils.set_random_seed(settings.seed)
@@ -68,17 +68,17 @@ def train(
         start_epoch = state.restore(model)
     if start_epoch:
         _LOG.info("going on from the checkpoint after epoch %d", start_epoch)
-    model.fit(
-        training_dataset(train_arrays, settings.batch_size, settings.drop_remainder, settings.seed, start_epoch),
-        initial_epoch=start_epoch,
-        epochs=settings.epochs,
-        steps_per_epoch=steps,
-        validation_data=evaluation_dataset(eval_arrays),
-        validation_freq=_validation_epochs(settings),
-        callbacks=[*callbacks, Progress(settings.epochs), *([early_stopping] if early_stopping else []), state],
-        verbose=0,
-    )
-    state.discard()
+    if not state.finished:
+        model.fit(
+            training_dataset(train_arrays, settings.batch_size, settings.drop_remainder, settings.seed, start_epoch),
+            initial_epoch=start_epoch,
+            epochs=settings.epochs,
+            steps_per_epoch=steps,
+            validation_data=evaluation_dataset(eval_arrays),
+            validation_freq=_validation_epochs(settings),
+            callbacks=[*callbacks, Progress(settings.epochs), *([early_stopping] if early_stopping else []), state],
+            verbose=0,
+        )
     return Training(model, state.history, state.seconds)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from components.settings import SettingsError, to_json
 from components.trainer import input_pipeline
+from components.trainer.checkpoint import discard_checkpoint
 from components.trainer.models import build_model
 from components.trainer.settings import TrainSettings
 from components.trainer.training import train
@@ -95,7 +96,11 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights_and_hist
     resumed = train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "cut"))
     assert same(weights(whole), weights(resumed))
     assert resumed.history == whole.history
-    assert not (tmp_path / "cut").exists(), "the checkpoint of a training that is over is removed"
+    finished = train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "cut"))
+    assert same(weights(whole), weights(finished)), "a training that was over is over"
+    assert finished.history == whole.history
+    discard_checkpoint(str(tmp_path / "cut"))
+    assert os.listdir(tmp_path) == ["whole"]
 
 
 def test_early_stopping_counts_on_after_a_restart(sums_arrays, tmp_path):
@@ -105,7 +110,8 @@ def test_early_stopping_counts_on_after_a_restart(sums_arrays, tmp_path):
     assert len(whole.history) < 50
     with pytest.raises(KeyboardInterrupt):
         train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "cut"), [_Stop()])
-    assert len(train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "cut")).history) == len(whole.history)
+    for _ in ("goes on", "is over"):
+        assert len(train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "cut")).history) == len(whole.history)
 
 
 def test_a_process_killed_at_any_moment_goes_on(sums_arrays, tmp_path):
