@@ -11,16 +11,9 @@ from typing import NoReturn
 UNSUPPORTED_FLAGS = frozenset(
     {
         "grpc_socket_path",
-        "rest_api_port",
-        "rest_api_num_threads",
-        "rest_api_timeout_in_ms",
-        "rest_api_enable_cors_support",
         "enable_batching",
         "batching_parameters_file",
         "enable_per_model_batching_parameters",
-        "allow_version_labels_for_unavailable_models",
-        "model_config_file",
-        "model_config_file_poll_wait_seconds",
         "num_unload_threads",
         "flush_filesystem_caches",
         "tensorflow_session_config_file",
@@ -33,7 +26,6 @@ UNSUPPORTED_FLAGS = frozenset(
         "prefer_tflite_model",
         "num_tflite_pools",
         "num_tflite_interpreters_per_pool",
-        "enable_signature_method_name_check",
         "xla_cpu_compilation_enabled",
         "xla_gpu_compilation_enabled",
         "enable_profiler",
@@ -49,11 +41,19 @@ class Flags:
     """What the command line said. Attributes carry the names of the flags; see ``--help`` for what each is."""
 
     port: int = 8500
+    rest_api_port: int = 0
+    rest_api_num_threads: int = 0
+    rest_api_timeout_in_ms: int = 30_000
+    rest_api_enable_cors_support: bool = False
+    rest_api_max_body_mib: int = 64
     bind_address: str = "127.0.0.1"
     ready_file: str = ""
     serving_dir: str = ""
     model_name: str = "default"
     model_base_path: str = ""
+    model_config_file: str = ""
+    model_config_file_poll_wait_seconds: int = 0
+    allow_version_labels_for_unavailable_models: bool = False
     file_system_poll_wait_seconds: float = 1.0
     max_num_load_retries: int = 5
     load_retry_interval_micros: int = 60_000_000
@@ -68,6 +68,7 @@ class Flags:
     grpc_channel_arguments: str = ""
     enable_grpc_healthcheck_service: bool = False
     enable_serialization_as_tensor_content: bool = False
+    enable_signature_method_name_check: bool = False
     shutdown_grace_seconds: float = 30.0
     verbose: bool = False
     version: bool = False
@@ -76,6 +77,11 @@ class Flags:
     def threads(self) -> int:
         """Requests worked on at a time: four per CPU unless told otherwise, as in TensorFlow Serving."""
         return self.grpc_max_threads or 4 * len(os.sched_getaffinity(0))
+
+    @property
+    def rest_threads(self) -> int:
+        """REST requests worked on at a time: four per CPU unless told otherwise, as in TensorFlow Serving."""
+        return self.rest_api_num_threads or 4 * len(os.sched_getaffinity(0))
 
     @property
     def channel_arguments(self) -> list[tuple[str, int | str]]:
@@ -114,11 +120,19 @@ def _build_parser() -> _Parser:
             parser.add_argument(*names, type=kind, default=default, help=text, metavar=kind.__name__.upper())
 
     add("port", int, "TCP port for gRPC; 0 picks a free one")
+    add("rest_api_port", int, "TCP port for REST; 0 for no REST")
+    add("rest_api_num_threads", int, "REST requests worked on at a time; 0 for four per CPU")
+    add("rest_api_timeout_in_ms", int, "longest time for a REST request in milliseconds; 0 for no limit")
+    add("rest_api_enable_cors_support", bool, "let pages of other origins use the REST API")
+    add("rest_api_max_body_mib", int, "largest body of a REST request in MiB")
     add("bind_address", str, "address to listen on; 0.0.0.0 or [::] to be reached from other machines", "--host")
     add("ready_file", str, "write the ports to this file as JSON once the models are loaded")
     add("serving_dir", str, "serve every model below this folder: DIR/<model>/<version>/saved_model.pb")
     add("model_name", str, "name of the model at --model_base_path")
     add("model_base_path", str, "serve the one model in this folder: DIR/<version>/saved_model.pb")
+    add("model_config_file", str, "serve what this ModelServerConfig (text format) lists")
+    add("model_config_file_poll_wait_seconds", int, "seconds between two looks at that file; 0 to look once")
+    add("allow_version_labels_for_unavailable_models", bool, "let unused labels name versions that are not loaded yet")
     add("file_system_poll_wait_seconds", float, "seconds between two looks for new versions; 0 to look once")
     add("max_num_load_retries", int, "further attempts at a version that does not load")
     add("load_retry_interval_micros", int, "microseconds between two attempts; changed files do not wait")
@@ -133,6 +147,7 @@ def _build_parser() -> _Parser:
     add("grpc_channel_arguments", str, "comma-separated key=value pairs for the gRPC server")
     add("enable_grpc_healthcheck_service", bool, "answer grpc.health.v1")
     add("enable_serialization_as_tensor_content", bool, "answer tensors as bytes in tensor_content")
+    add("enable_signature_method_name_check", bool, "Classify and Regress take only signatures exported for them")
     add("shutdown_grace_seconds", float, "on SIGTERM, how long requests in progress may take to finish")
     add("verbose", bool, "log what is loaded and unloaded", "-v")
     add("version", bool, "print the versions of this server and of TensorFlow, and exit")
@@ -167,10 +182,15 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
 def _check(parser: _Parser, flags: Flags) -> None:
     if flags.version:
         return
-    if bool(flags.serving_dir) == bool(flags.model_base_path):
-        parser.error("give either --serving_dir or --model_base_path.")
-    if not 0 <= flags.port <= 65535:
-        parser.error(f"--port={flags.port} is not a port; give 0 to 65535.")
+    if flags.serving_dir and (flags.model_base_path or flags.model_config_file):
+        parser.error("give either --serving_dir or --model_base_path or --model_config_file.")
+    if not (flags.serving_dir or flags.model_base_path or flags.model_config_file):
+        parser.error("give either --serving_dir or --model_base_path or --model_config_file.")
+    for name in ("port", "rest_api_port"):
+        if not 0 <= getattr(flags, name) <= 65535:
+            parser.error(f"--{name}={getattr(flags, name)} is not a port; give 0 to 65535.")
+    if flags.rest_api_port and flags.rest_api_port == flags.port:
+        parser.error(f"--port and --rest_api_port are both {flags.port}; give two ports.")
     if flags.tensorflow_session_parallelism > 0 and (
         flags.tensorflow_intra_op_parallelism > 0 or flags.tensorflow_inter_op_parallelism > 0
     ):
@@ -178,9 +198,19 @@ def _check(parser: _Parser, flags: Flags) -> None:
             "give either --tensorflow_session_parallelism or --tensorflow_intra_op_parallelism and "
             "--tensorflow_inter_op_parallelism, not both."
         )
-    for name in ("file_system_poll_wait_seconds", "max_num_load_retries", "grpc_max_threads", "shutdown_grace_seconds"):
+    for name in (
+        "file_system_poll_wait_seconds",
+        "model_config_file_poll_wait_seconds",
+        "max_num_load_retries",
+        "grpc_max_threads",
+        "rest_api_num_threads",
+        "rest_api_timeout_in_ms",
+        "shutdown_grace_seconds",
+    ):
         if getattr(flags, name) < 0:
             parser.error(f"--{name} cannot be negative.")
+    if flags.rest_api_max_body_mib < 1:
+        parser.error("--rest_api_max_body_mib must be at least 1.")
     if flags.num_load_threads < 1:
         parser.error("--num_load_threads must be at least 1.")
     if any("=" not in pair for pair in flags.grpc_channel_arguments.split(",") if pair):

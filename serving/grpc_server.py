@@ -6,14 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
+from grpc_reflection.v1alpha import reflection
 
 from serving.errors import Code, ServingError
 from serving.model_service import ModelService
 from serving.prediction_service import PredictionService
 from serving.stubs import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
     predict_pb2,
+    regression_pb2,
 )
 
 logger = logging.getLogger(__name__)
@@ -60,6 +65,13 @@ def create_grpc_server(
                 PREDICTION_SERVICE,
                 {
                     "Predict": _handler(predict_pb2.PredictRequest, _with_deadline(prediction_service.predict)),
+                    "Classify": _handler(
+                        classification_pb2.ClassificationRequest, _with_deadline(prediction_service.classify)
+                    ),
+                    "Regress": _handler(regression_pb2.RegressionRequest, _with_deadline(prediction_service.regress)),
+                    "MultiInference": _handler(
+                        inference_pb2.MultiInferenceRequest, _with_deadline(prediction_service.multi_inference)
+                    ),
                     "GetModelMetadata": _handler(
                         get_model_metadata_pb2.GetModelMetadataRequest,
                         _without_deadline(prediction_service.get_model_metadata),
@@ -72,10 +84,16 @@ def create_grpc_server(
                     "GetModelStatus": _handler(
                         get_model_status_pb2.GetModelStatusRequest, _without_deadline(model_service.get_model_status)
                     ),
+                    "HandleReloadConfigRequest": _handler(
+                        model_management_pb2.ReloadConfigRequest,
+                        _without_deadline(model_service.handle_reload_config),
+                    ),
                 },
             ),
         )
     )
+    # Which services there are, so that grpcurl and the like need no .proto files; on in the real server as well.
+    reflection.enable_server_reflection((PREDICTION_SERVICE, MODEL_SERVICE, reflection.SERVICE_NAME), server)
     return server
 
 
@@ -102,7 +120,7 @@ def _with_deadline(answer: Callable[[Any, int], Any]) -> Callable[[Any, Any], An
 
 
 def _without_deadline(answer: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """Makes a gRPC behaviour of a function that is too quick to need a deadline."""
+    """Makes a gRPC behaviour of a function that no deadline can end."""
     return lambda request, context: _answer(lambda: answer(request), context)
 
 

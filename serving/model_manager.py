@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from serving.errors import Code, ServingError
+from serving.labels import Labels
 from serving.saved_model import SavedModel
 from serving.servable import Servable
 from serving.version_states import LoadRetries, ModelRecord, State, VersionRecord, VersionStatus
@@ -23,7 +24,11 @@ Loader = Callable[[str], SavedModel]
 
 
 class ModelManager:
-    """Keeps the models that its sources name loaded, and hands them to requests."""
+    """Keeps the models that its sources name loaded, and hands them to requests.
+
+    Attributes:
+      labels: Which version each label of a model stands for.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class ModelManager:
           retries: How often a failed load is tried again.
           num_load_threads: Loads at a time.
         """
+        self.labels = Labels()
         self._sources = sources
         self._load = load
         self._poll_seconds = poll_seconds
@@ -51,6 +57,7 @@ class ModelManager:
         self._serving: dict[str, dict[int, Servable]] = {}  # replaced, never changed; versions in descending order
         self._changed = threading.Condition()
         self._polled = False
+        self._polls_wanted = self._polls_begun = self._polls_done = 0
         self._settled = False
         self._stopping = False
         self._loads = ThreadPoolExecutor(num_load_threads, "load")
@@ -83,6 +90,22 @@ class ModelManager:
             if servable.acquire():
                 return servable
             # It left the table between our look and now; the table has what replaced it.
+
+    def acquire_label(self, name: str, label: str) -> Servable:
+        """Finds the version that a label stands for and registers its use; otherwise as :meth:`acquire`.
+
+        Raises:
+          ServingError: INVALID_ARGUMENT, there is no such label; NOT_FOUND, its version is not loaded.
+        """
+        assigned, *stand_ins = self.labels.versions(name, label)
+        for version in (assigned, *stand_ins):
+            if self.is_available(name, version):
+                return self.acquire(name, version)
+        return self.acquire(name, assigned)
+
+    def is_available(self, name: str, version: int) -> bool:
+        """Says whether a version answers requests now."""
+        return version in self._serving.get(name, {})
 
     def status(self, name: str, version: int | None = None) -> list[VersionStatus]:
         """Says what became of the versions of a model, highest first.
@@ -118,6 +141,24 @@ class ModelManager:
     def start(self) -> None:
         """Begins to poll, load and unload."""
         self._thread.start()
+
+    def refresh(self) -> None:
+        """Has the sources asked and the file system looked at now; returns when that has been done."""
+        with self._changed:
+            # One that is in progress may have asked the sources already: wait for one that begins from here on.
+            wanted = self._polls_wanted = self._polls_begun + 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._stopping or self._polls_done >= wanted)
+
+    def wait_until_models_settled(self, names: Iterable[str]) -> None:
+        """Waits until each of some models has a version to serve, or its loads have failed for good."""
+        wanted = set(names)
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self._stopping or all(self._models[name].is_settled() for name in wanted if name in self._models)
+                )
+            )
 
     def wait_until_settled(self, timeout_s: float | None = None) -> bool:
         """Waits until every model has a version to serve, or its loads have failed for good.
@@ -175,18 +216,23 @@ class ModelManager:
     def _run(self) -> None:
         next_poll = 0.0
         while True:
-            if not self._polled or (self._poll_seconds > 0 and time.monotonic() >= next_poll):
+            due = not self._polled or (self._poll_seconds > 0 and time.monotonic() >= next_poll)
+            with self._changed:
+                due = due or self._polls_wanted > self._polls_begun
+                self._polls_begun += due
+            if due:
                 self._poll()
                 next_poll = time.monotonic() + self._poll_seconds
             with self._changed:
                 if self._stopping:
                     return
                 self._reconcile()
-                self._polled = True
+                self._polled, self._polls_done = True, self._polls_begun
                 # Judged here and not by whoever waits: after a failed load it takes a reconcile to know what is next.
                 self._settled = all(model.is_settled() for model in self._models.values())
                 self._changed.notify_all()
-                self._changed.wait(self._seconds_to_next(next_poll))
+                if self._polls_wanted <= self._polls_begun:
+                    self._changed.wait(self._seconds_to_next(next_poll))
 
     def _seconds_to_next(self, next_poll: float) -> float | None:
         """Returns how long there is nothing to do by the clock."""

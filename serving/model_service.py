@@ -4,16 +4,23 @@ from typing import Any
 
 from serving.errors import invalid_argument
 from serving.model_manager import ModelManager
-from serving.stubs import get_model_status_pb2
+from serving.model_sources import ModelSources
+from serving.stubs import get_model_status_pb2, model_management_pb2
 from serving.version_states import VersionStatus
 
 
 class ModelService:
     """Answers the calls of ``tensorflow.serving.ModelService``. Safe from many threads at a time."""
 
-    def __init__(self, manager: ModelManager) -> None:
-        """Sets the service up over the manager that knows the models."""
+    def __init__(self, manager: ModelManager, sources: ModelSources) -> None:
+        """Sets the service up.
+
+        Args:
+          manager: Knows what is loaded.
+          sources: Knows what is to be loaded.
+        """
         self._manager = manager
+        self._sources = sources
 
     def get_model_status(self, request: Any) -> Any:
         """Answers a ``GetModelStatusRequest``. A label in it is ignored, as in TensorFlow Serving.
@@ -28,6 +35,24 @@ class ModelService:
         response = get_model_status_pb2.GetModelStatusResponse()
         for status in self._manager.status(spec.name, version):
             _write(status, response.model_version_status.add())
+        return response
+
+    def handle_reload_config(self, request: Any) -> Any:
+        """Answers a ``ReloadConfigRequest``: replaces the list of models, returns when the new ones answer.
+
+        Raises:
+          ServingError: the configuration is refused.
+        """
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise invalid_argument(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
+                "supported"
+            )
+        self._sources.reload(request.config)
+        response = model_management_pb2.ReloadConfigResponse()
+        response.status.SetInParent()
+        for name in request.metric_names:
+            response.metric.add(name=name)
         return response
 
 

@@ -3,26 +3,48 @@
 from typing import Any
 
 from serving.errors import Code, ServingError, invalid_argument
+from serving.examples import (
+    classification_result,
+    classification_signature,
+    examples_tensor,
+    number_of_examples,
+    regression_result,
+    regression_signature,
+    run_signature,
+)
 from serving.model_manager import ModelManager
+from serving.saved_model import DEFAULT_SIGNATURE
 from serving.servable import Servable
-from serving.stubs import get_model_metadata_pb2, predict_pb2
+from serving.stubs import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    inference_pb2,
+    model_pb2,
+    predict_pb2,
+    regression_pb2,
+)
 from serving.tensors import Encoder, encode_as_field
 
 _SIGNATURE_DEF = "signature_def"
+_CLASSIFY, _REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 
 
 class PredictionService:
     """Answers the calls of ``tensorflow.serving.PredictionService``. Safe from many threads at a time."""
 
-    def __init__(self, manager: ModelManager, encode: Encoder = encode_as_field) -> None:
+    def __init__(
+        self, manager: ModelManager, encode: Encoder = encode_as_field, *, check_method_name: bool = False
+    ) -> None:
         """Sets the service up.
 
         Args:
           manager: Where the models are.
           encode: How an output is written into its ``TensorProto``.
+          check_method_name: Whether Classify and Regress refuse signatures that were not exported for them.
         """
         self._manager = manager
         self._encode = encode
+        self._check_method_name = check_method_name
 
     def predict(self, request: Any, timeout_ms: int = 0) -> Any:
         """Answers a ``PredictRequest``.
@@ -37,22 +59,75 @@ class PredictionService:
         Raises:
           ServingError: the request cannot be answered, with TensorFlow Serving's code and message.
         """
-        with self._acquire(request) as servable:
-            model = servable.model
-            signature = model.signature(request.model_spec.signature_name)
-            response = predict_pb2.PredictResponse()
-            spec = response.model_spec
-            spec.name = servable.name
-            spec.signature_name = signature.name
-            spec.version.value = servable.version
-            model.predict(
-                signature,
-                request.inputs,
-                request.output_filter,
-                response.outputs,
-                timeout_ms=timeout_ms,
-                encode=self._encode,
-            )
+        with self.acquire(request) as servable:
+            return self.predict_on(servable, request, timeout_ms)
+
+    def predict_on(self, servable: Servable, request: Any, timeout_ms: int) -> Any:
+        """Answers a ``PredictRequest`` with a servable that :meth:`acquire` gave; see :meth:`predict`."""
+        model = servable.model
+        signature = model.signature(request.model_spec.signature_name)
+        response = predict_pb2.PredictResponse()
+        _fill_spec(response.model_spec, servable, signature.name)
+        model.predict(
+            signature,
+            request.inputs,
+            request.output_filter,
+            response.outputs,
+            timeout_ms=timeout_ms,
+            encode=self._encode,
+        )
+        return response
+
+    def classify(self, request: Any, timeout_ms: int = 0) -> Any:
+        """Answers a ``ClassificationRequest``; arguments and errors as for :meth:`predict`."""
+        with self.acquire(request) as servable:
+            name = request.model_spec.signature_name
+            signature = _find(servable, name, "No signature was found with the name: ")
+            classification_signature(signature, check_method_name=self._check_method_name)
+            count = number_of_examples(request.input)
+            outputs = run_signature(servable.model, signature, examples_tensor(request.input), timeout_ms)
+            response = classification_pb2.ClassificationResponse()
+            _fill_spec(response.model_spec, servable, name or DEFAULT_SIGNATURE)
+            classification_result(outputs, count, response.result)
+            return response
+
+    def regress(self, request: Any, timeout_ms: int = 0) -> Any:
+        """Answers a ``RegressionRequest``; arguments and errors as for :meth:`predict`."""
+        with self.acquire(request) as servable:
+            name = request.model_spec.signature_name
+            signature = _find(servable, name, "No signature was found with the name: ")
+            regression_signature(signature, check_method_name=self._check_method_name)
+            count = number_of_examples(request.input)
+            outputs = run_signature(servable.model, signature, examples_tensor(request.input), timeout_ms)
+            response = regression_pb2.RegressionResponse()
+            _fill_spec(response.model_spec, servable, name or DEFAULT_SIGNATURE)
+            regression_result(outputs, count, response.result)
+            return response
+
+    def multi_inference(self, request: Any, timeout_ms: int = 0) -> Any:
+        """Answers a ``MultiInferenceRequest``: several signatures of one model, each once, on the same examples.
+
+        Arguments and errors are those of :meth:`predict`.
+        """
+        spec = request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
+        with self._acquire(spec) as servable:
+            tasks = [(task, self._task_signature(task, servable)) for task in request.tasks]
+            names = [signature.name for _, signature in tasks]
+            for name in names:
+                if names.count(name) > 1:
+                    raise invalid_argument(f"Duplicate evaluation of signature: {name}")
+            if len({task.model_spec.name for task, _ in tasks}) > 1:
+                raise invalid_argument("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+            count, examples = number_of_examples(request.input), examples_tensor(request.input)
+            response = inference_pb2.MultiInferenceResponse()
+            for task, signature in tasks:
+                outputs = run_signature(servable.model, signature, examples, timeout_ms)
+                result = response.results.add()
+                _fill_spec(result.model_spec, servable, signature.name)
+                if task.method_name == _CLASSIFY:
+                    classification_result(outputs, count, result.classification_result)
+                else:
+                    regression_result(outputs, count, result.regression_result)
             return response
 
     def get_model_metadata(self, request: Any) -> Any:
@@ -68,7 +143,7 @@ class PredictionService:
         for field in request.metadata_field:
             if field != _SIGNATURE_DEF:
                 raise invalid_argument(f"Metadata field {field} is not supported")
-        with self._acquire(request) as servable:
+        with self.acquire(request) as servable:
             signatures = get_model_metadata_pb2.SignatureDefMap()
             for name, definition in servable.model.signature_defs.items():
                 signatures.signature_def[name].CopyFrom(definition)
@@ -78,14 +153,49 @@ class PredictionService:
             response.metadata[_SIGNATURE_DEF].Pack(signatures)
             return response
 
-    def _acquire(self, request: Any) -> Servable:
-        """Finds the model that a request's ``model_spec`` names."""
+    def acquire(self, request: Any) -> Servable:
+        """Finds the model that a request's ``model_spec`` names, and registers its use.
+
+        Returns:
+          The servable, to be used in a ``with`` statement.
+
+        Raises:
+          ServingError: there is none.
+        """
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
-        spec = request.model_spec
+        return self._acquire(request.model_spec)
+
+    def _acquire(self, spec: Any) -> Servable:
         if not spec.name:
             raise invalid_argument("ModelSpec has no name specified.")
         choice = spec.WhichOneof("version_choice")
         if choice == "version_label":
-            raise ServingError(Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {spec.version_label}")
+            return self._manager.acquire_label(spec.name, spec.version_label)
         return self._manager.acquire(spec.name, spec.version.value if choice == "version" else None)
+
+    def _task_signature(self, task: Any, servable: Servable) -> Any:
+        """Finds the signature of one task and checks that it is of the task's kind."""
+        if not task.model_spec.name:
+            raise invalid_argument("Found ModelSpec with an empty model name.")
+        signature = _find(servable, task.model_spec.signature_name, "Requested signature not found in model graph: ")
+        if task.method_name == _CLASSIFY:
+            classification_signature(signature, check_method_name=self._check_method_name)
+        elif task.method_name == _REGRESS:
+            regression_signature(signature, check_method_name=self._check_method_name)
+        else:
+            raise ServingError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
+        return signature
+
+
+def _find(servable: Servable, name: str, otherwise: str) -> Any:
+    signature = servable.model.find_signature(name)
+    if signature is None:
+        raise invalid_argument(f"{otherwise}{name or DEFAULT_SIGNATURE}")
+    return signature
+
+
+def _fill_spec(spec: Any, servable: Servable, signature_name: str) -> None:
+    spec.name = servable.name
+    spec.signature_name = signature_name
+    spec.version.value = servable.version

@@ -1,7 +1,7 @@
 """A SavedModel in memory: its signatures and how to run them."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,22 @@ class SavedModel:
             return self._signatures[key]
         except KeyError:
             raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{key}" not found.') from None
+
+    def input_infos(self, name: str) -> Mapping[str, Any]:
+        """Returns input alias to ``TensorInfo`` of a signature; the empty key is ``serving_default``.
+
+        Raises:
+          ServingError: INVALID_ARGUMENT, there is none.
+        """
+        key = name or DEFAULT_SIGNATURE
+        if key not in self._signatures:
+            raise invalid_argument(f'Serving signature name: "{key}" not found in signature def')
+        infos: Mapping[str, Any] = self._signatures[key].definition.inputs
+        return infos
+
+    def find_signature(self, name: str) -> Signature | None:
+        """Finds a signature by its key; None if there is none."""
+        return self._signatures.get(name or DEFAULT_SIGNATURE)
 
     def predict(
         self,

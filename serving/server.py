@@ -16,15 +16,18 @@ from serving.errors import Code, ServingError
 from serving.flags import Flags, parse_flags
 from serving.grpc_server import create_grpc_server
 from serving.health import Health
+from serving.http_server import HttpServer
+from serving.model_config import PLATFORM, read_config
 from serving.model_manager import ModelManager
 from serving.model_service import ModelService
+from serving.model_sources import ConfigFilePoller, ModelSources
 from serving.prediction_service import PredictionService
+from serving.rest_api import RestApi
 from serving.saved_model import SavedModel
-from serving.stubs import config_pb2
+from serving.stubs import config_pb2, model_server_config_pb2
 from serving.tensorflow_c_api import library, version
 from serving.tensors import encode_as_content, encode_as_field
-from serving.version_states import LoadRetries, State
-from serving.versions import ModelSource, models_in_folder
+from serving.version_states import LoadRetries
 from serving.warmup import run_warmup
 
 logger = logging.getLogger(__name__)
@@ -37,10 +40,12 @@ class Address:
     Attributes:
       host: The address.
       grpc_port: The port for gRPC.
+      rest_api_port: The port for REST; 0 for none.
     """
 
     host: str
     grpc_port: int
+    rest_api_port: int = 0
 
 
 class ModelServer:
@@ -49,8 +54,13 @@ class ModelServer:
     def __init__(self, flags: Flags) -> None:
         """Sets the server up; nothing is loaded and no port is taken yet."""
         self._flags = flags
+        self._sources = ModelSources(
+            _first_config(flags),
+            serving_dir=flags.serving_dir,
+            allow_unavailable_labels=flags.allow_version_labels_for_unavailable_models,
+        )
         self._manager = ModelManager(
-            self._sources,
+            self._sources.sources,
             self._load,
             poll_seconds=flags.file_system_poll_wait_seconds,
             retries=LoadRetries(flags.max_num_load_retries, flags.load_retry_interval_micros / 1e6),
@@ -60,6 +70,8 @@ class ModelServer:
         self._health = Health() if flags.enable_grpc_healthcheck_service else None
         self._stopping = threading.Event()
         self._server: Any = None
+        self._rest: HttpServer | None = None
+        self._poller: ConfigFilePoller | None = None
 
     def start(self) -> Address:
         """Loads the models that are there, then begins to answer.
@@ -76,29 +88,51 @@ class ModelServer:
             library()
         except (OSError, ImportError) as error:
             raise ServingError(Code.FAILED_PRECONDITION, str(error)) from error
+        check = flags.enable_signature_method_name_check
+        encode = encode_as_content if flags.enable_serialization_as_tensor_content else encode_as_field
+        models = ModelService(self._manager, self._sources)
         self._server = create_grpc_server(
-            PredictionService(
-                self._manager, encode_as_content if flags.enable_serialization_as_tensor_content else encode_as_field
-            ),
-            ModelService(self._manager),
+            PredictionService(self._manager, encode, check_method_name=check),
+            models,
             max_threads=flags.threads,
             options=flags.channel_arguments,
         )
         if self._health is not None:
             self._health.add_to(self._server)
-        # The port first: an address in use should not cost the user the time of loading.
-        address = Address(flags.bind_address, self._bind(flags.bind_address, flags.port))
+        # The ports first: an address in use should not cost the user the time of loading.
+        address = Address(flags.bind_address, self._bind(flags.bind_address, flags.port), flags.rest_api_port)
+        if flags.rest_api_port:
+            self._rest = HttpServer(
+                RestApi(
+                    PredictionService(self._manager, check_method_name=check), models, flags.rest_api_timeout_in_ms
+                ),
+                flags.bind_address,
+                flags.rest_api_port,
+                num_threads=flags.rest_threads,
+                timeout_s=flags.rest_api_timeout_in_ms / 1000,
+                max_body_bytes=flags.rest_api_max_body_mib << 20,
+                grace_s=flags.shutdown_grace_seconds,
+                cors=flags.rest_api_enable_cors_support,
+            )
+        self._sources.start(self._manager)
         self._manager.start()
         if not flags.serving_dir and not self._manager.wait_until_any_version(timeout_s=2):
-            path = flags.model_base_path
+            path = flags.model_config_file or flags.model_base_path
             logger.warning("Waiting for a version: there is no folder with a number for a name in %s yet.", path)
             self._manager.wait_until_any_version()
         self._manager.wait_until_settled()
         if self._stopping.is_set():
             return address
         if not flags.serving_dir:
-            self._require_loaded()
+            self._sources.require_available(set(self._manager.models()))
+        if flags.model_config_file and flags.model_config_file_poll_wait_seconds:
+            self._poller = ConfigFilePoller(
+                self._sources, flags.model_config_file, flags.model_config_file_poll_wait_seconds
+            )
+            self._poller.start()
         self._server.start()
+        if self._rest is not None:
+            self._rest.start()
         if self._health is not None:
             self._health.set_serving(True)
         return address
@@ -112,6 +146,10 @@ class ModelServer:
         self._stopping.set()
         if self._health is not None:
             self._health.set_serving(False)
+        if self._poller is not None:
+            self._poller.stop()
+        if self._rest is not None:
+            self._rest.stop()
         # The event is late by as long as a cancelled request goes on computing, which nothing can interrupt.
         self._server.stop(self._flags.shutdown_grace_seconds).wait(self._flags.shutdown_grace_seconds + 1)
         return self._manager.stop(timeout_s=1)
@@ -120,11 +158,6 @@ class ModelServer:
         """Makes a :meth:`start` that waits for a model return."""
         self._stopping.set()
         self._manager.interrupt()
-
-    def _sources(self) -> list[ModelSource]:
-        if self._flags.serving_dir:
-            return models_in_folder(self._flags.serving_dir)
-        return [ModelSource(self._flags.model_name, os.path.abspath(self._flags.model_base_path))]
 
     def _load(self, path: str) -> SavedModel:
         model = SavedModel(path, [tag for tag in self._flags.saved_model_tags.split(",") if tag], self._config)
@@ -146,16 +179,20 @@ class ModelServer:
             raise ServingError(Code.UNAVAILABLE, message)
         return int(bound)
 
-    def _require_loaded(self) -> None:
-        """Refuses to start without the model, as TensorFlow Serving does."""
-        statuses = self._manager.status(self._flags.model_name)
-        if any(status.state == State.AVAILABLE for status in statuses):
-            return
-        reasons = ", ".join(
-            f"{{name: {self._flags.model_name} version: {status.version}}} due to error: {status.error}"
-            for status in statuses
-        )
-        raise ServingError(Code.UNKNOWN, f"{len(statuses)} servable(s) did not become available: {{{reasons}}}")
+
+def _first_config(flags: Flags) -> Any:
+    """Returns the ``ModelServerConfig`` to begin with.
+
+    Raises:
+      ServingError: ``--model_config_file`` cannot be read.
+    """
+    if flags.model_config_file:
+        return read_config(flags.model_config_file)
+    config = model_server_config_pb2.ModelServerConfig()
+    if flags.model_base_path:
+        path = os.path.abspath(flags.model_base_path)
+        config.model_config_list.config.add(name=flags.model_name, base_path=path, model_platform=PLATFORM)
+    return config
 
 
 def _session_config(flags: Flags) -> bytes:
@@ -171,7 +208,8 @@ def _write_ready_file(path: str, address: Address) -> None:
     """Writes where the server listens, aside and then renamed: whoever sees the file sees all of it."""
     target = Path(path)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
-    ports = {"host": address.host, "grpc_port": address.grpc_port, "rest_api_port": 0, "pid": os.getpid()}
+    ports = {"host": address.host, "grpc_port": address.grpc_port, "rest_api_port": address.rest_api_port}
+    ports |= {"pid": os.getpid()}
     aside.write_text(json.dumps(ports) + "\n")
     os.replace(aside, target)
 
@@ -218,8 +256,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not told_to_stop.is_set():
         if flags.ready_file:
             _write_ready_file(flags.ready_file, address)
+        rest = f", REST at {address.host}:{address.rest_api_port}" if address.rest_api_port else ""
         print(
-            f"Serving gRPC at {address.host}:{address.grpc_port}, ready in {time.monotonic() - started:.1f} s",
+            f"Serving gRPC at {address.host}:{address.grpc_port}{rest}, ready in {time.monotonic() - started:.1f} s",
             flush=True,
         )
     told_to_stop.wait()

@@ -61,6 +61,7 @@ def _load(*names: str) -> list[Any]:
 
 
 (
+    example_pb2,
     tensor_pb2,
     types_pb2,
     meta_graph_pb2,
@@ -79,6 +80,7 @@ def _load(*names: str) -> list[Any]:
     model_service_pb2_grpc,
     model_server_config_pb2,
 ) = _load(
+    "tensorflow.core.example.example_pb2",
     "tensorflow.core.framework.tensor_pb2",
     "tensorflow.core.framework.types_pb2",
     "tensorflow.core.protobuf.meta_graph_pb2",

@@ -24,6 +24,14 @@ def numbers_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_numbers(tmp_path_factory.mktemp("numbers") / "1")
 
 
+@pytest.fixture(scope="session")
+def judge_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SavedModel that classifies and does regression."""
+    from tests.serving.saved_models import save_judge
+
+    return save_judge(tmp_path_factory.mktemp("judge") / "1")
+
+
 Push = Callable[[Path, Path, int], Path]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,10 +19,15 @@ class RunningServer:
     process: subprocess.Popen[str]
     port: int
     log: Path
+    rest_port: int = 0
 
     @property
     def target(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def rest_url(self) -> str:
+        return f"http://127.0.0.1:{self.rest_port}"
 
     def resident_mib(self) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -30,6 +36,12 @@ class RunningServer:
     def terminate(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def run_server(*arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
@@ -63,7 +75,8 @@ def running_server(folder: Path, *arguments: str) -> Iterator[RunningServer]:
             assert process.poll() is None, f"the server ended with {process.returncode}: {log.read_text()}"
             assert time.monotonic() < deadline, f"the server was not ready within 60 s: {log.read_text()}"
             time.sleep(0.02)
-        yield RunningServer(process, json.loads(ready.read_text())["grpc_port"], log)
+        ports = json.loads(ready.read_text())
+        yield RunningServer(process, ports["grpc_port"], log, ports["rest_api_port"])
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -59,6 +59,43 @@ class _Numbers(tf.Module):
         return {"x": x + 1, "none": tf.zeros([0, 2]), "nothing": tf.constant([], tf.string)}
 
 
+class _Judge(tf.Module):
+    """Signatures over tf.Example, with a feature ``x`` of floats: what Classify, Regress and MultiInference call."""
+
+    def _x(self, examples: Any) -> Any:
+        return tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([], tf.float32, -1.0)})["x"]
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def classify(self, inputs: Any) -> dict[str, Any]:
+        x = self._x(inputs)
+        labels = tf.repeat([["low", "high"]], tf.shape(x)[0], axis=0)
+        return {"classes": labels, "scores": tf.stack([1 - x, x], axis=1)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def regress(self, inputs: Any) -> dict[str, Any]:
+        return {"outputs": self._x(inputs) * 2}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def wrong(self, inputs: Any) -> dict[str, Any]:
+        return {"outputs": tf.constant([[1.0, 2.0]])}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def raw(self, image_bytes: Any) -> dict[str, Any]:
+        return {"raw_bytes": image_bytes}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64, name="x")])
+    def same_int64(self, x: Any) -> dict[str, Any]:
+        return {"x": x}
+
+
+def save_judge(folder: Path) -> Path:
+    """Saves the model that classifies to ``folder``."""
+    module = _Judge()
+    signatures = {name: getattr(module, name) for name in ("classify", "regress", "wrong", "raw", "same_int64")}
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.classify, **signatures})
+    return folder
+
+
 def save_shout(folder: Path, version: int) -> Path:
     """Saves version ``version`` of the text model to ``folder``."""
     module = _Shout(version)
