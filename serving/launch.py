@@ -4,10 +4,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from google.protobuf import text_format
-
-from serving.stubs import model_server_config_pb2
-from serving.versions import models_in_folder
+from serving.errors import ServingError
+from serving.model_config import folder_config, read_config, write_config
+from serving.model_sources import CONFIG_NAME
 
 TENSORFLOW_MODEL_SERVER = "tensorflow_model_server"
 
@@ -60,30 +59,33 @@ def server_command(
             "TensorFlow Serving picks no free port, writes no ready file and listens on every address; "
             "give a port alone, or use the built-in server."
         )
-    config = Path(config_file) if config_file else Path(serving_dir) / "models.config"
+    config = Path(config_file) if config_file else Path(serving_dir) / CONFIG_NAME
     write_model_config(serving_dir, config)
     command = [tensorflow_serving, f"--port={port}", f"--model_config_file={config.resolve()}"]
     # Models that are pushed later are added to the file by whoever pushes them.
     command.append("--model_config_file_poll_wait_seconds=1")
+    # At its start no version is loaded yet that the labels in the file could name.
+    command.append("--allow_version_labels_for_unavailable_models=true")
     return [*command, f"--rest_api_port={rest_port}"] if rest_port is not None else command
 
 
 def write_model_config(serving_dir: str | Path, config_file: Path) -> None:
     """Writes the ``model_config_list`` of every model below a folder, in text format.
 
+    What the file says already, such as the version that a rollout made stable, is kept.
+
     Args:
       serving_dir: Folder with ``<model>/<version>/saved_model.pb``.
       config_file: The file to write; replaced as a whole.
 
     Raises:
-      ValueError: there is no model, and TensorFlow Serving does not start without one.
+      ValueError: there is no model, and TensorFlow Serving does not start without one; or the file is damaged.
     """
-    sources = models_in_folder(str(serving_dir))
-    if not sources:
+    try:
+        existing = read_config(config_file) if config_file.exists() else None
+    except ServingError as error:
+        raise ValueError(f"{error.message}; correct or remove that file.") from error
+    config = folder_config(serving_dir, existing)
+    if not config.model_config_list.config:
         raise ValueError(f"There is no model below {serving_dir} yet; push one first (charseq run).")
-    config = model_server_config_pb2.ModelServerConfig()
-    for source in sources:
-        config.model_config_list.config.add(name=source.name, base_path=source.base_path, model_platform="tensorflow")
-    aside = config_file.with_name(f".{config_file.name}.new")
-    aside.write_text(text_format.MessageToString(config))
-    aside.replace(config_file)
+    write_config(config_file, config)

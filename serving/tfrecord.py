@@ -4,7 +4,7 @@ Format: length (uint64), masked CRC-32C of the length, the bytes, masked CRC-32C
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from serving.errors import Code, ServingError
@@ -53,16 +53,3 @@ def read_records(path: Path) -> Iterator[bytes]:
                 raise ServingError(Code.DATA_LOSS, f"truncated or corrupted record at {offset} of {path}")
             yield body[:length]
             offset += length + 16
-
-
-def write_records(path: Path, records: Iterable[bytes]) -> None:
-    """Writes records to a new file.
-
-    Raises:
-      OSError: it cannot be written.
-    """
-    with path.open("wb") as file:
-        for record in records:
-            length = struct.pack("<Q", len(record))
-            file.write(length + struct.pack("<I", masked_crc32c(length)))
-            file.write(record + struct.pack("<I", masked_crc32c(record)))

@@ -2,47 +2,20 @@
 
 import logging
 import time
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from serving.errors import Code, ServingError, invalid_argument
+from serving.examples import examples_tensor, run_signature
 from serving.saved_model import SavedModel
 from serving.stubs import predict_pb2, prediction_log_pb2
-from serving.tfrecord import read_records, write_records
+from serving.tfrecord import read_records
 
 logger = logging.getLogger(__name__)
 
 MAX_RECORDS = 1000
 _FILE = Path("assets.extra") / "tf_serving_warmup_requests"
-
-
-def write_warmup_requests(export_dir: str | Path, requests: Iterable[Any]) -> Path:
-    """Gives a SavedModel its warm-up requests, in the file that TensorFlow Serving reads as well.
-
-    Args:
-      export_dir: The SavedModel's folder.
-      requests: ``PredictRequest`` messages, at most :data:`MAX_RECORDS`.
-
-    Returns:
-      The file written.
-
-    Raises:
-      ValueError: there are more requests than a server replays.
-    """
-    logs = []
-    for request in requests:
-        log = prediction_log_pb2.PredictionLog()
-        log.predict_log.request.CopyFrom(request)
-        logs.append(log.SerializeToString())
-    if len(logs) > MAX_RECORDS:
-        raise ValueError(f"{len(logs)} warm-up requests are more than the {MAX_RECORDS} a server replays; write fewer.")
-    path = Path(export_dir) / _FILE
-    path.parent.mkdir(exist_ok=True)
-    write_records(path, logs)
-    return path
 
 
 def run_warmup(model: SavedModel, iterations: int = 1) -> int:
@@ -85,12 +58,17 @@ def _replay(model: SavedModel, record: bytes, path: Path, iterations: int) -> No
     except DecodeError as error:
         raise invalid_argument(f"Failed to parse warmup record: {record[:80]!r} from {path}") from error
     kind = log.WhichOneof("log_type")
-    if kind == "predict_log":
-        request = log.predict_log.request
-        for _ in range(iterations):
-            outputs = predict_pb2.PredictResponse().outputs
-            model.predict(
-                model.signature(request.model_spec.signature_name), request.inputs, request.output_filter, outputs
-            )
-    elif kind is not None:
+    if kind is None:
+        return
+    if kind not in ("predict_log", "classify_log", "regress_log", "multi_inference_log"):
         raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
+    request = getattr(log, kind).request
+    for _ in range(iterations):
+        if kind == "predict_log":
+            outputs = predict_pb2.PredictResponse().outputs
+            signature = model.signature(request.model_spec.signature_name)
+            model.predict(signature, request.inputs, request.output_filter, outputs)
+            continue
+        specs = [task.model_spec for task in request.tasks] if kind == "multi_inference_log" else [request.model_spec]
+        for spec in specs:
+            run_signature(model, model.signature(spec.signature_name), examples_tensor(request.input), timeout_ms=0)

@@ -1,6 +1,9 @@
 """Warm-up requests: TensorFlow's file format, and what a model that refuses them is worth."""
 
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -12,10 +15,30 @@ from serving.client import Client
 from serving.errors import Code, ServingError
 from serving.saved_model import SavedModel
 from serving.stubs import predict_pb2, prediction_log_pb2
-from serving.tfrecord import read_records, write_records
-from serving.warmup import run_warmup, write_warmup_requests
+from serving.tfrecord import read_records
+from serving.warmup import run_warmup
 from tests.serving.conftest import Push
 from tests.serving.processes import run_server, running_server
+
+_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+
+
+def _write_records(path: Path, records: Iterable[bytes]) -> None:
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            writer.write(record)
+
+
+def _write_warmup(folder: Path, *logs: Any) -> Path:
+    (folder / _FILE).parent.mkdir(exist_ok=True)
+    _write_records(folder / _FILE, (log.SerializeToString() for log in logs))
+    return folder / _FILE
+
+
+def _log(text: str) -> Any:
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.CopyFrom(_request(text))
+    return log
 
 
 def _request(text: str) -> predict_pb2.PredictRequest:
@@ -25,23 +48,17 @@ def _request(text: str) -> predict_pb2.PredictRequest:
 
 
 @given(st.lists(st.binary(max_size=300), max_size=4))
-def test_tensorflow_reads_our_records_and_we_read_its(records: list[bytes]) -> None:
-    import tempfile
-
+def test_we_read_the_records_that_tensorflow_writes(records: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        ours, theirs = Path(folder) / "ours", Path(folder) / "theirs"
-        write_records(ours, records)
-        with tf.io.TFRecordWriter(str(theirs)) as writer:
-            for record in records:
-                writer.write(record)
+        path = Path(folder) / "records"
+        _write_records(path, records)
 
-        assert ours.read_bytes() == theirs.read_bytes()
-        assert list(read_records(theirs)) == records
+        assert list(read_records(path)) == records
 
 
 @pytest.mark.parametrize("damage", [slice(0, 1), slice(9, 10), slice(13, 14), slice(-1, None)])
 def test_a_damaged_or_cut_file_is_data_loss(tmp_path: Path, damage: slice) -> None:
-    write_records(tmp_path / "records", [b"first record"])
+    _write_records(tmp_path / "records", [b"first record"])
     content = bytearray((tmp_path / "records").read_bytes())
     content[damage] = bytes(byte ^ 0xFF for byte in content[damage])
     for broken in (bytes(content), bytes(content)[:-3], bytes(content)[:5]):
@@ -53,7 +70,7 @@ def test_a_damaged_or_cut_file_is_data_loss(tmp_path: Path, damage: slice) -> No
 
 def test_warm_up_is_replayed(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> None:
     folder = push(shout_models[1], tmp_path, 1)
-    write_warmup_requests(folder, [_request("a"), _request("b")])
+    _write_warmup(folder, _log("a"), _log("b"))
     model = SavedModel(str(folder))
     try:
         assert run_warmup(model, iterations=3) == 2
@@ -64,8 +81,8 @@ def test_warm_up_is_replayed(tmp_path: Path, shout_models: dict[int, Path], push
 def test_a_model_that_refuses_its_warm_up_is_not_served(
     tmp_path: Path, shout_models: dict[int, Path], push: Push
 ) -> None:
-    write_warmup_requests(push(shout_models[1], tmp_path / "serving" / "shout", 1), [_request("fine")])
-    write_warmup_requests(push(shout_models[2], tmp_path / "serving" / "shout", 2), [_request("refused!")])
+    _write_warmup(push(shout_models[1], tmp_path / "serving" / "shout", 1), _log("fine"))
+    _write_warmup(push(shout_models[2], tmp_path / "serving" / "shout", 2), _log("refused!"))
     arguments = (f"--serving_dir={tmp_path / 'serving'}", "--max_num_load_retries=0")
     with running_server(tmp_path, *arguments) as server, Client(server.target) as client:
         assert client.predict({"text": ["ab"]}, model="shout").version == 1
@@ -86,11 +103,11 @@ def test_other_kinds_of_log_and_damaged_files_are_refused(
     tmp_path: Path, shout_models: dict[int, Path], push: Push
 ) -> None:
     folder = push(shout_models[1], tmp_path / "m", 1)
-    path = write_warmup_requests(folder, [])
+    path = _write_warmup(folder)
     log = prediction_log_pb2.PredictionLog()
     log.session_run_log.SetInParent()
     for content, words in ((log.SerializeToString(), "Unsupported log_type"), (b"\xff", "Failed to parse")):
-        write_records(path, [content])
+        _write_records(path, [content])
         ended = run_server(f"--model_base_path={tmp_path / 'm'}", "--port=0", "--max_num_load_retries=0")
         assert (ended.returncode, words in ended.stderr) == (1, True), ended.stderr
     path.write_bytes(b"not a TFRecord file")
@@ -99,6 +116,28 @@ def test_other_kinds_of_log_and_damaged_files_are_refused(
     assert "Please verify your warmup data is in TFRecord format." in ended.stderr
 
 
-def test_too_many_requests_are_refused_when_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="1001 warm-up requests"):
-        write_warmup_requests(tmp_path, [_request("a")] * 1001)
+def test_too_many_requests_are_refused(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> None:
+    folder = push(shout_models[1], tmp_path, 1)
+    _write_warmup(folder, *[_log("a")] * 1001)
+    model = SavedModel(str(folder))
+    try:
+        with pytest.raises(ServingError, match=r"Number of warmup records exceeds the maximum \(1000\)"):
+            run_warmup(model)
+    finally:
+        model.close()
+
+
+def test_requests_over_examples_warm_up_too(tmp_path: Path, judge_model: Path, push: Push) -> None:
+    folder = push(judge_model, tmp_path, 1)
+    logs = [prediction_log_pb2.PredictionLog() for _ in range(3)]
+    requests = [logs[0].classify_log.request, logs[1].regress_log.request, logs[2].multi_inference_log.request]
+    for request in requests:
+        request.input.example_list.examples.add()
+    requests[1].model_spec.signature_name = "regress"
+    requests[2].tasks.add().model_spec.signature_name = "regress"
+    _write_warmup(folder, *logs)
+    model = SavedModel(str(folder))
+    try:
+        assert run_warmup(model) == 3
+    finally:
+        model.close()
