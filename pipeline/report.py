@@ -16,6 +16,9 @@ from pipeline.lineage import ComponentRecord
 if TYPE_CHECKING:
     from pipeline.run import RunResult
 
+# A share of fewer examples says little.
+_FEWEST_EXAMPLES = 20
+
 _PICTURES = {"curves.png": "Loss and accuracy over the epochs", "model.png": "The model, from input to output"}
 
 
@@ -46,25 +49,30 @@ def write_report(
 
 
 def largest_gap(evaluation: Evaluation) -> str:
-    """Returns in words which slice lies furthest below all examples together, and what that means in examples."""
-    overall, slices = evaluation.slices[0], evaluation.slices[1:]
+    """Returns in words which slice lies furthest below all examples together, and which slice has most of the mistakes."""
+    overall = evaluation.slices[0]
+    slices = [part for part in evaluation.slices[1:] if part.examples >= _FEWEST_EXAMPLES]
     if not slices:
-        return "No slices were asked for."
-    worst = min(slices, key=lambda s: s.metrics["exact_match"])
-    share = worst.metrics["exact_match"]
-    if share >= overall.metrics["exact_match"]:
+        return "There is no slice large enough to speak of."
+    worst = min(slices, key=lambda part: part.metrics["exact_match"])
+    if worst.metrics["exact_match"] >= overall.metrics["exact_match"]:
         return "No slice lies below the whole."
+    most = max((part for part in slices if part.feature == worst.feature), key=_count_mistakes)
     return (
-        f"The largest gap is at {worst.feature} {worst.value}: {count_right(worst):,} of {worst.examples:,} right "
-        f"({share:.2%}), against {overall.metrics['exact_match']:.2%} of all. It holds {worst.examples / overall.examples:.1%} "
-        f"of the unseen examples and {worst.examples - count_right(worst):,} of their "
-        f"{overall.examples - count_right(overall):,} mistakes."
+        f"The largest gap is at {worst.feature} {worst.value}: {_describe(worst)}, against {_describe(overall)} of all. "
+        f"Most mistakes are at {most.feature} {most.value}: {_count_mistakes(most):,} of {_count_mistakes(overall):,}, in "
+        f"{most.examples / overall.examples:.1%} of the unseen examples."
     )
 
 
-def count_right(part: Slice) -> int:
-    """Returns how many of a slice's examples have the whole answer right."""
-    return round(part.metrics["exact_match"] * part.examples)
+def _describe(part: Slice) -> str:
+    right = part.examples - _count_mistakes(part)
+    return f"{right:,} of {part.examples:,} right ({part.metrics['exact_match']:.2%})"
+
+
+def _count_mistakes(part: Slice) -> int:
+    """Returns how many of a slice's examples have a wrong answer."""
+    return round((1 - part.metrics["exact_match"]) * part.examples)
 
 
 def _read(path: str) -> bytes:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import apache_beam as beam
 import numpy as np
-import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.metrics import metric_types, metric_util
+
+from components.tfx_libraries import metric_types, metric_util, tfma
 
 
 class MeanOutput(tfma.metrics.Metric):  # type: ignore[misc]

@@ -4,10 +4,11 @@ import dataclasses
 import math
 from typing import Any
 
-import tensorflow_model_analysis as tfma
 from google.protobuf import wrappers_pb2
+from tensorflow_model_analysis.proto import validation_result_pb2
 
 from components.evaluator.gate import METRICS
+from components.tfx_libraries import tfma
 
 _EXAMPLE_COUNT = "example_count"
 
@@ -73,7 +74,7 @@ def read_evaluation(evaluation_dir: str) -> Evaluation:
     return Evaluation(validation.validation_ok, _reasons(validation), slices, baseline)
 
 
-def _reasons(validation: tfma.ValidationResult) -> list[str]:
+def _reasons(validation: validation_result_pb2.ValidationResult) -> list[str]:
     reasons = []
     for failed_slice in validation.metric_validations_per_slice:
         column = failed_slice.slice_key.single_slice_keys

@@ -1,9 +1,8 @@
 """Anomalies of a data set, in words."""
 
-# First: it stands in for tfx_bsl.arrow.sql_util, which TFDV imports and tfx-bsl 1.21 no longer has (SQL slices, unused here).
-import tfx  # noqa: F401  # isort: skip
-import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+
+from components.tfx_libraries import tfdv
 
 
 class DataAnomalyError(ValueError):

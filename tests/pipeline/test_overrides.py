@@ -24,7 +24,7 @@ def test_every_override_is_installed_as_it_says():
 def test_tfdv_and_tfx_bsl_hand_each_other_arrow_tables_and_protobufs(tmp_path):
     import pandas as pd
 
-    from components.example_validator.anomalies import tfdv
+    from components.tfx_libraries import tfdv
 
     statistics = tfdv.generate_statistics_from_dataframe(pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "x"]}))
     schema = tfdv.infer_schema(statistics)

@@ -1,0 +1,13 @@
+"""TFDV and TFMA, imported in the one order that works.
+
+Both import tfx_bsl.arrow.sql_util, which tfx-bsl 1.21 no longer has (it served SQL slices, unused here). TFX stands in for it
+when it is imported; without that TFDV does not import, and TFMA does with half its names missing.
+"""
+
+import tfx  # noqa: F401
+
+import tensorflow_data_validation as tfdv  # isort: skip
+import tensorflow_model_analysis as tfma  # isort: skip
+from tensorflow_model_analysis.metrics import metric_types, metric_util  # isort: skip
+
+__all__ = ["metric_types", "metric_util", "tfdv", "tfma"]
