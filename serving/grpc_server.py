@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
-from grpc_reflection.v1alpha import reflection
 
 from serving.errors import Code, ServingError
 from serving.model_service import ModelService
 from serving.prediction_service import PredictionService
+from serving.reflection import MODEL_SERVICE, PREDICTION_SERVICE, add_reflection
 from serving.stubs import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -27,9 +27,6 @@ logger = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 2**31 - 1
 
 _LONGEST_DEADLINE_S = 1e9
-
-PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
-MODEL_SERVICE = "tensorflow.serving.ModelService"
 
 _STATUS_CODES = {Code(status.value[0]): status for status in grpc.StatusCode}
 
@@ -93,7 +90,7 @@ def create_grpc_server(
         )
     )
     # Which services there are, so that grpcurl and the like need no .proto files; on in the real server as well.
-    reflection.enable_server_reflection((PREDICTION_SERVICE, MODEL_SERVICE, reflection.SERVICE_NAME), server)
+    add_reflection(server)
     return server
 
 

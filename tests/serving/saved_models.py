@@ -1,11 +1,15 @@
 """Tiny SavedModels for the tests; the only place there that imports TensorFlow."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 _TEXTS = (tf.TensorSpec([None], tf.string, name="text"),)
+
+
+_WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
 class _Shout(tf.Module):
@@ -110,3 +114,17 @@ def save_numbers(folder: Path) -> Path:
     signatures = {"serving_default": module.product, "cast": module.cast, "scalar": module.scalar}
     tf.saved_model.save(module, str(folder), signatures=signatures)
     return folder
+
+
+def write_records(path: Path, records: Iterable[bytes]) -> None:
+    """Writes a TFRecord file as TensorFlow does."""
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            writer.write(record)
+
+
+def write_warmup(folder: Path, *logs: Any) -> Path:
+    """Gives a SavedModel the warm-up requests of some `PredictionLog`s; returns the file."""
+    (folder / _WARMUP).parent.mkdir(exist_ok=True)
+    write_records(folder / _WARMUP, (log.SerializeToString() for log in logs))
+    return folder / _WARMUP

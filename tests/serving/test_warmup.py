@@ -1,13 +1,11 @@
 """Warm-up requests: TensorFlow's file format, and what a model that refuses them is worth."""
 
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-import tensorflow as tf
 from hypothesis import given
 
 from serving.arrays import to_proto
@@ -19,20 +17,7 @@ from serving.tfrecord import read_records
 from serving.warmup import run_warmup
 from tests.serving.conftest import Push
 from tests.serving.processes import run_server, running_server
-
-_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
-
-
-def _write_records(path: Path, records: Iterable[bytes]) -> None:
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for record in records:
-            writer.write(record)
-
-
-def _write_warmup(folder: Path, *logs: Any) -> Path:
-    (folder / _FILE).parent.mkdir(exist_ok=True)
-    _write_records(folder / _FILE, (log.SerializeToString() for log in logs))
-    return folder / _FILE
+from tests.serving.saved_models import write_records, write_warmup
 
 
 def _log(text: str) -> Any:
@@ -51,14 +36,14 @@ def _request(text: str) -> predict_pb2.PredictRequest:
 def test_we_read_the_records_that_tensorflow_writes(records: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "records"
-        _write_records(path, records)
+        write_records(path, records)
 
         assert list(read_records(path)) == records
 
 
 @pytest.mark.parametrize("damage", [slice(0, 1), slice(9, 10), slice(13, 14), slice(-1, None)])
 def test_a_damaged_or_cut_file_is_data_loss(tmp_path: Path, damage: slice) -> None:
-    _write_records(tmp_path / "records", [b"first record"])
+    write_records(tmp_path / "records", [b"first record"])
     content = bytearray((tmp_path / "records").read_bytes())
     content[damage] = bytes(byte ^ 0xFF for byte in content[damage])
     for broken in (bytes(content), bytes(content)[:-3], bytes(content)[:5]):
@@ -70,7 +55,7 @@ def test_a_damaged_or_cut_file_is_data_loss(tmp_path: Path, damage: slice) -> No
 
 def test_warm_up_is_replayed(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> None:
     folder = push(shout_models[1], tmp_path, 1)
-    _write_warmup(folder, _log("a"), _log("b"))
+    write_warmup(folder, _log("a"), _log("b"))
     model = SavedModel(str(folder))
     try:
         assert run_warmup(model, iterations=3) == 2
@@ -81,8 +66,8 @@ def test_warm_up_is_replayed(tmp_path: Path, shout_models: dict[int, Path], push
 def test_a_model_that_refuses_its_warm_up_is_not_served(
     tmp_path: Path, shout_models: dict[int, Path], push: Push
 ) -> None:
-    _write_warmup(push(shout_models[1], tmp_path / "serving" / "shout", 1), _log("fine"))
-    _write_warmup(push(shout_models[2], tmp_path / "serving" / "shout", 2), _log("refused!"))
+    write_warmup(push(shout_models[1], tmp_path / "serving" / "shout", 1), _log("fine"))
+    write_warmup(push(shout_models[2], tmp_path / "serving" / "shout", 2), _log("refused!"))
     arguments = (f"--serving_dir={tmp_path / 'serving'}", "--max_num_load_retries=0")
     with running_server(tmp_path, *arguments) as server, Client(server.target) as client:
         assert client.predict({"text": ["ab"]}, model="shout").version == 1
@@ -103,11 +88,11 @@ def test_other_kinds_of_log_and_damaged_files_are_refused(
     tmp_path: Path, shout_models: dict[int, Path], push: Push
 ) -> None:
     folder = push(shout_models[1], tmp_path / "m", 1)
-    path = _write_warmup(folder)
+    path = write_warmup(folder)
     log = prediction_log_pb2.PredictionLog()
     log.session_run_log.SetInParent()
     for content, words in ((log.SerializeToString(), "Unsupported log_type"), (b"\xff", "Failed to parse")):
-        _write_records(path, [content])
+        write_records(path, [content])
         ended = run_server(f"--model_base_path={tmp_path / 'm'}", "--port=0", "--max_num_load_retries=0")
         assert (ended.returncode, words in ended.stderr) == (1, True), ended.stderr
     path.write_bytes(b"not a TFRecord file")
@@ -118,7 +103,7 @@ def test_other_kinds_of_log_and_damaged_files_are_refused(
 
 def test_too_many_requests_are_refused(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> None:
     folder = push(shout_models[1], tmp_path, 1)
-    _write_warmup(folder, *[_log("a")] * 1001)
+    write_warmup(folder, *[_log("a")] * 1001)
     model = SavedModel(str(folder))
     try:
         with pytest.raises(ServingError, match=r"Number of warmup records exceeds the maximum \(1000\)"):
@@ -135,7 +120,7 @@ def test_requests_over_examples_warm_up_too(tmp_path: Path, judge_model: Path, p
         request.input.example_list.examples.add()
     requests[1].model_spec.signature_name = "regress"
     requests[2].tasks.add().model_spec.signature_name = "regress"
-    _write_warmup(folder, *logs)
+    write_warmup(folder, *logs)
     model = SavedModel(str(folder))
     try:
         assert run_warmup(model) == 3
