@@ -55,7 +55,7 @@ SUMS_3_DIGITS = Config(
     task="sums-3-digits",
     summary="ours: sums of 1 to 999, 50,000 training examples",
     data=SumsData(largest=999, count=60_000, distinct=True, eval_fraction=1 / 6),
-    train=dataclasses.replace(_ATTENTION, decoder="gru", batch_size=64, epochs=15),
+    train=dataclasses.replace(_ATTENTION, batch_size=64, epochs=20),
     gate=GateSettings(exact_match=0.98, slices=_SUMS_SLICES),
 )
 
@@ -63,9 +63,7 @@ SUMS_5_DIGITS = Config(
     task="sums-5-digits",
     summary="ours: sums of 1 to 99,999, 540,000 training examples",
     data=SumsData(largest=99_999, count=550_000, distinct=True, eval_fraction=0.02),
-    train=dataclasses.replace(
-        _ATTENTION, decoder="gru", batch_size=256, learning_rate=5e-3, epochs=16, steps_per_execution=100
-    ),
+    train=dataclasses.replace(_ATTENTION, batch_size=128, epochs=12, validate_every=3, steps_per_execution=100),
     gate=GateSettings(exact_match=0.95, slices=_SUMS_SLICES),
 )
 
@@ -97,7 +95,7 @@ def find_task(name: str, assignments: tuple[str, ...] = ()) -> Config:
             task=PAIRS,
             summary=_PAIRS_SUMMARY,
             data=PairsData(pattern),
-            train=dataclasses.replace(_ATTENTION, decoder="gru"),
+            train=_ATTENTION,
             gate=GateSettings(slices=("length",)),
         )
     if name not in _TASKS:

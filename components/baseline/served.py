@@ -3,6 +3,12 @@
 import os
 
 import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+# A model server's configuration beside the models' folders, and the label of the version for everyone.
+_CONFIG_NAME = "models.config"
+_STABLE = "stable"
 
 # Data statistics that Pusher leaves in a version, for the drift check of the next run.
 STATISTICS_PATH = os.path.join("assets.extra", "FeatureStats.pb")
@@ -17,8 +23,29 @@ def list_versions(model_dir: str) -> list[int]:
 
 
 def served_version(model_dir: str) -> int | None:
-    """Returns the version that a model server serves from a folder: the highest that is a SavedModel; None if none is."""
-    for version in reversed(list_versions(model_dir)):
+    """Returns the version that an unversioned request to a model server gets; None if none is served.
+
+    That is the one labelled `stable` in the serving folder's `models.config` (a rollout or rollback has put it there), else
+    the highest that the file allows, else the highest; of those that are SavedModels.
+    """
+    config = _read_config(model_dir)
+    candidates = list_versions(model_dir)
+    if _STABLE in config.version_labels:
+        candidates = [config.version_labels[_STABLE]]
+    elif config.model_version_policy.specific.versions:
+        candidates = [v for v in candidates if v in config.model_version_policy.specific.versions]
+    for version in reversed(candidates):
         if tf.io.gfile.exists(os.path.join(model_dir, str(version), "saved_model.pb")):
             return version
     return None
+
+
+def _read_config(model_dir: str) -> model_server_config_pb2.ModelConfig:
+    """Returns what the serving folder's configuration says of a model; an empty one if it says nothing."""
+    serving_dir, name = os.path.split(model_dir.rstrip("/"))
+    path = os.path.join(serving_dir, _CONFIG_NAME)
+    config = model_server_config_pb2.ModelServerConfig()
+    if tf.io.gfile.exists(path):
+        with tf.io.gfile.GFile(path) as file:
+            text_format.Parse(file.read(), config)
+    return next((c for c in config.model_config_list.config if c.name == name), model_server_config_pb2.ModelConfig())

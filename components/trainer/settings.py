@@ -6,7 +6,6 @@ from typing import Literal, get_args
 from components.settings import SettingsError
 
 Architecture = Literal["simple_rnn", "lstm", "attention"]
-Decoder = Literal["dense", "gru"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 
@@ -19,8 +18,6 @@ class TrainSettings:
       units: Width of the layers.
       embedding: `attention` only: width of a character's vector.
       heads: `attention` only: attention heads, each 16 wide.
-      decoder: `attention` only: `dense` treats every place of the answer alike; `gru` carries a state from the last
-        character of the answer to the first, which longer answers need.
       learning_rate: Adam's; the peak where the schedule is used.
       warmup: Share of the steps over which the learning rate rises before it falls to zero as a cosine; 0 keeps it constant.
       weight_decay: AdamW's; 0 is plain Adam.
@@ -49,7 +46,6 @@ class TrainSettings:
     units: int = 128
     embedding: int = 32
     heads: int = 8
-    decoder: Decoder = "dense"
     learning_rate: float = 1e-3
     warmup: float = 0.0
     weight_decay: float = 0.0
@@ -70,7 +66,7 @@ class TrainSettings:
     checkpoint_dir: str = ""
 
     def __post_init__(self) -> None:
-        choices = {"architecture": Architecture, "decoder": Decoder, "precision": Precision}
+        choices = {"architecture": Architecture, "precision": Precision}
         for name, literal in choices.items():
             if getattr(self, name) not in get_args(literal):
                 raise SettingsError(

@@ -79,6 +79,22 @@ def test_names_that_are_no_versions_do_not_count(tmp_path):
     assert served_version(str(tmp_path / "nothing")) is None
 
 
+def test_after_a_rollback_the_baseline_is_the_older_version(model, tmp_path):
+    from serving.rollout import follow_latest, promote, rollback
+
+    served = str(tmp_path / "sums")
+    older, newer = (publish(model, served, lambda folder: None) for _ in range(2))
+    assert served_version(served) == newer
+    rollback(tmp_path, "sums")
+    assert served_version(served) == older
+    newest = publish(model, served, lambda folder: None)
+    assert served_version(served) == older, "what is pushed after a rollback waits until it is promoted"
+    promote(tmp_path, "sums", newest)
+    assert served_version(served) == newest
+    follow_latest(tmp_path, "sums")
+    assert served_version(served) == newest
+
+
 def test_killed_at_any_moment_no_half_version_is_ever_there(model, tmp_path):
     program = (
         "import sys\nfrom components.pusher.publish import publish\nprint('ready', flush=True)\n"

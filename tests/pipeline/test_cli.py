@@ -6,7 +6,9 @@ import time
 import pytest
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["tasks"], ["serve"], ["predict"]])
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["tasks"], ["serve"], ["predict"], ["models"], ["promote"], ["rollback"]]
+)
 def test_every_command_has_help_with_an_example(charseq, command):
     result = charseq(*command, "--help")
     assert result.status == 0

@@ -32,7 +32,7 @@ COMPONENTS = [
 def server(first_run, place):
     """A server of what the first run pushed; its address."""
     process = subprocess.Popen(
-        [CHARSEQ, "serve", "--serving-dir", place / "serving", "--port", "0"],
+        [CHARSEQ, "serve", "--serving-dir", place / "serving", "--port", "0", "--rest-port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -112,6 +112,19 @@ def test_predict_refuses_bad_input_in_one_line(charseq, server, text, said):
         assert completed.stdout == ""
         (line,) = completed.stderr.splitlines()
         assert said in line
+
+
+def test_models_are_listed_with_state_and_the_version_for_everyone(charseq, server, first_run, place):
+    (model,) = charseq("models", "--json", "--serving-dir", place / "serving", "--server", server).json["models"]
+    pushed = first_run.json["pushed_version"]
+    assert (model["name"], model["stable"], model["pinned"]) == ("sums", pushed, False)
+    assert [(v["version"], v["state"]) for v in model["versions"]] == [(pushed, "AVAILABLE")]
+
+
+def test_a_rollback_without_an_older_version_says_so(charseq, first_run, place):
+    result = charseq("rollback", "--serving-dir", place / "serving")
+    assert result.status == 1
+    assert "There is no version of sums to go back to" in result.stderr
 
 
 def test_a_refused_model_is_not_pushed_and_what_was_served_still_answers(charseq, server, place):

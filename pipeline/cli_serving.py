@@ -1,0 +1,183 @@
+"""The commands about served models: serve, predict, models, promote, rollback."""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli_options import InputError, json_option, model_option, rollout_server_option, serving_dir_option
+from pipeline.places import Places
+
+if TYPE_CHECKING:
+    from serving.rollout import Rollout
+
+_DEFAULT_SERVER = "127.0.0.1:8500"
+
+
+@click.command()
+@serving_dir_option
+@click.option("--port", default=8500, show_default=True, help="Port for gRPC; 0 picks a free one.")
+@click.option("--rest-port", default=8501, show_default=True, help="Port for REST; 0 for none.")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1, this machine alone]")
+def serve(serving_dir: str, port: int, rest_port: int, host: str | None) -> None:
+    """Serves every pushed model, and every one that is pushed later, until it is stopped (Ctrl-C).
+
+    By tensorflow_model_server if it is on PATH, else by the built-in server with the same API.
+
+    \b
+    Example:
+      charseq serve --port 8500
+    """
+    from serving.launch import server_command
+
+    verbose = click.get_current_context().find_root().params["verbose"]
+    folder = _find_folder(serving_dir)
+    try:
+        command = server_command(folder, port=port, rest_port=rest_port or None, bind_address=host, verbose=verbose)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    os.execv(shutil.which(command[0]) or command[0], command)  # noqa: S606 (replaces this process: signals go straight to it)
+
+
+@click.command()
+@click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
+@click.option("--server", default=_DEFAULT_SERVER, show_default=True, metavar="HOST:PORT", help="The model server.")
+@model_option
+@click.option("--version", type=int, help="Version of the model.  [default: the newest]")
+@click.option("--label", help="Label of the version, such as stable.")
+@click.option("--timeout", default=10.0, show_default=True, help="Seconds to wait for the answer.")
+@json_option
+def predict(
+    texts: tuple[str, ...],
+    server: str,
+    model: str,
+    version: int | None,
+    label: str | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Asks a served model; one answer a line.
+
+    \b
+    Example:
+      charseq predict 12+34 7+8
+    """
+    from serving.client import Client, PredictionError
+    from serving.errors import Code
+
+    if version is not None and label is not None:
+        raise click.UsageError("--version and --label both name a version; give one")
+    try:
+        with Client(server, timeout=timeout) as client:
+            prediction = client.predict({"text": texts}, model=model, version=version, label=label)
+    except PredictionError as error:
+        if error.code == Code.INVALID_ARGUMENT:
+            raise InputError(error.reason) from None
+        remedy = "; is a server running there? (charseq serve)" if error.code == Code.UNAVAILABLE else ""
+        raise click.ClickException(f"{server}: {error.code.name}: {error.reason}{remedy}") from None
+    answers = prediction.strings("text")
+    if as_json:
+        rows = [
+            {"input": text, "output": answer, "log_prob": float(log_prob)}
+            for text, answer, log_prob in zip(texts, answers, prediction.outputs["log_prob"], strict=True)
+        ]
+        click.echo(json.dumps({"predictions": rows, "model": prediction.model, "version": prediction.version}))
+    else:
+        for answer in answers:
+            click.echo(answer)
+
+
+@click.command()
+@serving_dir_option
+@rollout_server_option
+@json_option
+def models(serving_dir: str, server: str | None, as_json: bool) -> None:
+    """Lists pushed models: versions, their states on a running server, and labels.
+
+    \b
+    Example:
+      charseq models --server 127.0.0.1:8500
+    """
+    from serving.rollout import list_models
+    from serving.rollout_server import RolloutError
+
+    try:
+        found = list_models(_find_folder(serving_dir), server=server)
+    except RolloutError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps({"models": [dataclasses.asdict(model) for model in found]}))
+        return
+    for model in found:
+        click.echo(f"{model.name}  stable: {model.stable}{'' if model.pinned else ' (follows the newest)'}")
+        for version in model.versions:
+            notes = [version.state, *version.labels, version.error, "" if version.on_disk else "not in the folder"]
+            click.echo("  ".join(["", str(version.version), *filter(None, notes)]))
+
+
+@click.command()
+@click.argument("version", type=int)
+@model_option
+@serving_dir_option
+@rollout_server_option
+@json_option
+def promote(version: int, model: str, serving_dir: str, server: str | None, as_json: bool) -> None:
+    """Makes a version the stable one: what an unversioned request gets, and what the next run is compared with.
+
+    \b
+    Example:
+      charseq promote 1795302792 --server 127.0.0.1:8500
+    """
+    from serving.rollout import promote as promote_version
+
+    _roll(lambda: promote_version(_find_folder(serving_dir), model, version, server=server), as_json)
+
+
+@click.command()
+@model_option
+@serving_dir_option
+@rollout_server_option
+@json_option
+def rollback(model: str, serving_dir: str, server: str | None, as_json: bool) -> None:
+    """Goes back to the version that was stable before; it stays so until one is promoted.
+
+    \b
+    Example:
+      charseq rollback --server 127.0.0.1:8500
+    """
+    from serving.rollout import rollback as roll_back
+
+    _roll(lambda: roll_back(_find_folder(serving_dir), model, server=server), as_json)
+
+
+def _roll(change: "Callable[[], Rollout]", as_json: bool) -> None:
+    from serving.rollout_server import RolloutError
+
+    try:
+        done = change()
+    except RolloutError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(done)))
+    else:
+        when = "now" if done.live else "for the next server that starts"
+        click.echo(f"{done.model}: stable is {done.version} {when}; before it was {done.previous}")
+
+
+def _find_folder(serving_dir: str) -> str:
+    """Returns the serving folder as an absolute path.
+
+    Raises:
+      InputError: There is none.
+    """
+    folder = Places(serving_dir=serving_dir).serving_dir
+    if not os.path.isdir(folder):
+        raise InputError(f"there is no folder {folder}; push a model first (charseq run), or name --serving-dir")
+    return folder
+
+
+COMMANDS = (serve, predict, models, promote, rollback)
