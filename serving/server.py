@@ -229,6 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.INFO if flags.verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    for name in ("aiohttp.server", "grpc._common"):
+        # They log a stack trace for every malformed request: whoever sends those would fill the disk.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if flags.version:
         print(f"charseq model server\nTensorFlow Library: {version()}")
         return 0
