@@ -2,11 +2,18 @@
 
 import dataclasses
 import os
+import shutil
 import sys
 
 DEFAULT_ROOT = "runs"
 
 DEFAULT_TASK = "sums"
+
+
+def find_server() -> tuple[str, ...]:
+    """Returns the model server that `charseq serve` would start here: a candidate is tried out in what will serve it."""
+    tensorflow_serving = shutil.which("tensorflow_model_server")
+    return (tensorflow_serving,) if tensorflow_serving else (sys.executable, "-m", "serving")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Places:
 
     root: str = DEFAULT_ROOT
     serving_dir: str = ""
-    server_command: tuple[str, ...] = (sys.executable, "-m", "serving")
+    server_command: tuple[str, ...] = dataclasses.field(default_factory=find_server)
 
     def __post_init__(self) -> None:
         # Artifacts' addresses are recorded in ML Metadata and must hold from any folder.

@@ -16,6 +16,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from components.example_gen.settings import PairsData
 from components.example_gen.shards import SplitBatch
+from components.settings import SettingsError
 
 # Rows that are in memory at a time.
 _BATCH_ROWS = 16_384
@@ -37,11 +38,13 @@ def match_files(pattern: str) -> list[str]:
     """Returns the files that a pattern names, sorted: one shard each.
 
     Raises:
-      PairsError: No file matches.
+      SettingsError: No file matches.
     """
     paths = sorted(metadata.path for metadata in FileSystems.match([pattern])[0].metadata_list)
     if not paths:
-        raise PairsError(f"no file matches {pattern!r}; check data.pattern (a relative path starts at {os.getcwd()})")
+        raise SettingsError(
+            f"no file matches {pattern!r}; check data.pattern (a relative path starts at {os.getcwd()})"
+        )
     return paths
 
 

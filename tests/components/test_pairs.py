@@ -63,7 +63,7 @@ def test_a_wrong_line_is_named_with_its_file(tmp_path, name, content, said):
 
 
 def test_no_file_is_an_error_that_names_the_pattern(tmp_path):
-    with pytest.raises(PairsError, match=r"no file matches .*nothing-\*\.tsv"):
+    with pytest.raises(SettingsError, match=r"no file matches .*nothing-\*\.tsv"):
         match_files(str(tmp_path / "nothing-*.tsv"))
 
 

@@ -42,6 +42,10 @@ def test_tasks_are_listed_the_default_first(charseq):
         (["run", "--set", "train.epochs=x"], "'x' is not a whole number"),
         (["run", "--set", "data.count=10000"], "10,000 distinct examples, but 2 terms of 1 to 99 make only 9,801"),
         (["run", "pairs"], "data.pattern is empty"),
+        (
+            ["run", "pairs", "--set", "data.pattern=none*.tsv", "--root", "/tmp/charseq-unused"],
+            "no file matches 'none*.tsv'",
+        ),
         (["serve", "--serving-dir", "/nowhere/at/all"], "there is no folder /nowhere/at/all"),
     ],
 )
@@ -49,8 +53,9 @@ def test_bad_input_is_one_line_and_status_2(charseq, arguments, said, tmp_path):
     result = charseq(*arguments, cwd=tmp_path)
     assert result.status == 2
     assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith("Error: "))
     assert said in line
+    assert "Traceback" not in result.stderr
     assert os.listdir(tmp_path) == []
 
 
