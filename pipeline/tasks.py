@@ -63,7 +63,7 @@ SUMS_5_DIGITS = Config(
     task="sums-5-digits",
     summary="ours: sums of 1 to 99,999, 540,000 training examples",
     data=SumsData(largest=99_999, count=550_000, distinct=True, eval_fraction=0.02),
-    train=dataclasses.replace(_ATTENTION, batch_size=128, epochs=12, validate_every=3, steps_per_execution=100),
+    train=dataclasses.replace(_ATTENTION, batch_size=128, epochs=15, validate_every=3, steps_per_execution=100),
     gate=GateSettings(exact_match=0.95, slices=_SUMS_SLICES),
 )
 
