@@ -136,7 +136,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         click.echo(json.dumps(dataclasses.asdict(result)))
     else:
         for name, value in result.metrics.items():
-            click.echo(f"{name:24} {value:,.4f}" if isinstance(value, float) else f"{name:24} {value:,}")
+            click.echo(f"{name:24} {value:,.5g}" if isinstance(value, float) else f"{name:24} {value:,}")
         click.echo(f"{'blessed':24} {'yes' if result.blessed else 'no'}")
         for reason in result.reasons:
             click.echo(f"  because {reason}")
