@@ -11,17 +11,13 @@ from typing import NoReturn
 UNSUPPORTED_FLAGS = frozenset(
     {
         "grpc_socket_path",
-        "enable_batching",
-        "batching_parameters_file",
         "enable_per_model_batching_parameters",
         "num_unload_threads",
         "flush_filesystem_caches",
         "tensorflow_session_config_file",
         "use_alts_credentials",
-        "ssl_config_file",
         "platform_config_file",
         "per_process_gpu_memory_fraction",
-        "monitoring_config_file",
         "remove_unused_fields_from_bundle_metagraph",
         "prefer_tflite_model",
         "num_tflite_pools",
@@ -69,6 +65,10 @@ class Flags:
     enable_grpc_healthcheck_service: bool = False
     enable_serialization_as_tensor_content: bool = False
     enable_signature_method_name_check: bool = False
+    ssl_config_file: str = ""
+    monitoring_config_file: str = ""
+    enable_batching: bool = False
+    batching_parameters_file: str = ""
     shutdown_grace_seconds: float = 30.0
     verbose: bool = False
     version: bool = False
@@ -148,6 +148,10 @@ def _build_parser() -> _Parser:
     add("enable_grpc_healthcheck_service", bool, "answer grpc.health.v1")
     add("enable_serialization_as_tensor_content", bool, "answer tensors as bytes in tensor_content")
     add("enable_signature_method_name_check", bool, "Classify and Regress take only signatures exported for them")
+    add("ssl_config_file", str, "TLS for gRPC: an SSLConfig (text format) with key and certificate")
+    add("monitoring_config_file", str, "metrics for Prometheus on the REST port: a MonitoringConfig (text format)")
+    add("enable_batching", bool, "run concurrent requests together")
+    add("batching_parameters_file", str, "how: BatchingParameters (text format)")
     add("shutdown_grace_seconds", float, "on SIGTERM, how long requests in progress may take to finish")
     add("verbose", bool, "log what is loaded and unloaded", "-v")
     add("version", bool, "print the versions of this server and of TensorFlow, and exit")
@@ -209,6 +213,10 @@ def _check(parser: _Parser, flags: Flags) -> None:
     ):
         if getattr(flags, name) < 0:
             parser.error(f"--{name} cannot be negative.")
+    if flags.batching_parameters_file and not flags.enable_batching:
+        parser.error("--batching_parameters_file is of no use without --enable_batching.")
+    if flags.monitoring_config_file and not flags.rest_api_port:
+        parser.error("--monitoring_config_file is of no use without --rest_api_port, where the metrics are read.")
     if flags.rest_api_max_body_mib < 1:
         parser.error("--rest_api_max_body_mib must be at least 1.")
     if flags.num_load_threads < 1:

@@ -9,6 +9,7 @@ import grpc
 
 from serving.errors import Code, ServingError
 from serving.model_service import ModelService
+from serving.monitoring import Metrics
 from serving.prediction_service import PredictionService
 from serving.reflection import MODEL_SERVICE, PREDICTION_SERVICE, add_reflection
 from serving.stubs import (
@@ -36,6 +37,7 @@ def create_grpc_server(
     model_service: ModelService,
     *,
     max_threads: int,
+    metrics: Metrics | None = None,
     options: Sequence[tuple[str, int | str]] = (),
 ) -> Any:
     """Makes a gRPC server that answers both services; it still needs an address and a start.
@@ -44,6 +46,7 @@ def create_grpc_server(
       prediction_service: Answers the calls about predictions.
       model_service: Answers the calls about models.
       max_threads: Requests worked on at a time.
+      metrics: Where the calls about predictions are counted; None to count none.
       options: Further channel arguments, which win over the defaults here.
 
     Returns:
@@ -56,35 +59,31 @@ def create_grpc_server(
         "grpc.so_reuseport": 0,
     }
     server = grpc.server(ThreadPoolExecutor(max_threads, "grpc"), options=tuple({**defaults, **dict(options)}.items()))
+    predictions = {
+        "Predict": (predict_pb2.PredictRequest, prediction_service.predict),
+        "Classify": (classification_pb2.ClassificationRequest, prediction_service.classify),
+        "Regress": (regression_pb2.RegressionRequest, prediction_service.regress),
+        "MultiInference": (inference_pb2.MultiInferenceRequest, prediction_service.multi_inference),
+    }
+    about_models = {
+        "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, model_service.get_model_status),
+        "HandleReloadConfigRequest": (model_management_pb2.ReloadConfigRequest, model_service.handle_reload_config),
+    }
+    handlers = {
+        name: _handler(request_type, _with_deadline(answer, name, metrics))
+        for name, (request_type, answer) in predictions.items()
+    }
+    handlers["GetModelMetadata"] = _handler(
+        get_model_metadata_pb2.GetModelMetadataRequest, _without_deadline(prediction_service.get_model_metadata)
+    )
     server.add_generic_rpc_handlers(
         (
-            grpc.method_handlers_generic_handler(
-                PREDICTION_SERVICE,
-                {
-                    "Predict": _handler(predict_pb2.PredictRequest, _with_deadline(prediction_service.predict)),
-                    "Classify": _handler(
-                        classification_pb2.ClassificationRequest, _with_deadline(prediction_service.classify)
-                    ),
-                    "Regress": _handler(regression_pb2.RegressionRequest, _with_deadline(prediction_service.regress)),
-                    "MultiInference": _handler(
-                        inference_pb2.MultiInferenceRequest, _with_deadline(prediction_service.multi_inference)
-                    ),
-                    "GetModelMetadata": _handler(
-                        get_model_metadata_pb2.GetModelMetadataRequest,
-                        _without_deadline(prediction_service.get_model_metadata),
-                    ),
-                },
-            ),
+            grpc.method_handlers_generic_handler(PREDICTION_SERVICE, handlers),
             grpc.method_handlers_generic_handler(
                 MODEL_SERVICE,
                 {
-                    "GetModelStatus": _handler(
-                        get_model_status_pb2.GetModelStatusRequest, _without_deadline(model_service.get_model_status)
-                    ),
-                    "HandleReloadConfigRequest": _handler(
-                        model_management_pb2.ReloadConfigRequest,
-                        _without_deadline(model_service.handle_reload_config),
-                    ),
+                    name: _handler(request_type, _without_deadline(answer))
+                    for name, (request_type, answer) in about_models.items()
                 },
             ),
         )
@@ -104,16 +103,28 @@ def _serialize(response: Any) -> bytes:
     return bytes(response.SerializeToString())
 
 
-def _with_deadline(answer: Callable[[Any, int], Any]) -> Callable[[Any, Any], Any]:
+def _with_deadline(
+    answer: Callable[[Any, int], Any], method: str, metrics: Metrics | None
+) -> Callable[[Any, Any], Any]:
     """Makes a gRPC behaviour of a function that takes the time left for the call, in milliseconds."""
 
     def behaviour(request: Any, context: Any) -> Any:
         remaining_s = context.time_remaining()  # infinite for a call without a deadline
         # At least 1 ms: 0 would mean no limit. A call that is out of time ends by itself.
         timeout_ms = max(int(remaining_s * 1000), 1) if remaining_s < _LONGEST_DEADLINE_S else 0
-        return _answer(lambda: answer(request, timeout_ms), context)
+        if metrics is None:
+            return _answer(lambda: answer(request, timeout_ms), context)
+        model = _model_of(request)
+        return _answer(lambda: metrics.measure(model, method, "GRPC", lambda: answer(request, timeout_ms)), context)
 
     return behaviour
+
+
+def _model_of(request: Any) -> str:
+    """Returns the name of the model that a request is for."""
+    if isinstance(request, inference_pb2.MultiInferenceRequest):
+        return str(request.tasks[0].model_spec.name) if request.tasks else ""
+    return str(request.model_spec.name)
 
 
 def _without_deadline(answer: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:

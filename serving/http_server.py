@@ -7,6 +7,7 @@ import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
@@ -38,6 +39,7 @@ class HttpServer:
         max_body_bytes: int,
         grace_s: float,
         cors: bool = False,
+        pages: Mapping[str, Callable[[], str]] | None = None,
     ) -> None:
         """Takes the port; nothing is answered before :meth:`start`.
 
@@ -50,12 +52,13 @@ class HttpServer:
           max_body_bytes: Longest body.
           grace_s: Longest time that :meth:`stop` leaves to requests in progress, in seconds.
           cors: Whether pages of other origins may use the API.
+          pages: Path to text, for what is not of the API.
 
         Raises:
           ServingError: the address cannot be listened on.
         """
         self._api, self._timeout_s, self._max_body_bytes, self._cors = api, timeout_s, max_body_bytes, cors
-        self._grace_s = grace_s
+        self._grace_s, self._pages = grace_s, pages or {}
         self._socket = _listen(host, port)
         self._threads = ThreadPoolExecutor(num_threads, "rest")
         self._loop = asyncio.new_event_loop()
@@ -92,6 +95,8 @@ class HttpServer:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
+        if path in self._pages:
+            return web.Response(text=self._pages[path]())
         if not path.lower().startswith("/v1/"):
             error = ServingError(Code.NOT_FOUND, f"There is nothing at {path}; the API is below /v1/models.")
             return self._respond(*error_response(error))

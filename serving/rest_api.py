@@ -10,6 +10,7 @@ from google.protobuf import json_format
 
 from serving.errors import Code, ServingError, invalid_argument
 from serving.model_service import ModelService
+from serving.monitoring import Metrics
 from serving.prediction_service import PredictionService
 from serving.rest_examples import fill_examples, format_classifications, format_regressions
 from serving.rest_json import parse_object
@@ -102,14 +103,22 @@ def parse_path(http_method: str, path: str) -> Call:
 class RestApi:
     """Answers REST requests. Safe from many threads at a time."""
 
-    def __init__(self, prediction_service: PredictionService, model_service: ModelService, timeout_ms: int) -> None:
+    def __init__(
+        self,
+        prediction_service: PredictionService,
+        model_service: ModelService,
+        timeout_ms: int,
+        metrics: Metrics | None = None,
+    ) -> None:
         """Sets the API up.
 
         Args:
           prediction_service: Answers what is asked of models; it must write outputs as fields.
           model_service: Answers what is asked about models.
           timeout_ms: Longest time for an inference in milliseconds; 0 for no limit.
+          metrics: Where the requests are counted; None to count none.
         """
+        self._metrics = metrics
         self._predictions = prediction_service
         self._models = model_service
         self._timeout_ms = timeout_ms
@@ -127,13 +136,18 @@ class RestApi:
         """
         try:
             call = parse_path(http_method, path)
-            answered = {
+            method = {
                 "predict": self._predict,
                 "classify": self._classify,
                 "regress": self._regress,
                 "metadata": self._metadata,
                 "status": self._status,
-            }[call.method](call, body)
+            }[call.method]
+            if self._metrics is None:
+                answered = method(call, body)
+            else:
+                api = call.method.capitalize()
+                answered = self._metrics.measure(call.model, api, "REST", lambda: method(call, body))
         except ServingError as error:
             return error_response(error)
         return 200, _encode(answered)

@@ -1,7 +1,7 @@
 """A SavedModel in memory: its signatures and how to run them."""
 
-import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,36 +119,45 @@ class SavedModel:
         Raises:
           ServingError: the request does not fit the signature, or TensorFlow refused it.
         """
-        fetches = _select_fetches(signature, output_filter)
+        fetches = select_fetches(signature, output_filter)
+        with self.fetch(signature, match_inputs(signature, inputs), list(fetches), timeout_ms) as results:
+            for alias, tensor in zip(fetches, results, strict=True):
+                encode(tensor, outputs[alias])
+
+    @contextmanager
+    def fetch(
+        self, signature: Signature, inputs: Sequence[tuple[str, Any]], fetches: Sequence[str], timeout_ms: int
+    ) -> Iterator[list[Tensor]]:
+        """Runs a signature and gives the tensors that it answers with, for a ``with`` statement.
+
+        Args:
+          signature: The signature.
+          inputs: Alias and ``TensorProto`` of every input, from :func:`match_inputs`.
+          fetches: Aliases of the outputs wanted.
+          timeout_ms: Longest time for the run in milliseconds; 0 for no limit.
+
+        Raises:
+          ServingError: an input is no valid tensor, or the model refuses.
+        """
         values: list[Tensor] = []
         results: list[Tensor] = []
         try:
-            for alias, proto in _match_inputs(signature, inputs):
+            for alias, proto in inputs:
                 values.append(tensor_from_proto(alias, proto))
             feeds = (Output * len(values))(*signature.feeds.values())
-            results = self.run(feeds, values, (Output * len(fetches))(*fetches.values()), timeout_ms)
-            for alias, tensor in zip(fetches, results, strict=True):
-                encode(tensor, outputs[alias])
+            wanted = (Output * len(fetches))(*(signature.fetches[alias] for alias in fetches))
+            results = self._session.run(feeds, values, wanted, timeout_ms)
+            yield results
         finally:
             for tensor in (*values, *results):
                 tensor.close()
-
-    def run(
-        self,
-        feeds: "ctypes.Array[Output]",
-        values: Sequence[Tensor],
-        fetches: "ctypes.Array[Output]",
-        timeout_ms: int = 0,
-    ) -> list[Tensor]:
-        """Runs the session; see :meth:`serving.tensorflow_c_api.Session.run`."""
-        return self._session.run(feeds, values, fetches, timeout_ms)
 
     def close(self) -> None:
         """Frees the model. No call may be in progress."""
         self._session.close()
 
 
-def _select_fetches(signature: Signature, output_filter: Sequence[str]) -> dict[str, Output]:
+def select_fetches(signature: Signature, output_filter: Sequence[str]) -> dict[str, Output]:
     """Returns the tensors to fetch, by alias.
 
     Raises:
@@ -169,7 +178,7 @@ def _select_fetches(signature: Signature, output_filter: Sequence[str]) -> dict[
     return fetches
 
 
-def _match_inputs(signature: Signature, inputs: Any) -> list[tuple[str, Any]]:
+def match_inputs(signature: Signature, inputs: Any) -> list[tuple[str, Any]]:
     """Pairs every input of a signature with its value: the request's, or the default that the model brings.
 
     Args:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from serving.batch_scheduler import BatchScheduler, read_batching_parameters
+from serving.batched_model import BatchedModel
 from serving.errors import Code, ServingError
 from serving.flags import Flags, parse_flags
 from serving.grpc_server import create_grpc_server
@@ -21,12 +23,14 @@ from serving.model_config import PLATFORM, read_config
 from serving.model_manager import ModelManager
 from serving.model_service import ModelService
 from serving.model_sources import ConfigFilePoller, ModelSources
+from serving.monitoring import Metrics, prometheus_path
 from serving.prediction_service import PredictionService
 from serving.rest_api import RestApi
 from serving.saved_model import SavedModel
 from serving.stubs import config_pb2, model_server_config_pb2
 from serving.tensorflow_c_api import library, version
 from serving.tensors import encode_as_content, encode_as_field
+from serving.tls import server_credentials
 from serving.version_states import LoadRetries
 from serving.warmup import run_warmup
 
@@ -67,7 +71,15 @@ class ModelServer:
             num_load_threads=flags.num_load_threads,
         )
         self._config = _session_config(flags)
+        self._batches: BatchScheduler | None = None
+        if flags.enable_batching:
+            parameters = read_batching_parameters(flags.batching_parameters_file, len(os.sched_getaffinity(0)))
+            self._batches = BatchScheduler(parameters)
         self._health = Health() if flags.enable_grpc_healthcheck_service else None
+        self._credentials = server_credentials(flags.ssl_config_file) if flags.ssl_config_file else None
+        path = prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else ""
+        self._metrics = Metrics() if path else None
+        self._pages = {path: self._metrics.page} if self._metrics is not None else {}
         self._stopping = threading.Event()
         self._server: Any = None
         self._rest: HttpServer | None = None
@@ -95,6 +107,7 @@ class ModelServer:
             PredictionService(self._manager, encode, check_method_name=check),
             models,
             max_threads=flags.threads,
+            metrics=self._metrics,
             options=flags.channel_arguments,
         )
         if self._health is not None:
@@ -104,7 +117,10 @@ class ModelServer:
         if flags.rest_api_port:
             self._rest = HttpServer(
                 RestApi(
-                    PredictionService(self._manager, check_method_name=check), models, flags.rest_api_timeout_in_ms
+                    PredictionService(self._manager, check_method_name=check),
+                    models,
+                    flags.rest_api_timeout_in_ms,
+                    self._metrics,
                 ),
                 flags.bind_address,
                 flags.rest_api_port,
@@ -113,6 +129,7 @@ class ModelServer:
                 max_body_bytes=flags.rest_api_max_body_mib << 20,
                 grace_s=flags.shutdown_grace_seconds,
                 cors=flags.rest_api_enable_cors_support,
+                pages=self._pages,
             )
         self._sources.start(self._manager)
         self._manager.start()
@@ -160,7 +177,11 @@ class ModelServer:
         self._manager.interrupt()
 
     def _load(self, path: str) -> SavedModel:
-        model = SavedModel(path, [tag for tag in self._flags.saved_model_tags.split(",") if tag], self._config)
+        tags = [tag for tag in self._flags.saved_model_tags.split(",") if tag]
+        if self._batches is None:
+            model = SavedModel(path, tags, self._config)
+        else:
+            model = BatchedModel(self._batches, path, tags, self._config)
         try:
             if self._flags.enable_model_warmup:
                 run_warmup(model, max(self._flags.num_request_iterations_for_warmup, 1))
@@ -171,7 +192,10 @@ class ModelServer:
 
     def _bind(self, host: str, port: int) -> int:
         try:
-            bound = self._server.add_insecure_port(f"{host}:{port}")
+            if self._credentials is not None:
+                bound = self._server.add_secure_port(f"{host}:{port}", self._credentials)
+            else:
+                bound = self._server.add_insecure_port(f"{host}:{port}")
         except RuntimeError:
             bound = 0
         if not bound:

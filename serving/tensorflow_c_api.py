@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import CFUNCTYPE, POINTER, byref, c_char, c_char_p, c_int, c_int64, c_size_t, c_void_p
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Self
 
 from serving.errors import Code, ServingError
@@ -82,13 +82,24 @@ _FUNCTIONS: dict[str, tuple[type | None, tuple[object, ...]]] = {
     "TF_StringGetDataPointer": (c_void_p, (c_void_p,)),
 }
 
+# What takes long enough to let other threads run meanwhile. The others keep the interpreter lock: to give it back and
+# wait for it again costs a hundred times as much as they do, and a request makes dozens of such calls.
+_RELEASE_LOCK = frozenset({"TF_LoadSessionFromSavedModel", "TF_CloseSession", "TF_DeleteSession", "TF_SessionRun"})
+
+# Larger tensors than this are read without the interpreter lock.
+_SMALL_BYTES = 1 << 16
+
 _DT_FLOAT = 1
 _STRING_BYTES = 24  # sizeof(TF_TString)
 
 
 @functools.cache
-def library() -> ctypes.CDLL:
-    """Loads TensorFlow's shared libraries, once for the process, with every function's types declared.
+def library() -> SimpleNamespace:
+    """Loads TensorFlow's shared libraries, once for the process.
+
+    Returns:
+      Every function of :data:`_FUNCTIONS` by its name, and ``TF_TensorFromLargeProto``, which is TF_TensorFromProto
+      without the interpreter lock.
 
     Raises:
       OSError: a library is missing from the installed wheel or does not load.
@@ -103,11 +114,15 @@ def library() -> ctypes.CDLL:
             except OSError as error:
                 message = f"TensorFlow's library {path} does not load ({error}); reinstall requirements.lock."
                 raise OSError(message) from error
+    holding = ctypes.PyDLL(str(path))
+    functions = {}
     for name, (result, arguments) in _FUNCTIONS.items():
-        function = getattr(loaded, name)
-        function.restype = result
-        function.argtypes = arguments
-    return loaded
+        functions[name] = getattr(loaded if name in _RELEASE_LOCK else holding, name)
+        functions[name].restype = result
+        functions[name].argtypes = arguments
+    large = functions["TF_TensorFromLargeProto"] = loaded.TF_TensorFromProto
+    large.restype, large.argtypes = None, functions["TF_TensorFromProto"].argtypes
+    return SimpleNamespace(**functions)
 
 
 @contextmanager
@@ -181,7 +196,8 @@ class Tensor:
         tensor = cls(lib.TF_AllocateTensor(_DT_FLOAT, None, 0, 4))
         try:
             with _status() as status:
-                lib.TF_TensorFromProto(byref(_borrowed(serialized)), tensor.handle, status)
+                read = lib.TF_TensorFromProto if len(serialized) <= _SMALL_BYTES else lib.TF_TensorFromLargeProto
+                read(byref(_borrowed(serialized)), tensor.handle, status)
         except ServingError:
             tensor.close()
             raise

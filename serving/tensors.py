@@ -1,8 +1,9 @@
 """``tensorflow.TensorProto`` on the server's side: request to tensor, tensor to answer."""
 
 import math
+import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from serving.errors import ServingError, invalid_argument
 from serving.stubs import types_pb2
@@ -39,7 +40,22 @@ _NUMBER_FIELDS: dict[int, tuple[str, str]] = {
     types_pb2.DT_BFLOAT16: ("half_val", "H"),
 }
 
-Encoder = Callable[[Tensor, Any], None]
+
+class TensorLike(Protocol):
+    """What can be encoded: a tensor, or some rows of one."""
+
+    @property
+    def dtype(self) -> int: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def data(self) -> memoryview: ...
+
+    def strings(self) -> list[bytes]: ...
+
+
+Encoder = Callable[[TensorLike, Any], None]
 
 
 def tensor_from_proto(alias: str, proto: Any) -> Tensor:
@@ -64,7 +80,7 @@ def tensor_from_proto(alias: str, proto: Any) -> Tensor:
         raise invalid_argument(f"tensor parsing error: {alias}") from error
 
 
-def encode_as_field(tensor: Tensor, proto: Any) -> None:
+def encode_as_field(tensor: TensorLike, proto: Any) -> None:
     """Writes a tensor into a ``TensorProto`` the way TensorFlow Serving answers: one value per element.
 
     Args:
@@ -89,7 +105,7 @@ def encode_as_field(tensor: Tensor, proto: Any) -> None:
         getattr(proto, field).extend(data.cast(element).tolist())  # type: ignore[call-overload]  # wants a literal
 
 
-def encode_as_content(tensor: Tensor, proto: Any) -> None:
+def encode_as_content(tensor: TensorLike, proto: Any) -> None:
     """Writes a tensor into a ``TensorProto`` as its bytes (``--enable_serialization_as_tensor_content``).
 
     Arguments and errors are those of :func:`encode_as_field`.
@@ -104,12 +120,30 @@ def encode_as_content(tensor: Tensor, proto: Any) -> None:
     proto.tensor_content = bytes(tensor.data())
 
 
+# DataType: field and size in bytes of an element, where a field holds one value for each.
+_ELEMENTS: dict[int, tuple[str, int]] = {
+    types_pb2.DT_FLOAT: ("float_val", 4),
+    types_pb2.DT_DOUBLE: ("double_val", 8),
+    types_pb2.DT_BOOL: ("bool_val", 1),
+    types_pb2.DT_STRING: ("string_val", 0),
+    **{dtype: (field, struct.calcsize(element)) for dtype, (field, element) in _NUMBER_FIELDS.items()},
+}
+
+
+def element_field(dtype: int) -> tuple[str, int] | None:
+    """Returns the field of a ``TensorProto`` with one value per element, and an element's size in bytes.
+
+    Strings have the size 0; types without such a field, None.
+    """
+    return _ELEMENTS.get(dtype)
+
+
 def dtype_name(dtype: int) -> str:
     """Returns a ``DataType`` by name, for example ``DT_STRING``."""
     return str(types_pb2.DataType.Name(dtype)) if dtype in types_pb2.DataType.values() else f"DataType {dtype}"
 
 
-def _set_header(tensor: Tensor, proto: Any) -> int:
+def _set_header(tensor: TensorLike, proto: Any) -> int:
     """Writes type and shape; returns the type."""
     dtype = tensor.dtype
     proto.dtype = dtype

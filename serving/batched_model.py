@@ -1,0 +1,186 @@
+"""A SavedModel whose concurrent requests run together: one call of the session for all of a batch.
+
+Requests are of one kind, and may share a batch, if they ask one signature for the same outputs with inputs of the same
+types and the same shapes but for the first dimension. What cannot be put together (scalars, inputs that differ in
+their number of rows, outputs without a row for each input) runs on its own, as it would without batching. So does
+every request of a batch that failed: one bad input is the error of the one who sent it.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serving.batch_scheduler import BatchScheduler, Task
+from serving.errors import ServingError
+from serving.saved_model import SavedModel, Signature, match_inputs, select_fetches
+from serving.stubs import tensor_pb2, types_pb2
+from serving.tensorflow_c_api import Tensor
+from serving.tensors import Encoder, element_field, encode_as_field
+
+
+class _Output:
+    """An output of a batch, read once for all of its tasks."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.dtype, self.shape = tensor.dtype, tensor.shape
+        is_text = self.dtype == types_pb2.DT_STRING
+        self.elements: memoryview | list[bytes] = tensor.strings() if is_text else tensor.data()
+        self.row = len(self.elements) // max(self.shape[0], 1) if self.shape else 0
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of an output, for an :data:`Encoder`."""
+
+    output: _Output
+    start: int
+    stop: int
+
+    @property
+    def dtype(self) -> int:
+        return self.output.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.stop - self.start, *self.output.shape[1:])
+
+    def data(self) -> memoryview:
+        return memoryview(self._elements())
+
+    def strings(self) -> list[bytes]:
+        return list(self._elements())
+
+    def _elements(self) -> Any:
+        return self.output.elements[self.start * self.output.row : self.stop * self.output.row]
+
+
+class BatchedModel(SavedModel):
+    """A SavedModel whose :meth:`predict` goes through a :class:`BatchScheduler`."""
+
+    def __init__(self, scheduler: BatchScheduler, export_dir: str, tags: Sequence[str], config: bytes) -> None:
+        """Loads the model; see :class:`SavedModel`.
+
+        Args:
+          scheduler: Brings requests together; several models may share one.
+          export_dir: As for :class:`SavedModel`.
+          tags: As for :class:`SavedModel`.
+          config: As for :class:`SavedModel`.
+        """
+        super().__init__(export_dir, tags, config)
+        self._scheduler = scheduler
+
+    def predict(
+        self,
+        signature: Signature,
+        inputs: Any,
+        output_filter: Sequence[str],
+        outputs: Any,
+        *,
+        timeout_ms: int = 0,
+        encode: Encoder = encode_as_field,
+    ) -> None:
+        """Runs a signature, together with other requests of its kind; arguments and errors are those of SavedModel."""
+        fetches = tuple(select_fetches(signature, output_filter))
+        matched = match_inputs(signature, inputs)
+        kind, rows = _kind(matched)
+        if kind is None or rows > self._scheduler.parameters.max_batch_size:
+            super().predict(signature, inputs, output_filter, outputs, timeout_ms=timeout_ms, encode=encode)
+            return
+        key = (id(self), signature.name, fetches, encode, kind)
+        deadline = time.monotonic() + timeout_ms / 1000 if timeout_ms else None
+
+        def execute(tasks: list[Task]) -> None:
+            self._execute(signature, fetches, encode, tasks)
+
+        self._scheduler.run(key, Task(matched, rows, outputs, deadline), execute)
+
+    def _execute(self, signature: Signature, fetches: Sequence[str], encode: Encoder, tasks: list[Task]) -> None:
+        """Runs tasks as one batch; one after the other if that does not work."""
+        if len(tasks) > 1:
+            try:
+                if self._execute_together(signature, fetches, encode, tasks):
+                    return
+            except ServingError:
+                pass  # of one of them; which one shows when each runs on its own
+        for task in tasks:
+            task.outputs.clear()
+            try:
+                super().predict(
+                    signature, dict(task.inputs), fetches, task.outputs, timeout_ms=_time_left([task]), encode=encode
+                )
+            except ServingError as error:
+                task.error = error
+
+    def _execute_together(
+        self, signature: Signature, fetches: Sequence[str], encode: Encoder, tasks: list[Task]
+    ) -> bool:
+        rows = sum(task.rows for task in tasks)
+        padded = self._scheduler.parameters.padded(rows)
+        values = [
+            (alias, _concatenate([task.inputs[index][1] for task in tasks], rows, padded))
+            for index, (alias, _) in enumerate(tasks[0].inputs)
+        ]
+        with self.fetch(signature, values, fetches, _time_left(tasks)) as results:
+            answers = [_Output(tensor) for tensor in results]
+            if any(not answer.shape or answer.shape[0] != padded for answer in answers):
+                return False  # no telling whose rows these are
+            start = 0
+            for task in tasks:
+                for alias, answer in zip(fetches, answers, strict=True):
+                    encode(_Rows(answer, start, start + task.rows), task.outputs[alias])
+                start += task.rows
+        return True
+
+
+def _kind(inputs: list[tuple[str, Any]]) -> tuple[tuple[Any, ...] | None, int]:
+    """Describes what requests must have in common to share a batch; None for a request that runs on its own."""
+    kinds, rows = [], -1
+    for alias, proto in inputs:
+        shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
+        if not shape or shape[0] < 1 or rows not in (-1, shape[0]) or min(shape) < 0:
+            return None, 0
+        rows = shape[0]
+        element = element_field(proto.dtype)
+        if element is None:
+            return None, 0
+        field, size = element
+        as_content = bool(proto.tensor_content)
+        # Exactly the elements of its own rows, or they would become those of another request.
+        given = len(proto.tensor_content) if as_content else len(getattr(proto, field))
+        if given != math.prod(shape) * (size if as_content else 1):
+            return None, 0
+        kinds.append((alias, proto.dtype, shape[1:], as_content))
+    return (tuple(kinds), rows) if kinds else (None, 0)
+
+
+def _concatenate(protos: list[Any], rows: int, padded: int) -> Any:
+    """Puts tensors of one kind together along the first dimension, and repeats the last row to fill the batch up."""
+    first = protos[0]
+    whole = tensor_pb2.TensorProto(dtype=first.dtype)
+    whole.tensor_shape.dim.add().size = padded
+    for dimension in first.tensor_shape.dim[1:]:
+        whole.tensor_shape.dim.add().size = dimension.size
+    if first.tensor_content:
+        content = b"".join(proto.tensor_content for proto in protos)
+        whole.tensor_content = content + content[len(content) - len(content) // rows :] * (padded - rows)
+        return whole
+    field, _ = element_field(first.dtype) or ("", 0)  # _kind has seen to it that there is one
+    elements = getattr(whole, field)
+    for proto in protos:
+        elements.extend(getattr(proto, field))
+    row = len(elements) // rows
+    if row:
+        elements.extend(list(elements[-row:]) * (padded - rows))
+    return whole
+
+
+def _time_left(tasks: list[Task]) -> int:
+    """Returns the time of the most patient caller, in milliseconds; 0 for no limit."""
+    latest = 0.0
+    for task in tasks:
+        if task.deadline is None:
+            return 0
+        latest = max(latest, task.deadline)
+    return max(int((latest - time.monotonic()) * 1000), 1)

@@ -1,0 +1,164 @@
+"""A load test of any PredictionService: callers that each send their next request when the last one is answered.
+
+``python -m serving.load_test localhost:8500 --model sums --text 12+34 --callers 64 --seconds 10``
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import grpc
+
+from serving.arrays import to_proto
+from serving.stubs import predict_pb2
+
+_METHOD = "/tensorflow.serving.PredictionService/Predict"
+_WARM_UP_S = 0.5
+# More callers share connections: one connection carries them one after the other.
+_CALLERS_PER_CHANNEL = 16
+_MAX_SECONDS = 600.0
+_MAX_CALLERS = 4096
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a load test measured.
+
+    Attributes:
+      callers: Requests in flight at a time.
+      seconds: How long it took.
+      requests: Requests answered.
+      throughput: Requests answered a second.
+      p50_ms: Half of the answers took at most this long, in milliseconds.
+      p99_ms: 99 of 100 did.
+      max_ms: All of them did.
+      errors: Status code to how many requests ended with it.
+    """
+
+    callers: int
+    seconds: float
+    requests: int
+    throughput: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    errors: dict[str, int]
+
+
+def run_load(target: str, request: bytes, *, callers: int, seconds: float, timeout_s: float = 10.0) -> LoadResult:
+    """Loads a server.
+
+    Args:
+      target: ``HOST:PORT``.
+      request: A serialized ``PredictRequest``.
+      callers: Requests in flight at a time.
+      seconds: How long to measure, after a short warm-up.
+      timeout_s: Deadline of each request.
+
+    Returns:
+      The figures.
+
+    Raises:
+      ValueError: the load is without bounds.
+    """
+    if not 1 <= callers <= _MAX_CALLERS or not 0 < seconds <= _MAX_SECONDS:
+        raise ValueError(
+            f"{callers} callers for {seconds:g} s: give 1 to {_MAX_CALLERS} callers and at most {_MAX_SECONDS:g} s."
+        )
+    return asyncio.run(_run(target, request, callers, seconds, timeout_s))
+
+
+async def _run(target: str, request: bytes, callers: int, seconds: float, timeout_s: float) -> LoadResult:
+    # Channels of their own: gRPC would have equal ones share a connection.
+    channels = [
+        grpc.aio.insecure_channel(target, options=(("grpc.use_local_subchannel_pool", 1),))
+        for _ in range(math.ceil(callers / _CALLERS_PER_CHANNEL))
+    ]
+    calls: list[Any] = [channel.unary_unary(_METHOD) for channel in channels]
+    latencies: list[float] = []
+    errors: Counter[str] = Counter()
+    begin = time.perf_counter() + _WARM_UP_S
+    end = begin + seconds
+
+    async def caller(number: int) -> None:
+        call = calls[number % len(calls)]
+        while (started := time.perf_counter()) < end:
+            try:
+                await call(request, timeout=timeout_s)
+            except grpc.aio.AioRpcError as error:
+                errors[error.code().name] += started >= begin
+                await asyncio.sleep(0.01)
+                continue
+            finished = time.perf_counter()
+            if started >= begin and finished <= end:
+                latencies.append(finished - started)
+
+    await asyncio.gather(*(caller(number) for number in range(callers)))
+    for channel in channels:
+        await channel.close()
+    latencies.sort()
+
+    def percentile(share: float) -> float:
+        return latencies[min(int(share * len(latencies)), len(latencies) - 1)] * 1000 if latencies else math.nan
+
+    return LoadResult(
+        callers,
+        seconds,
+        len(latencies),
+        len(latencies) / seconds,
+        percentile(0.5),
+        percentile(0.99),
+        percentile(1.0),
+        {code: count for code, count in errors.items() if count},
+    )
+
+
+def text_request(model: str, text: str, *, signature: str = "", label: str = "") -> bytes:
+    """Returns the serialized request for one text."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = model
+    request.model_spec.signature_name = signature
+    if label:
+        request.model_spec.version_label = label
+    request.inputs["text"].CopyFrom(to_proto("text", [text]))
+    return bytes(request.SerializeToString())
+
+
+def main() -> int:
+    """Runs a load test from the command line; 1 if a request failed."""
+    parser = argparse.ArgumentParser(prog="python -m serving.load_test", description="Loads a model server.")
+    parser.add_argument("target", metavar="HOST:PORT", help="the server")
+    parser.add_argument("--model", required=True, help="name of the model")
+    parser.add_argument("--label", default="", help="label of the version")
+    parser.add_argument("--text", default="12+34", help="what to ask")
+    parser.add_argument("--callers", type=int, nargs="+", default=[1, 8, 64], help="requests in flight at a time")
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long for each number of callers")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    arguments = parser.parse_args()
+    request = text_request(arguments.model, arguments.text, label=arguments.label)
+    try:
+        results = [
+            run_load(arguments.target, request, callers=callers, seconds=arguments.seconds)
+            for callers in arguments.callers
+        ]
+    except ValueError as error:
+        parser.error(str(error))
+    if arguments.json:
+        print(json.dumps({"target": arguments.target, "results": [asdict(result) for result in results]}))
+    else:
+        print("callers  requests/s  p50 ms  p99 ms  max ms  errors")
+        for r in results:
+            errors = ", ".join(f"{code} {count}" for code, count in sorted(r.errors.items())) or "none"
+            numbers = f"{r.throughput:10.0f}  {r.p50_ms:6.2f}  {r.p99_ms:6.2f}  {r.max_ms:6.1f}"
+            print(f"{r.callers:7d}  {numbers}  {errors}")
+    return int(any(result.errors for result in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
