@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from serving.errors import Code, ServingError
 from serving.model_service import ModelService
@@ -94,9 +95,15 @@ def create_grpc_server(
 
 
 def _handler(request_type: Any, behaviour: Callable[[Any, Any], Any]) -> Any:
-    return grpc.unary_unary_rpc_method_handler(
-        behaviour, request_deserializer=request_type.FromString, response_serializer=_serialize
-    )
+    def parse_and_answer(serialized: bytes, context: Any) -> Any:
+        # Here and not in gRPC's own deserializer: a call whose deserializer raises leaves 14 KiB behind for ever.
+        try:
+            request = request_type.FromString(serialized)
+        except DecodeError:
+            context.abort(grpc.StatusCode.INTERNAL, f"The request is no {request_type.DESCRIPTOR.full_name}.")
+        return behaviour(request, context)
+
+    return grpc.unary_unary_rpc_method_handler(parse_and_answer, response_serializer=_serialize)
 
 
 def _serialize(response: Any) -> bytes:
