@@ -45,12 +45,13 @@ class BeamSettings:
     @property
     def pipeline_args(self) -> list[str]:
         """Beam's own command-line arguments."""
-        mode = "in_memory" if self.workers == 1 else "multi_processing"
         # Not DirectRunner, which since Beam 2.65 tries to download another runner first, and then is this one.
-        arguments = ["--runner=FnApiRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={self.workers}"]
-        # Not used here. Without an image TFX packs its own sources for the workers, a second in every component, and the
-        # workers of this machine have them already.
-        return [*arguments, "--sdk_container_image=none"]
+        arguments = ["--runner=FnApiRunner", f"--direct_num_workers={self.workers}"]
+        if self.workers != 1:
+            return [*arguments, "--direct_running_mode=multi_processing"]
+        # The image is not used here. Without one TFX packs its own sources for the workers, a second in every component;
+        # worker processes would look for the image, hence not above.
+        return [*arguments, "--direct_running_mode=in_memory", "--sdk_container_image=none"]
 
 
 @dataclasses.dataclass(frozen=True)
