@@ -141,6 +141,10 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         for reason in result.reasons:
             click.echo(f"  because {reason}")
         click.echo(f"{'pushed version':24} {result.pushed_version or 'none'}")
+        if result.pushed_version and result.served_version != result.pushed_version:
+            click.echo(
+                f"  served is {result.served_version} still: charseq promote {result.pushed_version} --model {config.task}"
+            )
         click.echo(f"{'report':24} {result.report}")
     if not result.blessed:
         sys.exit(1)

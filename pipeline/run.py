@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from components.baseline.served import served_version
 from components.evaluator.component import REASONS_PROPERTY
 from components.evaluator.results import Evaluation, read_evaluation
 from components.infra_validator.component import REASON_PROPERTY
@@ -29,6 +30,8 @@ class RunResult:
       metrics: Mean metrics over the unseen examples, their number, seconds and epochs of training; those of them that the
         run got to.
       pushed_version: The version that was pushed; None if none was.
+      served_version: The version that an unversioned request gets. After a promotion or rollback it stays what it was, whatever
+        is pushed, until another is promoted.
       serving_dir: Folder that the model server reads.
       report: Path of the report.
       seconds: Seconds of each component.
@@ -41,6 +44,7 @@ class RunResult:
     reasons: list[str]
     metrics: dict[str, float]
     pushed_version: int | None
+    served_version: int | None
     serving_dir: str
     report: str
     seconds: dict[str, float]
@@ -75,6 +79,7 @@ def run_task(
         reasons=reasons,
         metrics=_metrics(evaluation, history),
         pushed_version=int(pushed["pushed_version"]) if pushed.get("pushed") else None,
+        served_version=served_version(places.model_dir(config.task)),
         serving_dir=places.serving_dir,
         report=places.report_path(config.task, runner.run_id),
         seconds={component: round(seconds, 2) for component, seconds in runner.seconds.items()},

@@ -58,7 +58,7 @@ def test_a_run_says_everything_in_one_json_object(first_run, place):
     assert list(result["seconds"]) == COMPONENTS
     assert result["metrics"]["examples"] > 4_000
     assert 0 < result["metrics"]["exact_match"] <= 1
-    assert versions(place)[0] == result["pushed_version"]
+    assert versions(place)[0] == result["pushed_version"] == result["served_version"]
     report = Path(result["report"]).read_text()
     assert "sums" in report
     assert "The largest gap is at" in report
