@@ -46,12 +46,9 @@ class BeamSettings:
     def pipeline_args(self) -> list[str]:
         """Beam's own command-line arguments."""
         # Not DirectRunner, which since Beam 2.65 tries to download another runner first, and then is this one.
-        arguments = ["--runner=FnApiRunner", f"--direct_num_workers={self.workers}"]
-        if self.workers != 1:
-            return [*arguments, "--direct_running_mode=multi_processing"]
-        # The image is not used here. Without one TFX packs its own sources for the workers, a second in every component;
-        # worker processes would look for the image, hence not above.
-        return [*arguments, "--direct_running_mode=in_memory", "--sdk_container_image=none"]
+        runner = "FnApiRunner" if self.workers == 1 else "pipeline.beam_runner.WorkerProcessRunner"
+        # The image is not used. Without one TFX packs its own sources for the workers, a second in every component.
+        return [f"--runner={runner}", f"--direct_num_workers={self.workers}", "--sdk_container_image=none"]
 
 
 @dataclasses.dataclass(frozen=True)
