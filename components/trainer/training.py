@@ -140,22 +140,26 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._epochs = epochs
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        self._began = self._logged = time.monotonic()
-        self._done = 0
+        self._logged = time.monotonic()
+        self._first: tuple[int, float] | None = None
         self._validation = ""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         logs = logs or {}
-        self._done += 1
+        now = time.monotonic()
+        left = ""
+        if self._first is None:  # it compiled as well, and says nothing of those to come
+            self._first = epoch, now
+        else:
+            seconds = (now - self._first[1]) / (epoch - self._first[0]) * (self._epochs - epoch - 1)
+            left = f"; {seconds:.0f} s left"
         if "val_loss" in logs:
             self._validation = f", val_loss {logs['val_loss']:.4f}, val_accuracy {logs['val_accuracy']:.4f}"
-        now = time.monotonic()
         if now - self._logged < _PROGRESS_SECONDS and epoch + 1 < self._epochs:
             return
         self._logged = now
-        left = (now - self._began) / self._done * (self._epochs - epoch - 1)
         _LOG.info(
-            "epoch %d/%d: loss %.4f, accuracy %.4f%s; %.0f s left",
+            "epoch %d/%d: loss %.4f, accuracy %.4f%s%s",
             epoch + 1,
             self._epochs,
             logs["loss"],
