@@ -79,11 +79,6 @@ class SumsData:
         """Characters of the longest answer."""
         return len(str(self.terms * self.largest))
 
-    @property
-    def shards(self) -> int:
-        """Files of each split."""
-        return -(-self.count // self.examples_per_shard)
-
 
 @dataclasses.dataclass(frozen=True)
 class PairsData:

@@ -1,11 +1,13 @@
 """Requests made from evaluation examples, and the warm-up file made from requests."""
 
+import itertools
 import os
 from collections.abc import Iterable
 
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from components.example_gen.shards import read_examples
 from components.transform.preprocessing import EXPRESSION
 
 # Where TensorFlow Serving looks for requests to replay before a version is available.
@@ -25,10 +27,9 @@ def predict_request(model_name: str, texts: list[bytes]) -> predict_pb2.PredictR
 
 def read_expressions(examples_uri: str, count: int) -> list[bytes]:
     """Returns the expressions of the first evaluation examples, at most `count`."""
-    paths = sorted(tf.io.gfile.glob(os.path.join(examples_uri, "Split-eval", "*")))
-    records = tf.data.TFRecordDataset(paths, "GZIP").take(count)
-    spec = {EXPRESSION: tf.io.FixedLenFeature([], tf.string)}
-    return [tf.io.parse_single_example(record, spec)[EXPRESSION].numpy() for record in records]
+    records = itertools.islice(read_examples(examples_uri, "eval"), count)
+    features = (tf.train.Example.FromString(record).features.feature for record in records)
+    return [feature[EXPRESSION].bytes_list.value[0] for feature in features]
 
 
 def write_warmup(model_path: str, requests: Iterable[predict_pb2.PredictRequest]) -> None:

@@ -30,7 +30,6 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
     Attributes:
       history: Logs of every epoch from the first, those before a restart included.
       seconds: Seconds of training, those before a restart included (as far as they were saved).
-      restored_epoch: How many epochs were restored from the checkpoint, 0 if there was none.
       finished: Whether the training was over when it was saved.
     """
 
@@ -50,7 +49,6 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
         self._early_stopping_state: dict[str, Any] = {}
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
-        self.restored_epoch = 0
         self.finished = False
 
     def restore(self, model: keras.Model) -> int:
@@ -69,8 +67,7 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
                 variable.assign(arrays[str(index)])
             self.history, self.seconds, self.finished = state["history"], state["seconds"], state["finished"]
             self._early_stopping_state = state["early_stopping"]
-            self.restored_epoch = len(self.history)
-        return self.restored_epoch
+        return len(self.history)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         if self._early_stopping is not None:  # its own on_train_begin has just reset it
