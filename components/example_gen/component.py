@@ -5,10 +5,12 @@ from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import Channel, ComponentSpec, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from components.example_gen.executor import PairsExecutor, SumsExecutor
+from components.example_gen.executor import PairsExecutor, SumsExecutor, TextExecutor
 from components.example_gen.pairs import fingerprint, match_files
-from components.example_gen.settings import PairsData, SumsData
-from components.settings import to_json
+from components.example_gen.settings import PairsData, SumsData, TextData
+from components.settings import SettingsError, to_json
+from data.errors import CorpusError
+from data.files import fingerprint as corpus_fingerprint
 
 
 class ExampleGenSpec(ComponentSpec):
@@ -44,4 +46,25 @@ class PairsExampleGen(BaseBeamComponent):
                 fingerprint=fingerprint(match_files(data.pattern)),
                 examples=Channel(type=standard_artifacts.Examples),
             )
+        )
+
+
+class TextExampleGen(BaseBeamComponent):
+    """Reads a text: features `context` and `text` (read and predicted characters of a window) and `position`."""
+
+    SPEC_CLASS = ExampleGenSpec
+    EXECUTOR_SPEC = BeamExecutorSpec(TextExecutor)
+
+    def __init__(self, data: TextData):
+        """Looks which files there are; downloads nothing.
+
+        Raises:
+          SettingsError: There is no such corpus.
+        """
+        try:
+            found = corpus_fingerprint(data.corpus, data.spans)
+        except CorpusError as error:
+            raise SettingsError(str(error)) from None
+        super().__init__(
+            ExampleGenSpec(data=to_json(data), fingerprint=found, examples=Channel(type=standard_artifacts.Examples))
         )

@@ -1,18 +1,27 @@
 """Executors of the ExampleGens: each turns shards into work for Beam."""
 
 import abc
+import json
+import os
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
-from components.example_gen import pairs, shards, sums
-from components.example_gen.settings import PairsData, SumsData
+from components.example_gen import pairs, shards, sums, text
+from components.example_gen.settings import PairsData, SumsData, TextData
 from components.settings import from_json
+
+# Custom property of a text's Examples artifact: what is in it, as JSON (`text.TextPlan.summary`).
+SUMMARY_PROPERTY = "text_summary"
 
 
 class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
@@ -40,9 +49,14 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         artifact.split_names = artifact_utils.encode_split_names(list(shards.SPLITS))
-        sources = self._shards(exec_properties["data"])
+        self._write_shards(artifact, exec_properties["data"])
+        examples_utils.set_payload_format(artifact, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
+        examples_utils.set_file_format(artifact, "tfrecords_gzip")
+
+    def _write_shards(self, artifact: Artifact, data_json: str) -> None:
+        sources = self._shards(data_json)
         write = self._write()
-        write.configure(exec_properties["data"], artifact.uri, len(sources))
+        write.configure(data_json, artifact.uri, len(sources))
         with self._make_beam_pipeline() as pipeline:
             _ = (
                 pipeline
@@ -55,8 +69,6 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
                     f"the {split} split has no example: too few examples for data.eval_fraction; raise data.count or "
                     "add pairs, or change data.eval_fraction"
                 )
-        examples_utils.set_payload_format(artifact, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
-        examples_utils.set_file_format(artifact, "tfrecords_gzip")
 
 
 class _WriteShard(beam.DoFn):
@@ -85,6 +97,15 @@ class _WritePairsShard(_WriteShard):
         return pairs.read_pairs(from_json(PairsData, self._data_json), source)
 
 
+class _WriteTextShard(_WriteShard):
+    def __init__(self, replaced: npt.NDArray[np.uint32]):
+        super().__init__()
+        self._replaced = replaced
+
+    def batches(self, source: text.TextShard) -> Iterator[shards.SplitBatch]:
+        return text.shard_windows(from_json(TextData, self._data_json), source, self._replaced)
+
+
 class SumsExecutor(_ShardedExecutor):
     """Generates sums; a shard is a range of example indices."""
 
@@ -105,3 +126,24 @@ class PairsExecutor(_ShardedExecutor):
 
     def _write(self) -> _WriteShard:
         return _WritePairsShard()
+
+
+class TextExecutor(_ShardedExecutor):
+    """Cuts a text into windows; a shard is a stretch of the whole corpus."""
+
+    def _write_shards(self, artifact: Artifact, data_json: str) -> None:
+        # Beside the artifacts, where every worker can read it.
+        staging = os.path.join(self._get_tmp_dir(), f"text-{uuid.uuid4().hex}")
+        tf.io.gfile.makedirs(staging)
+        try:
+            self._plan = text.plan_text(from_json(TextData, data_json), os.path.join(staging, "text"))
+            artifact.set_string_custom_property(SUMMARY_PROPERTY, json.dumps(self._plan.summary, ensure_ascii=False))
+            super()._write_shards(artifact, data_json)
+        finally:
+            tf.io.gfile.rmtree(staging)
+
+    def _shards(self, data_json: str) -> list[text.TextShard]:
+        return self._plan.shards
+
+    def _write(self) -> _WriteShard:
+        return _WriteTextShard(self._plan.replaced)

@@ -1,13 +1,19 @@
 """Settings of the ExampleGens."""
 
 import dataclasses
+from typing import Literal
 
 from components.settings import SettingsError
+from data.encodings import check_encoding
+from data.errors import CorpusError
 
 _MOST_TERMS = 99
 
 # Sums are computed in int64.
 _LARGEST_SUM = 2**62
+
+# A window is held, in several copies, for thousands of rows at a time.
+_LONGEST_WINDOW = 1 << 16
 
 # Distinct examples are a permutation of all there are; beyond this its next power of four no longer fits 64 bits.
 LARGEST_DOMAIN = 2**62
@@ -107,3 +113,72 @@ class PairsData:
                 raise SettingsError(f"data.{name} is {getattr(self, name)}; it must be at least 1")
         if not 0 < self.eval_fraction < 1:
             raise SettingsError(f"data.eval_fraction is {self.eval_fraction}; it must lie between 0 and 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class TextData:
+    """Which text to read, and how it becomes windows: a few characters to predict, and the context before them.
+
+    Attributes:
+      corpus: A name of the catalogue (`python-docs`, `sherlock`); or, on any file system that Beam knows, a file, a glob, a
+        folder (every .txt, .txt.gz and .txt.bz2 in it), or a pattern such as `texts/day-{SPAN}/v{VERSION}/*.txt`, of which
+        the latest spans are read, so that a run of each day trains on what is new. `.gz` and `.bz2` are unpacked.
+      encoding: How the files are encoded, as Python names it.
+      lowercase: Whether the text is lowered.
+      nfc: Whether the text is composed (Unicode's form C), so that an é is one character however it was typed.
+      min_count: A character that training has less often becomes U+FFFD, as does one that it does not have.
+      context: Characters before a training window that the model reads and is not scored on.
+      length: Characters of a window that are predicted.
+      step: Characters from a training window to the next; `length` predicts every character once in an epoch.
+      eval_context: The same as `context`, of an evaluation window. Those follow each other without gap or overlap, so that
+        every evaluation character is predicted exactly once; the first of a file have less before them.
+      eval_fraction: Share of the evaluation side, between 0 and 1.
+      split: `position`: the end of every file is for evaluation. `file`: a file is on one side as a whole, by a hash of its
+        name within the corpus, so that it stays there when others are added.
+      spans: How many spans of a pattern, the latest.
+      characters_per_shard: Characters of text in one TFRecord file: the unit of work of a Beam worker. 4,194,304 are three
+        seconds of work at `step` 128.
+    """
+
+    corpus: str = "python-docs"
+    encoding: str = "utf-8"
+    lowercase: bool = False
+    nfc: bool = True
+    min_count: int = 1
+    context: int = 0
+    length: int = 128
+    step: int = 128
+    eval_context: int = 256
+    eval_fraction: float = 0.1
+    split: Literal["position", "file"] = "position"
+    spans: int = 1
+    characters_per_shard: int = 4_194_304
+
+    def __post_init__(self) -> None:
+        if not self.corpus:
+            raise SettingsError("data.corpus is empty; name a corpus or your own text: --set data.corpus=texts/*.txt")
+        try:
+            check_encoding(self.encoding)
+        except CorpusError as error:
+            raise SettingsError(f"data.encoding: {error}") from None
+        for name, least in (
+            ("min_count", 1),
+            ("context", 0),
+            ("length", 1),
+            ("step", 1),
+            ("eval_context", 0),
+            ("spans", 1),
+            ("characters_per_shard", 1),
+        ):
+            if getattr(self, name) < least:
+                raise SettingsError(f"data.{name} is {getattr(self, name)}; it must be at least {least}")
+        for name in ("context", "eval_context"):
+            if getattr(self, name) + self.length > _LONGEST_WINDOW:
+                raise SettingsError(
+                    f"data.{name} is {getattr(self, name):,} and data.length {self.length:,}; together they may be "
+                    f"{_LONGEST_WINDOW:,}, for thousands of windows are in memory at a time"
+                )
+        if not 0 < self.eval_fraction < 1:
+            raise SettingsError(f"data.eval_fraction is {self.eval_fraction}; it must lie between 0 and 1")
+        if self.split not in ("position", "file"):
+            raise SettingsError(f"data.split is {self.split!r}; it is 'position' or 'file'")

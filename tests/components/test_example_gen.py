@@ -19,7 +19,7 @@ def generate(executor_class, data, folder, workers=1):
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     context = BaseBeamExecutor.Context(
-        beam_pipeline_args=BeamSettings(workers).pipeline_args, tmp_dir=str(folder / "tmp")
+        beam_pipeline_args=BeamSettings(workers).pipeline_args, tmp_dir=str(folder / "tmp"), unique_id="1"
     )
     executor_class(context).Do({}, {"examples": [artifact]}, {"data": to_json(data)})
     return {

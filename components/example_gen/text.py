@@ -1,0 +1,201 @@
+"""The plan of a text's examples: how long each file is, what is for evaluation, which characters are too rare.
+
+It takes one pass over the corpus. The shards that it makes can then be written in any order, on any machine.
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.example_gen.settings import TextData
+from components.example_gen.shards import SplitBatch
+from components.example_gen.staging import StagedText, StagingFile
+from components.example_gen.windows import FileRange, count_training_windows, is_trained_on, training_end, windows
+from components.settings import SettingsError
+from data.errors import CorpusError
+from data.files import CorpusFile, find_files
+from data.reading import read_text
+
+# What stands for a character that is too rare, Unicode's own replacement character.
+REPLACEMENT = "\ufffd"
+
+_CODE_POINTS = 0x110000
+_PROGRESS_SECONDS = 5.0
+
+# A summary is shown to people and kept in ML Metadata: it names so many files and characters, and counts the rest.
+_NAMED = 100
+
+_Counts = npt.NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True)
+class TextShard:
+    """What a worker makes a shard from.
+
+    Attributes:
+      start: Position of the shard's first character, in the whole corpus.
+      stop: Behind its last one.
+      files: Every file that has a character there.
+      text: These characters, and those around them that their windows have.
+    """
+
+    start: int
+    stop: int
+    files: tuple[FileRange, ...]
+    text: StagedText
+
+
+@dataclasses.dataclass(frozen=True)
+class TextPlan:
+    """A corpus, ready to be cut.
+
+    Attributes:
+      shards: What each shard is made from.
+      replaced: Code points of the characters that become U+FFFD: uint32, ascending.
+      summary: What a person wants to know of the corpus: strings, numbers, and lists of at most 100.
+    """
+
+    shards: list[TextShard]
+    replaced: npt.NDArray[np.uint32]
+    summary: dict[str, Any]
+
+
+def plan_text(data: TextData, staging_path: str) -> TextPlan:
+    """Reads the corpus once and plans its examples.
+
+    Args:
+      data: Which text and how it becomes windows.
+      staging_path: Where to write the cleaned text, on a file system that every worker can read.
+
+    Raises:
+      SettingsError: There is no such corpus, or it is too short, or all of it is on one side.
+      CorpusError: A file cannot be read.
+    """
+    try:
+        files = find_files(data.corpus, data.spans)
+    except CorpusError as error:
+        raise SettingsError(str(error)) from None
+    staging = StagingFile(staging_path)
+    try:
+        ranges = [_stage(data, file, staging) for file in files]
+    finally:
+        staging.close()
+    _check_sides(data, ranges)
+    trained, evaluated = _count_characters(data, ranges, staging)
+    replaced = np.flatnonzero((trained + evaluated > 0) & (trained < data.min_count))
+    if not (trained >= data.min_count).any():
+        raise SettingsError(f"data.min_count is {data.min_count:,}: no character is there so often; lower it")
+    summary = _summarize(data, files, ranges, trained, evaluated, replaced)
+    logging.info("the corpus: %s", json.dumps(summary, ensure_ascii=False))
+    return TextPlan(list(_shards(data, ranges, staging)), replaced.astype(np.uint32), summary)
+
+
+def shard_windows(data: TextData, shard: TextShard, replaced: npt.NDArray[np.uint32]) -> Iterator[SplitBatch]:
+    """Yields the examples of a shard.
+
+    Features: `context` (the characters that a model may read first; may be empty) and `text` (those that it predicts), both
+    UTF-8, and `position` (int64, of the text's first character in the whole corpus, its files one behind the other).
+    """
+    text = shard.text.read()
+    if len(replaced):
+        table = np.arange(_CODE_POINTS, dtype=np.uint32)
+        table[replaced] = ord(REPLACEMENT)
+        text = table[text]
+    return windows(data, list(shard.files), shard.start, shard.stop, text, shard.text.start)
+
+
+def _stage(data: TextData, file: CorpusFile, staging: StagingFile) -> FileRange:
+    """Writes a file's cleaned text and returns where in the corpus it lies."""
+    start, began = staging.characters, time.monotonic()
+    for block in read_text(file, data.encoding, data.lowercase, data.nfc):
+        staging.write(block)
+        if time.monotonic() - began > _PROGRESS_SECONDS:
+            began = time.monotonic()
+            logging.info("reading %s: %s characters", file.path, f"{staging.characters - start:,}")
+    characters = staging.characters - start
+    if data.split == "position":
+        boundary = start + int(characters * (1 - data.eval_fraction))
+    else:
+        side = int.from_bytes(hashlib.sha256(file.name.encode()).digest()[:8], "big")
+        boundary = start if side * 2.0**-64 < data.eval_fraction else staging.characters
+    return FileRange(start, boundary, staging.characters)
+
+
+def _check_sides(data: TextData, ranges: list[FileRange]) -> None:
+    """Checks that there is a window of each side."""
+    characters = ranges[-1].stop
+    if not characters:
+        raise SettingsError(f"the corpus {data.corpus!r} is empty: {len(ranges)} files without a character")
+    found = f"the corpus {data.corpus!r} has {characters:,} characters in {len(ranges):,} files"
+    if not any(file.boundary < file.stop for file in ranges):
+        remedy = "use data.split=position, add files" if data.split == "file" else "use a longer text"
+        raise SettingsError(f"{found}, and none is for evaluation; {remedy}, or raise data.eval_fraction")
+    if not any(count_training_windows(data, file) for file in ranges):
+        longest = max(file.boundary - file.start for file in ranges)
+        remedy = "use data.split=position, add files" if data.split == "file" else "use a longer text"
+        raise SettingsError(
+            f"{found}, of which training has {longest:,} in one file at most: too short for a window of data.context + "
+            f"data.length = {data.context + data.length:,}; {remedy}, or lower these or data.eval_fraction"
+        )
+
+
+def _count_characters(data: TextData, ranges: list[FileRange], staging: StagingFile) -> tuple[_Counts, _Counts]:
+    """Returns how often training windows and evaluation windows have each character: int64 [1,114,112] each."""
+    trained, evaluated = np.zeros(_CODE_POINTS, np.int64), np.zeros(_CODE_POINTS, np.int64)
+    for file in ranges:
+        for part in staging.parts(file.start, training_end(data, file)):
+            _add(trained, part.read()[is_trained_on(data, file, part.start, part.stop)])
+        for part in staging.parts(file.boundary, file.stop):
+            _add(evaluated, part.read())
+    return trained, evaluated
+
+
+def _add(counts: _Counts, points: npt.NDArray[np.uint32]) -> None:
+    found = np.bincount(points)
+    counts[: len(found)] += found
+
+
+def _shards(data: TextData, ranges: list[FileRange], staging: StagingFile) -> Iterator[TextShard]:
+    before = max(data.context, data.eval_context)
+    first = 0
+    for start in range(0, staging.characters, data.characters_per_shard):
+        stop = min(start + data.characters_per_shard, staging.characters)
+        while ranges[first].stop <= start:
+            first += 1
+        last = first
+        while last < len(ranges) and ranges[last].start < stop:
+            last += 1
+        text = staging.part(max(0, start - before), min(stop + data.length, staging.characters))
+        yield TextShard(start, stop, tuple(ranges[first:last]), text)
+
+
+def _summarize(
+    data: TextData,
+    files: list[CorpusFile],
+    ranges: list[FileRange],
+    trained: _Counts,
+    evaluated: _Counts,
+    replaced: npt.NDArray[np.int64],
+) -> dict[str, Any]:
+    occurrences = trained[replaced] + evaluated[replaced]
+    often = np.argsort(-occurrences, kind="stable")[:_NAMED]
+    return {
+        "corpus": data.corpus,
+        "files": len(files),
+        "file_names": [file.name for file in files[:_NAMED]],
+        "characters": ranges[-1].stop,
+        "training_characters": sum(file.boundary - file.start for file in ranges),
+        "evaluation_characters": sum(file.stop - file.boundary for file in ranges),
+        "distinct_characters": int((trained >= data.min_count).sum()),
+        "replaced_characters": len(replaced),
+        "replaced_in_training": int(trained[replaced].sum()),
+        "replaced_in_evaluation": int(evaluated[replaced].sum()),
+        "replaced": [[chr(replaced[i]), int(occurrences[i])] for i in often],
+    }

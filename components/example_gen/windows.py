@@ -1,0 +1,125 @@
+"""Windows of a text: where they are, and the characters in them; whole arrays at a time."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from components.example_gen.settings import TextData
+from components.example_gen.shards import SplitBatch
+
+CodePoints = npt.NDArray[np.uint32]
+_Int64Array = npt.NDArray[np.int64]
+
+# Rows, and characters of all rows together, that are in memory at a time.
+_BATCH_ROWS = 16_384
+_BATCH_CHARACTERS = 1 << 21
+
+
+@dataclasses.dataclass(frozen=True)
+class FileRange:
+    """Where a file's text lies in the corpus, in characters: training up to `boundary`, evaluation from there on.
+
+    Attributes:
+      start: Of the file's first character.
+      boundary: Of the first character that is for evaluation; `stop` if none is, `start` if all are.
+      stop: Behind its last character.
+    """
+
+    start: int
+    boundary: int
+    stop: int
+
+
+def count_training_windows(data: TextData, file: FileRange) -> int:
+    """Returns how many training windows a file has: all are full, context included."""
+    return max(0, (file.boundary - file.start - data.context - data.length) // data.step + 1)
+
+
+def training_end(data: TextData, file: FileRange) -> int:
+    """Returns the position behind the last character of a file that a training window has; its start if there is none."""
+    windows = count_training_windows(data, file)
+    return file.start + (windows - 1) * data.step + data.context + data.length if windows else file.start
+
+
+def is_trained_on(data: TextData, file: FileRange, start: int, stop: int) -> npt.NDArray[np.bool_]:
+    """Returns which of the characters at positions `start` to `stop`, all of one file, a training window has: bool [N]."""
+    positions = np.arange(start, stop)
+    # Windows that are further apart than they are long leave gaps.
+    inside = (positions - file.start) % data.step < data.context + data.length
+    return inside & (positions < training_end(data, file))
+
+
+def windows(
+    data: TextData, files: list[FileRange], start: int, stop: int, text: CodePoints, text_start: int
+) -> Iterator[SplitBatch]:
+    """Yields the windows whose predicted characters begin at positions `start` to `stop`, file by file, training first.
+
+    Args:
+      data: How windows are cut.
+      files: Every file that has a character there.
+      start: First position, in the whole corpus.
+      stop: Behind the last one.
+      text: Code points of the corpus around these positions: everything that the windows have.
+      text_start: Position of its first.
+    """
+    # Columns: position of context, of text, and behind it; each int64 [windows].
+    rows = [_rows(data, file, start, stop) for file in files]
+    begins, positions, ends = (np.concatenate([row[column] for row in rows]) for column in range(3))
+    is_eval = np.concatenate([row[3] for row in rows])
+    encoded, offsets = _to_utf8(text)
+    longest = max(data.context, data.eval_context) + data.length
+    size = max(1, min(_BATCH_ROWS, _BATCH_CHARACTERS // longest))
+    for first in range(0, len(positions), size):
+        batch = slice(first, first + size)
+        begin, position, end = (offsets[column[batch] - text_start] for column in (begins, positions, ends))
+        columns = {
+            "context": _slices(encoded, begin, position),
+            "text": _slices(encoded, position, end),
+            "position": pa.array(positions[batch], pa.int64()),
+        }
+        one_each = pa.array(np.arange(len(begin) + 1, dtype=np.int32))
+        arrays = [pa.ListArray.from_arrays(one_each, column) for column in columns.values()]
+        yield pa.RecordBatch.from_arrays(arrays, list(columns)), is_eval[batch]
+
+
+def _rows(
+    data: TextData, file: FileRange, start: int, stop: int
+) -> tuple[_Int64Array, _Int64Array, _Int64Array, npt.NDArray[np.bool_]]:
+    first = file.start + data.context
+    last = first + count_training_windows(data, file) * data.step
+    trained = _progression(first, last, data.step, start, stop)
+    evaluated = _progression(file.boundary, file.stop, data.length, start, stop)
+    positions = np.concatenate([trained, evaluated])
+    # The model reads nothing of the training side in evaluation: a character there would be on both sides.
+    begins = np.concatenate([trained - data.context, np.maximum(file.boundary, evaluated - data.eval_context)])
+    ends = np.minimum(positions + data.length, file.stop)
+    return begins, positions, ends, np.arange(len(positions)) >= len(trained)
+
+
+def _progression(first: int, last: int, step: int, start: int, stop: int) -> _Int64Array:
+    """Returns `first`, `first + step`, ... before `last`, those of them that are within `start` to `stop`: int64 [N]."""
+    skipped = max(0, -((first - start) // step))
+    return np.arange(first + skipped * step, min(last, stop), step, dtype=np.int64)
+
+
+def _to_utf8(text: CodePoints) -> tuple[npt.NDArray[np.uint8], _Int64Array]:
+    """Returns the UTF-8 bytes of code points [N], and at which byte each begins and the last ends: int64 [N + 1]."""
+    sizes = (
+        np.uint8(1) + (text >= 0x80).view(np.uint8) + (text >= 0x800).view(np.uint8) + (text >= 0x10000).view(np.uint8)
+    )
+    offsets = np.zeros(len(text) + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return np.frombuffer(text.astype("<u4").tobytes().decode("utf-32-le").encode(), np.uint8), offsets
+
+
+def _slices(encoded: npt.NDArray[np.uint8], begin: _Int64Array, end: _Int64Array) -> pa.Array:
+    """Returns the bytes from `begin` to `end`, each int64 [N]: binary [N]."""
+    sizes = end - begin
+    offsets = np.zeros(len(begin) + 1, np.int32)
+    np.cumsum(sizes, out=offsets[1:])
+    index = np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], sizes)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(encoded[index]))]
+    return pa.Array.from_buffers(pa.binary(), len(begin), buffers)

@@ -1,0 +1,61 @@
+"""The catalogue: corpora that are known by name.
+
+One more that is downloaded is an address and the sha256 of its cleaned bytes in `DOWNLOADS`, and a line in `SUMMARIES`.
+"""
+
+import functools
+import hashlib
+import io
+from collections.abc import Mapping
+from typing import BinaryIO
+
+from data.download import Download, open_download
+from data.errors import CorpusError
+
+PYTHON_DOCS = "python-docs"
+SHERLOCK = "sherlock"
+
+# What there is, for a person to read.
+SUMMARIES: Mapping[str, str] = {
+    PYTHON_DOCS: "the manual that CPython itself carries (pydoc_data.topics), about 465,000 characters; needs no network",
+    SHERLOCK: "The Adventures of Sherlock Holmes (Project Gutenberg number 1661), 562,205 characters; downloaded once",
+}
+
+DOWNLOADS: Mapping[str, Download] = {
+    # Its author died in 1930: out of copyright everywhere.
+    SHERLOCK: Download(
+        name=SHERLOCK,
+        address="https://www.gutenberg.org/cache/epub/1661/pg1661.txt",
+        sha256="e21895308fe6da6919abc53e2cf77d81f914887897546153cc5d49b2eadefe50",
+    ),
+}
+
+
+def open_corpus(name: str) -> BinaryIO:
+    """Opens a corpus of the catalogue: UTF-8, cleaned.
+
+    Raises:
+      CorpusError: It cannot be had, or is not what it was.
+    """
+    return io.BytesIO(_python_docs()) if name == PYTHON_DOCS else open_download(DOWNLOADS[name])
+
+
+def identity(name: str) -> str:
+    """Returns what changes with the content of a corpus of the catalogue; downloads nothing."""
+    return hashlib.sha256(_python_docs()).hexdigest() if name == PYTHON_DOCS else DOWNLOADS[name].sha256
+
+
+@functools.cache
+def _python_docs() -> bytes:
+    """Returns the topics in the order of their names, an empty line between two.
+
+    The text is that of the Python that runs this: another version, or another maker's build, may have another.
+    """
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        raise CorpusError(
+            f"the corpus {PYTHON_DOCS!r} is not there: this Python comes without pydoc_data; install Python's whole "
+            "standard library, or name a file of your own: --set data.corpus=/path/to/your/text"
+        ) from None
+    return "\n".join(topics[name] for name in sorted(topics)).encode()

@@ -1,0 +1,178 @@
+"""Corpora that are downloaded once: cleaned, checked and kept in the user's cache folder."""
+
+import contextlib
+import dataclasses
+import hashlib
+import http.client
+import logging
+import os
+import re
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from typing import BinaryIO
+
+from data.errors import CorpusError
+
+# A book is about 1 MB. What is larger is not what was asked for.
+_LARGEST_BYTES = 16 << 20
+
+# For a connection that stalls, and for one that trickles.
+_STALLED_SECONDS = 20
+_LONGEST_SECONDS = 300
+
+_CHUNK_BYTES = 1 << 16
+_PROGRESS_SECONDS = 2.0
+
+# Project Gutenberg's header ends and its footer begins with such a line; in some editions it goes on over a second line.
+_START = re.compile(r"^\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG EBOOK[^*]*\*\*\*", re.MULTILINE)
+_END = re.compile(r"^\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG EBOOK[^*]*\*\*\*", re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Download:
+    """A corpus that is downloaded.
+
+    Attributes:
+      name: What it is called.
+      address: Where it is, a URL of one text file in UTF-8.
+      sha256: Of its bytes once they are cleaned.
+    """
+
+    name: str
+    address: str
+    sha256: str
+
+
+def cache_path(name: str) -> str:
+    """Returns where a downloaded corpus is kept; the folder may not exist yet."""
+    # The XDG base directory specification: a relative path is to be ignored.
+    root = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(root):
+        root = os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(root, "charseq", f"{name}.txt")
+
+
+def open_download(download: Download) -> BinaryIO:
+    """Opens a corpus that is downloaded, from the cache if it is there.
+
+    A copy that a user has put into the cache may still have its header and footer: it is cleaned as a download is.
+
+    Raises:
+      CorpusError: It cannot be downloaded, or what came or what is in the cache is another text.
+    """
+    path = cache_path(download.name)
+    if not os.path.exists(path):
+        _write_aside(path, _check(download, _fetch(download), download.address))
+    else:
+        cached = _read_limited(path)
+        cleaned = _check(download, cached, path)
+        if cleaned != cached:
+            _write_aside(path, cleaned)
+    return open(path, "rb")
+
+
+def clean(raw: bytes) -> bytes:
+    r"""Returns the text of a Project Gutenberg file: what stands between its header and its footer.
+
+    Byte order mark and carriage returns go; one empty line is left in front and behind. A text that is clean stays as it is.
+    """
+    text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+    if start := _START.search(text):
+        text = text[start.end() :]
+    if end := _END.search(text):
+        text = text[: end.start()]
+    return f"\n{text.strip()}\n\n".encode()
+
+
+def _check(download: Download, raw: bytes, source: str) -> bytes:
+    """Returns the cleaned text if it is the one that is known."""
+    try:
+        cleaned = clean(raw)
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{source} is no UTF-8 text (byte {error.start:,}); {_remedy(download)}") from None
+    found = hashlib.sha256(cleaned).hexdigest()
+    if found == download.sha256:
+        return cleaned
+    changed = cache_path(f"{download.name}-{found[:8]}")
+    _write_aside(changed, cleaned)
+    raise CorpusError(
+        f"{source} is not the corpus {download.name!r}: once cleaned its sha256 is {found}, not {download.sha256}; "
+        f"it may be a newer edition: to use it all the same, --set data.corpus={changed} (cleaned). Otherwise: "
+        f"{_remedy(download)}"
+    )
+
+
+def _remedy(download: Download) -> str:
+    return (
+        f"put a copy of {download.address} at {cache_path(download.name)}, or use a text of your own: "
+        "--set data.corpus=/path/to/your/copy"
+    )
+
+
+def _fetch(download: Download) -> bytes:
+    """Returns what is at the address."""
+    logging.info("downloading %s", download.address)
+    request = urllib.request.Request(download.address, headers={"User-Agent": "charseq"})  # noqa: S310 (of the catalogue)
+    try:
+        # Proxies are those that the environment names.
+        with urllib.request.urlopen(request, timeout=_STALLED_SECONDS) as response:  # noqa: S310
+            return _receive(download, response)
+    except (OSError, http.client.HTTPException, urllib.error.URLError) as error:
+        reason = f"{error.reason}" if isinstance(error, urllib.error.URLError) else f"{type(error).__name__}: {error}"
+        raise CorpusError(f"cannot download {download.address} ({reason}); {_remedy(download)}") from None
+
+
+def _receive(download: Download, response: http.client.HTTPResponse) -> bytes:
+    received = bytearray()
+    start = reported = time.monotonic()
+    while chunk := response.read(_CHUNK_BYTES):
+        received += chunk
+        now = time.monotonic()
+        if len(received) > _LARGEST_BYTES:
+            raise CorpusError(f"{download.address} has more than {_LARGEST_BYTES:,} bytes; {_remedy(download)}")
+        if now - start > _LONGEST_SECONDS:
+            raise CorpusError(
+                f"{download.address} sent {len(received):,} bytes in {_LONGEST_SECONDS} s; try again, or "
+                f"{_remedy(download)}"
+            )
+        if now - reported > _PROGRESS_SECONDS:
+            reported = now
+            logging.info("%s: %s bytes", download.address, f"{len(received):,}")
+    expected = response.headers.get("Content-Length", "")
+    if expected.isdecimal() and len(received) != int(expected):
+        raise CorpusError(
+            f"{download.address} broke off after {len(received):,} of {int(expected):,} bytes; try again, or "
+            f"{_remedy(download)}"
+        )
+    logging.info("%s: %s bytes in %.1f s", download.address, f"{len(received):,}", time.monotonic() - start)
+    return bytes(received)
+
+
+def _read_limited(path: str) -> bytes:
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST_BYTES + 1)
+    if len(content) > _LARGEST_BYTES:
+        raise CorpusError(f"{path} has more than {_LARGEST_BYTES:,} bytes; remove it, it is no download of this corpus")
+    return content
+
+
+def _write_aside(path: str, content: bytes) -> None:
+    """Writes a file under another name in its folder and renames it: it is never there half-written."""
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        descriptor, aside = tempfile.mkstemp(dir=folder, suffix=".part")
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(content)
+            os.replace(aside, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(aside)
+            raise
+    except OSError as error:
+        raise CorpusError(
+            f"cannot write {path} ({error.strerror}); set XDG_CACHE_HOME to a folder that can be written"
+        ) from None

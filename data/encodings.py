@@ -1,0 +1,22 @@
+"""Text encodings by name."""
+
+import codecs
+
+from data.errors import CorpusError
+
+
+def check_encoding(encoding: str) -> None:
+    """Checks that Python can read a text encoding piece by piece.
+
+    Raises:
+      CorpusError: It knows no such encoding.
+    """
+    try:
+        codecs.getincrementaldecoder(encoding)
+        b"a".decode(encoding)
+    except UnicodeDecodeError:
+        pass  # an encoding of two or more bytes for each character
+    except (LookupError, TypeError, ValueError):
+        raise CorpusError(
+            f"Python knows no text encoding {encoding!r}; such are utf-8, utf-16, latin-1, cp1252, shift_jis, gb18030"
+        ) from None
