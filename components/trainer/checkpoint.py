@@ -8,14 +8,19 @@ import io
 import json
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-# What EarlyStopping remembers from one epoch to the next.
-_EARLY_STOPPING_STATE = ("wait", "best", "best_epoch")
+# What Keras's callbacks remember from one epoch to the next.
+_REMEMBERED = {
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+    keras.callbacks.ModelCheckpoint: ("best",),
+}
 
 
 def discard_checkpoint(directory: str) -> None:
@@ -33,20 +38,20 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
       finished: Whether the training was over when it was saved.
     """
 
-    def __init__(self, directory: str, every_seconds: float, early_stopping: keras.callbacks.EarlyStopping | None):
+    def __init__(self, directory: str, every_seconds: float, callbacks: Sequence[keras.callbacks.Callback]):
         """Makes the callback.
 
         Args:
           directory: Folder of this training's checkpoint, on any file system that TensorFlow opens. Its name must follow from
             all that the result depends on, since whatever lies there is continued.
           every_seconds: Least time between two checkpoints.
-          early_stopping: The callback whose patience is part of the state.
+          callbacks: Callbacks whose memory (patience, best value) is part of the state; they run before this one.
         """
         super().__init__()
         self._path = os.path.join(directory, "checkpoint.npz")
         self._every_seconds = every_seconds
-        self._early_stopping = early_stopping
-        self._early_stopping_state: dict[str, Any] = {}
+        self._callbacks = {type(callback).__name__: callback for callback in callbacks if type(callback) in _REMEMBERED}
+        self._remembered: dict[str, dict[str, Any]] = {}
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self.finished = False
@@ -66,12 +71,12 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
             for index, variable in enumerate(self._variables()):
                 variable.assign(arrays[str(index)])
             self.history, self.seconds, self.finished = state["history"], state["seconds"], state["finished"]
-            self._early_stopping_state = state["early_stopping"]
+            self._remembered = state["callbacks"]
         return len(self.history)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        if self._early_stopping is not None:  # its own on_train_begin has just reset it
-            vars(self._early_stopping).update(self._early_stopping_state)
+        for name, memory in self._remembered.items():  # their own on_train_begin has just reset them
+            vars(self._callbacks[name]).update(memory)
         self._resumed_at = self._saved_at = time.monotonic()
         self._seconds_before = self.seconds
 
@@ -94,14 +99,14 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
         return [*weights, *self.model.optimizer.variables]
 
     def _save(self) -> None:
-        early_stopping = self._early_stopping
         state = {
             "history": self.history,
             "seconds": self.seconds,
             "finished": self.finished,
-            "early_stopping": {name: getattr(early_stopping, name) for name in _EARLY_STOPPING_STATE}
-            if early_stopping
-            else {},
+            "callbacks": {
+                name: {field: getattr(callback, field) for field in _REMEMBERED[type(callback)]}
+                for name, callback in self._callbacks.items()
+            },
         }
         arrays = {str(index): np.asarray(variable) for index, variable in enumerate(self._variables())}
         content = io.BytesIO()

@@ -11,8 +11,8 @@ import matplotlib.figure
 import numpy as np
 
 from components.files import write_file
+from components.trainer.fitting import Training
 from components.trainer.input_pipeline import TokenArrays
-from components.trainer.training import Training
 
 # As many as reference 2 shows.
 SAMPLED_PREDICTIONS = 40

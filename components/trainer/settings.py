@@ -1,32 +1,28 @@
-"""Settings of the Trainer for the seq2seq family."""
+"""Settings of the Trainer."""
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from components.settings import SettingsError
 
 Architecture = Literal["simple_rnn", "lstm", "attention"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+Optimizer = Literal["adam", "rmsprop"]
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainSettings:
-    """How to train. The defaults are those of reference 2.
+class FitSettings:
+    """How any model is fitted. The defaults are those of reference 2.
 
     Attributes:
-      architecture: Which model `components.trainer.models` builds.
-      units: Width of the layers.
-      embedding: `attention` only: width of a character's vector.
-      heads: `attention` only: attention heads, each 16 wide.
-      learning_rate: Adam's; the peak where the schedule is used.
+      optimizer: Keras's Adam (AdamW with weight decay) or RMSprop.
+      learning_rate: The peak where the schedule is used.
       warmup: Share of the steps over which the learning rate rises before it falls to zero as a cosine; 0 keeps it constant.
       weight_decay: AdamW's; 0 is plain Adam.
       beta_2: Adam's decay of the second moment. 0.98 instead of Adam's usual 0.999 cuts the errors of `attention` on unseen
         sums to a quarter (docs/tasks.md): its gradients change their scale faster than a thousand steps.
       clip_norm: Bound on the norm of all gradients together; 0 is none.
       batch_size: Examples of one step.
-      drop_remainder: Whether an epoch leaves out what does not fill its last batch (other examples in every epoch). Batches
-        of one shape are compiled once.
       epochs: Passes over the training examples, at most.
       patience: Stop after so many validations without a better val_loss; 0 never stops early.
       validate_every: Epochs from one validation to the next; the last epoch always is one.
@@ -42,17 +38,13 @@ class TrainSettings:
       checkpoint_dir: Where checkpoints lie. Empty: in the pipeline's root.
     """
 
-    architecture: Architecture = "lstm"
-    units: int = 128
-    embedding: int = 32
-    heads: int = 8
+    optimizer: Optimizer = "adam"
     learning_rate: float = 1e-3
     warmup: float = 0.0
     weight_decay: float = 0.0
     beta_2: float = 0.999
     clip_norm: float = 0.0
     batch_size: int = 128
-    drop_remainder: bool = False
     epochs: int = 200
     patience: int = 0
     validate_every: int = 1
@@ -66,20 +58,59 @@ class TrainSettings:
     checkpoint_dir: str = ""
 
     def __post_init__(self) -> None:
-        choices = {"architecture": Architecture, "precision": Precision}
-        for name, literal in choices.items():
-            if getattr(self, name) not in get_args(literal):
-                raise SettingsError(
-                    f"train.{name} is {getattr(self, name)!r}; it is one of {', '.join(get_args(literal))}"
-                )
-        for name in ("units", "embedding", "heads", "batch_size", "epochs", "validate_every"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"train.{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("weight_decay", "clip_norm", "patience", "steps_per_execution", "checkpoint_seconds"):
-            if getattr(self, name) < 0:
-                raise SettingsError(f"train.{name} is {getattr(self, name)}; it must not be negative")
+        check_choices(self, optimizer=Optimizer, precision=Precision)
+        check_least(self, 1, "batch_size", "epochs", "validate_every")
+        check_least(self, 0, "weight_decay", "clip_norm", "patience", "steps_per_execution", "checkpoint_seconds")
         if self.learning_rate <= 0:
             raise SettingsError(f"train.learning_rate is {self.learning_rate}; it must be positive")
-        for name in ("warmup", "beta_2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SettingsError(f"train.{name} is {getattr(self, name)}; it lies from 0 to below 1")
+        check_shares(self, "warmup", "beta_2")
+        if self.optimizer == "rmsprop" and self.weight_decay:
+            raise SettingsError("train.weight_decay is Adam's; set it to 0 or train.optimizer=adam")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSettings(FitSettings):
+    """How to train a seq2seq model. The defaults are those of reference 2.
+
+    Attributes:
+      architecture: Which model `components.trainer.models` builds.
+      units: Width of the layers.
+      embedding: `attention` only: width of a character's vector.
+      heads: `attention` only: attention heads, each 16 wide.
+      drop_remainder: Whether an epoch leaves out what does not fill its last batch (other examples in every epoch). Batches
+        of one shape are compiled once.
+    """
+
+    architecture: Architecture = "lstm"
+    units: int = 128
+    embedding: int = 32
+    heads: int = 8
+    drop_remainder: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choices(self, architecture=Architecture)
+        check_least(self, 1, "units", "embedding", "heads")
+
+
+def check_choices(settings: Any, **literals: Any) -> None:
+    """Raises SettingsError where a field has none of the values of its Literal."""
+    for name, literal in literals.items():
+        if getattr(settings, name) not in get_args(literal):
+            choices = ", ".join(get_args(literal))
+            raise SettingsError(f"train.{name} is {getattr(settings, name)!r}; it is one of {choices}")
+
+
+def check_least(settings: Any, least: int, *names: str) -> None:
+    """Raises SettingsError where a field is smaller than `least`."""
+    for name in names:
+        if getattr(settings, name) < least:
+            reason = f"be at least {least}" if least else "not be negative"
+            raise SettingsError(f"train.{name} is {getattr(settings, name)}; it must {reason}")
+
+
+def check_shares(settings: Any, *names: str) -> None:
+    """Raises SettingsError where a field does not lie from 0 to below 1."""
+    for name in names:
+        if not 0 <= getattr(settings, name) < 1:
+            raise SettingsError(f"train.{name} is {getattr(settings, name)}; it lies from 0 to below 1")

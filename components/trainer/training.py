@@ -1,37 +1,13 @@
 """Training of a seq2seq model: plain Keras, no TFX."""
 
-import dataclasses
-import logging
-import time
 from collections.abc import Sequence
 
 import keras
-import tensorflow as tf
 
-from components.trainer.checkpoint import TrainingState
+from components.trainer.fitting import FitData, Training, fit
 from components.trainer.input_pipeline import TokenArrays, evaluation_dataset, steps_per_epoch, training_dataset
 from components.trainer.models import build_model
 from components.trainer.settings import TrainSettings
-
-_LOG = logging.getLogger("charseq.trainer")
-
-# Least seconds between two lines of progress.
-_PROGRESS_SECONDS = 5.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Training:
-    """What came out of a training.
-
-    Attributes:
-      model: The trained model.
-      history: Logs of every epoch: loss, accuracy (per character), and val_ of both at every validation.
-      seconds: Seconds in model.fit, all attempts together.
-    """
-
-    model: keras.Model
-    history: list[dict[str, float]]
-    seconds: float
 
 
 def train(
@@ -42,128 +18,21 @@ def train(
     checkpoint_dir: str,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Training:
-    """Trains a model, going on from the checkpoint of a training with the same settings and data if there is one.
+    """Trains a model; the loss counts the padding of answers too.
 
     Args:
       settings: How to train.
       train_arrays: Training split.
       eval_arrays: Validation split: what val_loss and patience look at.
       vocabulary_size: Number of characters, padding included.
-      checkpoint_dir: Folder of this training's checkpoint; see TrainingState. It stays, for the caller to discard.
-      callbacks: More callbacks, called before the state is saved.
+      checkpoint_dir: As for `fit`.
+      callbacks: As for `fit`.
     """
-    keras.utils.set_random_seed(settings.seed)
-    if settings.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    keras.config.set_dtype_policy(settings.precision)
-    input_length, output_length = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
-    steps = steps_per_epoch(len(train_arrays), settings.batch_size, settings.drop_remainder)
-    early_stopping = (
-        keras.callbacks.EarlyStopping("val_loss", patience=settings.patience) if settings.patience else None
+    lengths = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
+    batch_size, drop_remainder = settings.batch_size, settings.drop_remainder
+    data = FitData(
+        lambda epoch: training_dataset(train_arrays, batch_size, drop_remainder, settings.seed, epoch),
+        steps_per_epoch(len(train_arrays), batch_size, drop_remainder),
+        evaluation_dataset(eval_arrays),
     )
-    state = TrainingState(checkpoint_dir, settings.checkpoint_seconds, early_stopping)
-    with distribution_strategy().scope():
-        model = build_model(settings, input_length, output_length, vocabulary_size)
-        compile_model(model, settings, steps)
-        start_epoch = state.restore(model)
-    if start_epoch:
-        _LOG.info("going on from the checkpoint after epoch %d", start_epoch)
-    if not state.finished:
-        model.fit(
-            training_dataset(train_arrays, settings.batch_size, settings.drop_remainder, settings.seed, start_epoch),
-            initial_epoch=start_epoch,
-            epochs=settings.epochs,
-            steps_per_epoch=steps,
-            validation_data=evaluation_dataset(eval_arrays),
-            validation_freq=_validation_epochs(settings),
-            callbacks=[*callbacks, Progress(settings.epochs), *([early_stopping] if early_stopping else []), state],
-            verbose=0,
-        )
-    return Training(model, state.history, state.seconds)
-
-
-def compile_model(model: keras.Model, settings: TrainSettings, steps: int) -> None:
-    """Compiles a model for training: cross-entropy over the characters of the answer, padding included.
-
-    Args:
-      model: The model.
-      settings: How to train.
-      steps: Steps of an epoch.
-    """
-    # Neither XLA nor Keras's loop over several steps can hold variables that are mirrored on several devices.
-    mirrored = tf.distribute.get_strategy().num_replicas_in_sync > 1
-    model.compile(
-        optimizer=_make_optimizer(settings, steps),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        jit_compile=settings.compiled and not mirrored,
-        steps_per_execution=1 if mirrored else settings.steps_per_execution or steps,
-    )
-
-
-def _make_optimizer(settings: TrainSettings, steps: int) -> keras.optimizers.Optimizer:
-    rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
-    if settings.warmup:
-        rising = int(steps * settings.epochs * settings.warmup)
-        rate = keras.optimizers.schedules.CosineDecay(
-            # From a hundredth: the first steps of a fresh Adam are as long as its learning rate, wherever they lead.
-            settings.learning_rate / 100,
-            steps * settings.epochs - rising,
-            warmup_target=settings.learning_rate,
-            warmup_steps=rising,
-        )
-    options = {"beta_2": settings.beta_2, "global_clipnorm": settings.clip_norm or None}
-    if settings.weight_decay:
-        return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **options)
-    return keras.optimizers.Adam(rate, **options)
-
-
-def distribution_strategy() -> tf.distribute.Strategy:
-    """Returns synchronous training on every GPU of this machine where there are several, else the default strategy."""
-    return (
-        tf.distribute.MirroredStrategy()
-        if len(tf.config.list_physical_devices("GPU")) > 1
-        else tf.distribute.get_strategy()
-    )
-
-
-def _validation_epochs(settings: TrainSettings) -> list[int]:
-    """Returns the epochs, counted from 1, after which to validate."""
-    return sorted({*range(settings.validate_every, settings.epochs + 1, settings.validate_every), settings.epochs})
-
-
-class Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Logs epoch, loss, validation and the time left, at most every 5 seconds."""
-
-    def __init__(self, epochs: int):
-        super().__init__()
-        self._epochs = epochs
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        self._logged = time.monotonic()
-        self._first: tuple[int, float] | None = None
-        self._validation = ""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = logs or {}
-        now = time.monotonic()
-        left = ""
-        if self._first is None:  # it compiled as well, and says nothing of those to come
-            self._first = epoch, now
-        else:
-            seconds = (now - self._first[1]) / (epoch - self._first[0]) * (self._epochs - epoch - 1)
-            left = f"; {seconds:.0f} s left"
-        if "val_loss" in logs:
-            self._validation = f", val_loss {logs['val_loss']:.4f}, val_accuracy {logs['val_accuracy']:.4f}"
-        if now - self._logged < _PROGRESS_SECONDS and epoch + 1 < self._epochs:
-            return
-        self._logged = now
-        _LOG.info(
-            "epoch %d/%d: loss %.4f, accuracy %.4f%s%s",
-            epoch + 1,
-            self._epochs,
-            logs["loss"],
-            logs["accuracy"],
-            self._validation,
-            left,
-        )
+    return fit(settings, lambda: build_model(settings, *lengths, vocabulary_size), data, checkpoint_dir, callbacks)

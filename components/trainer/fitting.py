@@ -1,0 +1,180 @@
+"""Fitting of a Keras model: the same for every family, no TFX."""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from components.trainer.checkpoint import TrainingState
+from components.trainer.settings import FitSettings
+
+_LOG = logging.getLogger("charseq.trainer")
+
+# Least seconds between two lines of progress.
+_PROGRESS_SECONDS = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class FitData:
+    """What a model is fitted to.
+
+    Attributes:
+      batches: Endless training batches (inputs, targets) from the first batch of an epoch on.
+      steps: Batches of an epoch.
+      validation: What val_loss and patience look at.
+    """
+
+    batches: Callable[[int], tf.data.Dataset]
+    steps: int
+    validation: tf.data.Dataset
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What came out of a training.
+
+    Attributes:
+      model: The trained model.
+      history: Logs of every epoch: loss, accuracy (per character), and val_ of both at every validation.
+      seconds: Seconds in model.fit, all attempts together.
+    """
+
+    model: keras.Model
+    history: list[dict[str, float]]
+    seconds: float
+
+
+def fit(
+    settings: FitSettings,
+    build: Callable[[], keras.Model],
+    data: FitData,
+    checkpoint_dir: str,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Training:
+    """Fits a model, going on from the checkpoint of a training with the same settings and data if there is one.
+
+    Args:
+      settings: How to fit.
+      build: Makes the untrained model.
+      data: What to fit it to.
+      checkpoint_dir: Folder of this training's checkpoint; see TrainingState. It stays, for the caller to discard.
+      callbacks: More callbacks, called before the state is saved.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(settings.precision)
+    patience = [keras.callbacks.EarlyStopping("val_loss", patience=settings.patience)] if settings.patience else []
+    callbacks = [*callbacks, Progress(settings.epochs), *patience]
+    state = TrainingState(checkpoint_dir, settings.checkpoint_seconds, callbacks)
+    with distribution_strategy().scope():
+        model = build()
+        compile_model(model, settings, data.steps)
+        start_epoch = state.restore(model)
+    if start_epoch:
+        _LOG.info("going on from the checkpoint after epoch %d", start_epoch)
+    if not state.finished:
+        model.fit(
+            data.batches(start_epoch),
+            initial_epoch=start_epoch,
+            epochs=settings.epochs,
+            steps_per_epoch=data.steps,
+            validation_data=data.validation,
+            validation_freq=_validation_epochs(settings),
+            callbacks=[*callbacks, state],
+            verbose=0,
+        )
+    return Training(model, state.history, state.seconds)
+
+
+def compile_model(model: keras.Model, settings: FitSettings, steps: int) -> None:
+    """Compiles a model for training: mean cross-entropy over the characters to predict.
+
+    Args:
+      model: The model.
+      settings: How to train.
+      steps: Steps of an epoch.
+    """
+    # Neither XLA nor Keras's loop over several steps can hold variables that are mirrored on several devices.
+    mirrored = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    model.compile(
+        optimizer=_make_optimizer(settings, steps),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
+        weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        jit_compile=settings.compiled and not mirrored,
+        steps_per_execution=1 if mirrored else settings.steps_per_execution or steps,
+    )
+
+
+def _make_optimizer(settings: FitSettings, steps: int) -> keras.optimizers.Optimizer:
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
+    if settings.warmup:
+        rising = int(steps * settings.epochs * settings.warmup)
+        rate = keras.optimizers.schedules.CosineDecay(
+            # From a hundredth: the first steps of a fresh Adam are as long as its learning rate, wherever they lead.
+            settings.learning_rate / 100,
+            steps * settings.epochs - rising,
+            warmup_target=settings.learning_rate,
+            warmup_steps=rising,
+        )
+    clipping = {"global_clipnorm": settings.clip_norm or None}
+    if settings.optimizer == "rmsprop":
+        return keras.optimizers.RMSprop(rate, **clipping)
+    options = {"beta_2": settings.beta_2, **clipping}
+    if settings.weight_decay:
+        return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **options)
+    return keras.optimizers.Adam(rate, **options)
+
+
+def distribution_strategy() -> tf.distribute.Strategy:
+    """Returns synchronous training on every GPU of this machine where there are several, else the default strategy."""
+    return (
+        tf.distribute.MirroredStrategy()
+        if len(tf.config.list_physical_devices("GPU")) > 1
+        else tf.distribute.get_strategy()
+    )
+
+
+def _validation_epochs(settings: FitSettings) -> list[int]:
+    """Returns the epochs, counted from 1, after which to validate."""
+    return sorted({*range(settings.validate_every, settings.epochs + 1, settings.validate_every), settings.epochs})
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Logs epoch, loss, validation and the time left, at most every 5 seconds."""
+
+    def __init__(self, epochs: int):
+        super().__init__()
+        self._epochs = epochs
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self._logged = time.monotonic()
+        self._first: tuple[int, float] | None = None
+        self._validation = ""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = logs or {}
+        now = time.monotonic()
+        left = ""
+        if self._first is None:  # it compiled as well, and says nothing of those to come
+            self._first = epoch, now
+        else:
+            seconds = (now - self._first[1]) / (epoch - self._first[0]) * (self._epochs - epoch - 1)
+            left = f"; {seconds:.0f} s left"
+        if "val_loss" in logs:
+            self._validation = f", val_loss {logs['val_loss']:.4f}, val_accuracy {logs['val_accuracy']:.4f}"
+        if now - self._logged < _PROGRESS_SECONDS and epoch + 1 < self._epochs:
+            return
+        self._logged = now
+        _LOG.info(
+            "epoch %d/%d: loss %.4f, accuracy %.4f%s%s",
+            epoch + 1,
+            self._epochs,
+            logs["loss"],
+            logs["accuracy"],
+            self._validation,
+            left,
+        )
