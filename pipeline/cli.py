@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from components.settings import SettingsError
-from pipeline import cli_serving
+from pipeline import cli_kubeflow, cli_serving
 from pipeline.cli_options import InputError, json_option
 from pipeline.places import DEFAULT_ROOT, DEFAULT_TASK, Places
 
@@ -150,5 +150,5 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         sys.exit(1)
 
 
-for command in cli_serving.COMMANDS:
+for command in (*cli_serving.COMMANDS, *cli_kubeflow.COMMANDS):
     main.add_command(command)

@@ -5,13 +5,18 @@ import difflib
 import types
 import typing
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from components.evaluator.settings import GateSettings
 from components.example_gen.settings import PairsData, SumsData
 from components.infra_validator.settings import InfraSettings
 from components.settings import SettingsError
 from components.trainer.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,11 +99,11 @@ class Config:
         return "sums" if isinstance(self.data, SumsData) else "pairs"
 
 
-def override(config: Config, assignments: Iterable[str]) -> Config:
+def override(config: ConfigT, assignments: Iterable[str]) -> ConfigT:
     """Returns a configuration with fields replaced.
 
     Args:
-      config: What to start from.
+      config: What to start from: a dataclass whose sections are dataclasses.
       assignments: Each `section.field=value`, such as `train.epochs=5`.
 
     Raises:

@@ -16,13 +16,18 @@ def find_server() -> tuple[str, ...]:
     return (tensorflow_serving,) if tensorflow_serving else (sys.executable, "-m", "serving")
 
 
+def _absolute(folder: str) -> str:
+    return folder if "://" in folder else os.path.abspath(folder)
+
+
 @dataclasses.dataclass(frozen=True)
 class Places:
     """Folders and programs of this machine that a pipeline uses.
 
     Attributes:
       root: Folder of artifacts, ML Metadata, checkpoints and reports.
-      serving_dir: Folder that the model server reads: <model>/<version>/saved_model.pb. Empty: `serving` in the root.
+      serving_dir: Folder that the model server reads: <model>/<version>/saved_model.pb; gs:// too. Empty: `serving` in the
+        root.
       server_command: The model server's program with its first arguments, for InfraValidator.
     """
 
@@ -32,9 +37,9 @@ class Places:
 
     def __post_init__(self) -> None:
         # Artifacts' addresses are recorded in ML Metadata and must hold from any folder.
-        root = os.path.abspath(self.root)
+        root = _absolute(self.root)
         object.__setattr__(self, "root", root)
-        object.__setattr__(self, "serving_dir", os.path.abspath(self.serving_dir or os.path.join(root, "serving")))
+        object.__setattr__(self, "serving_dir", _absolute(self.serving_dir or os.path.join(root, "serving")))
 
     @property
     def metadata_path(self) -> str:

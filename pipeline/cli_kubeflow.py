@@ -1,0 +1,172 @@
+"""The commands about Kubeflow Pipelines: compile, submit."""
+
+import dataclasses
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli_options import json_option
+from pipeline.places import DEFAULT_TASK
+
+if TYPE_CHECKING:
+    from pipeline.kubeflow.settings import KubeflowSettings
+
+_SECTION = "kubeflow"
+
+
+def _pipeline_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    text = "Override a setting of the task (train.epochs=5) or of the cluster (kubeflow.image=registry/charseq:0.1.0)."
+    command = click.option("--set", "assignments", multiple=True, metavar="K=V", help=text)(command)
+    return click.argument("task", default=DEFAULT_TASK)(command)
+
+
+@click.group()
+def kubeflow() -> None:
+    """The same pipeline on Kubeflow Pipelines.
+
+    \b
+    Example:
+      charseq kubeflow compile -o sums.yaml sums
+      charseq kubeflow submit --host http://localhost:8080 sums
+    """
+
+
+@kubeflow.command("compile")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The YAML file.")
+@_pipeline_options
+@json_option
+def compile_command(output: Path, task: str, assignments: tuple[str, ...], as_json: bool) -> None:
+    """Writes a task's pipeline as a file for Kubeflow Pipelines.
+
+    \b
+    Example:
+      charseq kubeflow compile -o sums.yaml sums --set kubeflow.accelerator=nvidia.com/gpu
+    """
+    _compile(task, assignments, output)
+    if as_json:
+        click.echo(json.dumps({"task": task, "output": str(output)}))
+    else:
+        click.echo(f"{task}: {output}")
+
+
+@kubeflow.command()
+@_pipeline_options
+@click.option("--host", default="", help="URL of Kubeflow Pipelines.  [default: as the KFP client finds it]")
+@click.option("--namespace", default="", help="Namespace of a multi-user installation.")
+@click.option("--token-file", default="", help="File with a bearer token.")
+@click.option("--cookie-file", default="", help="File with the cookies of a session.")
+@click.option("--ca-file", default="", help="Certificates (PEM) that the server's is checked against.")
+@click.option("--kube-context", default="", help="Context of the kubeconfig, where there is no --host.")
+@click.option(
+    "--file",
+    "package",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file of `compile`, instead of compiling now.",
+)
+@click.option("--param", "parameters", multiple=True, metavar="K=V", help="A parameter of the run.")
+@click.option("--experiment", default="charseq", show_default=True, help="Experiment that the run belongs to.")
+@click.option("--every", type=int, metavar="SECONDS", help="A recurring run, so many seconds apart.")
+@click.option("--cron", metavar="FIELDS", help="A recurring run by six fields, seconds first: '0 0 3 * * *' is 3:00.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Follow the run to its end.")
+@click.option("--interval", default=5.0, show_default=True, help="Seconds from one look at the run to the next.")
+@json_option
+def submit(
+    task: str,
+    assignments: tuple[str, ...],
+    package: Path | None,
+    parameters: tuple[str, ...],
+    experiment: str,
+    every: int | None,
+    cron: str | None,
+    wait: bool,
+    interval: float,
+    as_json: bool,
+    **connection: str,
+) -> None:
+    """Uploads a task's pipeline as a new version, starts a run and follows it.
+
+    Ends with status 0 if the run succeeds, else 1.
+
+    \b
+    Example:
+      charseq kubeflow submit --host http://localhost:8080 sums --set train.epochs=50
+    """
+    if every is not None and cron is not None:
+        raise click.UsageError("--every and --cron both say when; give one")
+    if package is not None and assignments:
+        raise click.UsageError("--set is of no use with --file, which is compiled already; give --param settings=...")
+    from pipeline.kubeflow.client import Connection, KubeflowError, connect
+    from pipeline.kubeflow.submit import Schedule, follow, parse_parameters, read_package, run_url, start, upload
+
+    schedule = Schedule(every, cron) if every is not None or cron is not None else None
+    place = Connection(**connection)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            # What takes time comes after what may be refused.
+            spec = read_package(package) if package is not None else None
+            client = connect(place)
+            if package is None or spec is None:
+                package = Path(folder, f"{task}.yaml")
+                _compile(task, assignments, package)
+                spec = read_package(package)
+            values = parse_parameters(spec, parameters)
+            version = upload(client, package, spec["pipelineInfo"]["name"], place.namespace)
+        click.echo(f"uploaded version {version.name}", err=True)
+        started = start(client, version, experiment, values, schedule, place.namespace)
+        result = {"pipeline_id": version.pipeline_id, "version_id": version.version_id}
+        if schedule is not None:
+            _show(result | {"recurring_run_id": started, "url": run_url(client, started, "recurringrun")}, as_json)
+            return
+        result |= {"run_id": started, "url": run_url(client, started)}
+        click.echo(f"started run {started}: {result['url']}", err=True)
+        if not wait:
+            _show(result, as_json)
+            return
+        followed = follow(client, started, lambda step, state: click.echo(f"  {step}: {state}", err=True), interval)
+    except KubeflowError as error:
+        raise click.ClickException(str(error)) from None
+    _show(result | dataclasses.asdict(followed), as_json)
+    if followed.state != "SUCCEEDED":
+        sys.exit(1)
+
+
+def _compile(task: str, assignments: tuple[str, ...], output: Path) -> None:
+    from pipeline.config import override
+    from pipeline.tasks import find_task
+
+    own = tuple(assignment for assignment in assignments if assignment.startswith(f"{_SECTION}."))
+    rest = tuple(assignment for assignment in assignments if assignment not in own)
+    settings = _cluster_settings(own)
+    override(find_task(task, rest), rest)  # bad input is found before TensorFlow is imported
+    click.echo("compiling (importing TensorFlow, TFX and Beam)", err=True)
+    from pipeline.kubeflow.compile import write_pipeline
+
+    write_pipeline(task, rest, settings, output)
+
+
+def _cluster_settings(assignments: tuple[str, ...]) -> "KubeflowSettings":
+    from pipeline.config import override
+    from pipeline.kubeflow.settings import KubeflowSettings
+
+    @dataclasses.dataclass(frozen=True)
+    class Cluster:
+        kubeflow: KubeflowSettings
+
+    return override(Cluster(KubeflowSettings()), assignments).kubeflow
+
+
+def _show(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    for name, value in result.items():
+        if name != "tasks" and value:
+            click.echo(f"{name:18} {value}")
+
+
+COMMANDS = (kubeflow,)

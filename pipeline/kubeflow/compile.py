@@ -1,0 +1,123 @@
+"""Compiling a task's pipeline for open-source Kubeflow Pipelines 2."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
+
+from components.files import write_file
+from components.settings import SettingsError
+from pipeline.config import override
+from pipeline.kubeflow import parameters
+from pipeline.kubeflow.graph import build_graph, cluster_places
+from pipeline.kubeflow.platform import platform_spec
+from pipeline.kubeflow.settings import KubeflowSettings
+from pipeline.tasks import find_task
+
+_CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+_ENTRYPOINT = "pipeline.kubeflow.entrypoint"
+
+_RETRY_SECONDS, _RETRY_FACTOR, _RETRY_MOST_SECONDS = 30, 2, 600
+
+
+def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSettings) -> str:
+    """Returns the pipeline of a task as Kubeflow reads it: the pipeline spec and the platform spec, two YAML documents.
+
+    Args:
+      task: Name of the task.
+      assignments: What is set on top of it, each `section.field=value`.
+      settings: How it runs on the cluster.
+
+    Raises:
+      SettingsError: A setting cannot be used.
+    """
+    config = override(find_task(task, tuple(assignments)), assignments)
+    places = cluster_places(settings)
+    graph = build_graph(config, places)
+    steps = [component.id for component in graph.components]
+    for name in [entry.partition(":")[0] for entry in settings.resources if entry not in KubeflowSettings.resources]:
+        if name not in steps:
+            raise SettingsError(f"kubeflow.resources: there is no step {name!r}; there are {', '.join(steps)}")
+    accelerated = [step for step in steps if step in settings.accelerated]
+
+    image = {step: settings.accelerated_image for step in accelerated if settings.accelerated_image}
+    command = ["python", "-m", _ENTRYPOINT]
+    if settings.artifact_root != "/":
+        command.append(f"--artifact_root={settings.artifact_root}")
+    runner_config = KubeflowV2DagRunnerConfig(
+        default_image=image | {"default_image_path": settings.image},
+        default_commands=command,
+        use_pipeline_spec_2_1=True,
+    )
+    job = KubeflowV2DagRunner(runner_config).run(graph, write_out=False)
+    spec = json_format.ParseDict(job["pipelineSpec"], pipeline_spec_pb2.PipelineSpec())
+    spec.pipeline_info.description = config.summary
+    spec.default_pipeline_root = settings.pipeline_root
+    parameters.declare_parameters(spec, settings, assignments)
+
+    deployment = json_format.ParseDict(
+        json_format.MessageToDict(spec.deployment_spec), pipeline_spec_pb2.PipelineDeploymentConfig()
+    )
+    entrypoint_args = [f"--task={task}", f"--root={places.root}", f"--serving_dir={places.serving_dir}"]
+    for step in steps:
+        _use_image_paths(spec.root.dag.tasks[step], settings.app_dir)
+        _set_retries_and_cache(spec.root.dag.tasks[step], settings)
+        executor = deployment.executors[spec.components[step].executor_label]
+        if executor.WhichOneof("spec") != "container":
+            continue
+        _set_resources(executor.container.resources, step, step in accelerated, settings)
+        executor.container.args.extend([f"--step={step}", *entrypoint_args])
+        parameters.pass_parameter(spec, step, parameters.SETTINGS)
+        if step in accelerated:
+            parameters.pass_parameter(spec, step, parameters.ACCELERATOR_TYPE)
+            parameters.pass_parameter(spec, step, parameters.ACCELERATOR_COUNT)
+    spec.deployment_spec.Clear()
+    spec.deployment_spec.update(json_format.MessageToDict(deployment))
+    documents: list[dict[str, Any]] = [json_format.MessageToDict(spec)]
+    if platforms := platform_spec(spec, accelerated, settings):
+        documents.append(platforms)
+    return str(yaml.safe_dump_all(documents, sort_keys=True))
+
+
+def write_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSettings, path: Path) -> None:
+    """Compiles a task's pipeline into a file, whose name ends as the KFP client wants it.
+
+    Raises:
+      SettingsError: A setting cannot be used, or the name ends otherwise.
+    """
+    if path.suffix not in (".yaml", ".yml"):
+        raise SettingsError(f"{path} does not end in .yaml, by which Kubeflow knows what it is given")
+    write_file(str(path.resolve()), compile_pipeline(task, assignments, settings).encode())
+
+
+def _use_image_paths(task: pipeline_spec_pb2.PipelineTaskSpec, app_dir: str) -> None:
+    """Has files of this checkout, such as the schema, found where they lie in the image."""
+    for parameter in task.inputs.parameters.values():
+        constant = parameter.runtime_value.constant
+        if constant.string_value.startswith(_CHECKOUT + os.sep):
+            constant.string_value = os.path.join(app_dir, os.path.relpath(constant.string_value, _CHECKOUT))
+
+
+def _set_retries_and_cache(task: pipeline_spec_pb2.PipelineTaskSpec, settings: KubeflowSettings) -> None:
+    task.caching_options.enable_cache = settings.cache and task.task_info.name not in settings.uncached
+    if settings.retries:
+        task.retry_policy.max_retry_count = settings.retries
+        task.retry_policy.backoff_duration.seconds = _RETRY_SECONDS
+        task.retry_policy.backoff_factor = _RETRY_FACTOR
+        task.retry_policy.backoff_max_duration.seconds = _RETRY_MOST_SECONDS
+
+
+def _set_resources(resources: Any, step: str, accelerated: bool, settings: KubeflowSettings) -> None:
+    """Requests what is the limit, too: a training that is throttled or evicted half way costs more than it spares."""
+    cpu, memory = settings.step_resources(step)
+    resources.resource_cpu_limit = resources.resource_cpu_request = cpu
+    resources.resource_memory_limit = resources.resource_memory_request = memory
+    if accelerated:
+        resources.accelerator.resource_type = parameters.placeholder(parameters.ACCELERATOR_TYPE)
+        resources.accelerator.resource_count = parameters.placeholder(parameters.ACCELERATOR_COUNT)

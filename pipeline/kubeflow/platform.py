@@ -1,0 +1,42 @@
+"""The platform spec: what Kubernetes has to know of the steps' pods and the pipeline spec has no words for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf import json_format
+from kfp.kubernetes import kubernetes_executor_config_pb2
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from pipeline.kubeflow.parameters import NODE_SELECTOR, TOLERATIONS
+from pipeline.kubeflow.settings import KubeflowSettings
+
+
+def platform_spec(
+    spec: pipeline_spec_pb2.PipelineSpec, accelerated: Sequence[str], settings: KubeflowSettings
+) -> dict[str, Any]:
+    """Returns the second document of the YAML; an empty one if there is nothing to say.
+
+    Args:
+      spec: The compiled pipeline.
+      accelerated: The steps that run on nodes with accelerators.
+      settings: How the pipeline runs on the cluster.
+    """
+    executors = {}
+    for step, task in spec.root.dag.tasks.items():
+        config = kubernetes_executor_config_pb2.KubernetesExecutorConfig()
+        if step in accelerated:
+            config.node_selector.node_selector_json.component_input_parameter = NODE_SELECTOR
+            config.tolerations.add().toleration_json.component_input_parameter = TOLERATIONS
+        if settings.claim and _names_volume(task, settings.mount):
+            mount = config.pvc_mount.add(mount_path=settings.mount)
+            mount.pvc_name_parameter.runtime_value.constant.string_value = settings.claim
+            # For backends from before the field above.
+            mount.constant = settings.claim
+        if config.ListFields():
+            executors[spec.components[task.component_ref.name].executor_label] = json_format.MessageToDict(config)
+    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}} if executors else {}
+
+
+def _names_volume(task: pipeline_spec_pb2.PipelineTaskSpec, mount: str) -> bool:
+    constants = (parameter.runtime_value.constant.string_value for parameter in task.inputs.parameters.values())
+    return any(f"{mount}/" in constant for constant in constants)
