@@ -5,17 +5,14 @@ Commands import what they need when they run: TensorFlow alone takes seconds, an
 
 import contextlib
 import json
-import logging
-import os
 import sys
-import tempfile
-from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from components.settings import SettingsError
 from pipeline import cli_kubeflow, cli_serving
+from pipeline.cli_logs import held_back_stderr, set_up_logs
 from pipeline.cli_options import InputError, json_option
 from pipeline.places import DEFAULT_ROOT, DEFAULT_TASK, Places
 
@@ -42,42 +39,7 @@ def main(verbose: bool) -> None:
       charseq serve &           serve what was pushed
       charseq predict 12+34     ask it
     """
-    _set_up_logs(verbose)
-
-
-def _set_up_logs(verbose: bool) -> None:
-    """Our own progress to standard error; the libraries' logs too if asked for (what goes wrong is raised, not logged)."""
-    if not verbose:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s" if verbose else "  %(message)s"))
-    if not verbose:
-        handler.addFilter(lambda record: record.name.partition(".")[0] == "charseq")
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("charseq").setLevel(logging.INFO)
-    logging.captureWarnings(not verbose)
-
-
-@contextlib.contextmanager
-def _held_back_stderr() -> Iterator[None]:
-    """Holds standard error back, and shows it only if something goes wrong.
-
-    TensorFlow's libraries print notes while they are loaded, before any log level is heeded.
-    """
-    sys.stderr.flush()
-    real = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(real, held.read())
-            raise
-        finally:
-            os.dup2(real, 2)
-            os.close(real)
+    set_up_logs(verbose)
 
 
 @main.command()
@@ -121,9 +83,9 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
     click.echo(f"{config.task}: {config.summary}", err=True)
     click.echo("  starting (importing TensorFlow, TFX and Beam)", err=True)
     verbose = click.get_current_context().find_root().params["verbose"]
-    with contextlib.nullcontext() if verbose else _held_back_stderr():
+    with contextlib.nullcontext() if verbose else held_back_stderr():
         from pipeline.run import run_task
-    _set_up_logs(verbose)  # again, for absl and TensorFlow have set up theirs
+    set_up_logs(verbose)  # again, for absl and TensorFlow have set up theirs
     result = run_task(
         config,
         Places(root, serving_dir),

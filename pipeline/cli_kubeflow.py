@@ -1,5 +1,6 @@
 """The commands about Kubeflow Pipelines: compile, submit."""
 
+import contextlib
 import dataclasses
 import json
 import sys
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli_options import json_option
+from pipeline.cli_logs import held_back_stderr, set_up_logs
+from pipeline.cli_options import InputError, json_option
 from pipeline.places import DEFAULT_TASK
 
 if TYPE_CHECKING:
@@ -143,10 +145,18 @@ def _compile(task: str, assignments: tuple[str, ...], output: Path) -> None:
     rest = tuple(assignment for assignment in assignments if assignment not in own)
     settings = _cluster_settings(own)
     override(find_task(task, rest), rest)  # bad input is found before TensorFlow is imported
+    if output.suffix not in (".yaml", ".yml"):
+        raise InputError(f"{output} does not end in .yaml, by which Kubeflow knows what it is given")
     click.echo("compiling (importing TensorFlow, TFX and Beam)", err=True)
-    from pipeline.kubeflow.compile import write_pipeline
-
-    write_pipeline(task, rest, settings, output)
+    verbose = click.get_current_context().find_root().params["verbose"]
+    with contextlib.nullcontext() if verbose else held_back_stderr():
+        from pipeline.kubeflow.compile import compile_pipeline
+    set_up_logs(verbose)  # again, for absl and TensorFlow have set up theirs
+    text = compile_pipeline(task, rest, settings)
+    try:
+        output.write_text(text)
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror}") from None
 
 
 def _cluster_settings(assignments: tuple[str, ...]) -> "KubeflowSettings":

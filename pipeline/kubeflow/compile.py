@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -10,7 +9,6 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
-from components.files import write_file
 from components.settings import SettingsError
 from pipeline.config import override
 from pipeline.kubeflow import parameters
@@ -83,17 +81,6 @@ def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSe
     if platforms := platform_spec(spec, accelerated, settings):
         documents.append(platforms)
     return str(yaml.safe_dump_all(documents, sort_keys=True))
-
-
-def write_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSettings, path: Path) -> None:
-    """Compiles a task's pipeline into a file, whose name ends as the KFP client wants it.
-
-    Raises:
-      SettingsError: A setting cannot be used, or the name ends otherwise.
-    """
-    if path.suffix not in (".yaml", ".yml"):
-        raise SettingsError(f"{path} does not end in .yaml, by which Kubeflow knows what it is given")
-    write_file(str(path.resolve()), compile_pipeline(task, assignments, settings).encode())
 
 
 def _use_image_paths(task: pipeline_spec_pb2.PipelineTaskSpec, app_dir: str) -> None:
