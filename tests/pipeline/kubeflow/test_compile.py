@@ -1,0 +1,178 @@
+"""The compiled pipeline: what the backend gets to see."""
+
+import pytest
+import yaml
+from google.protobuf import json_format
+
+from components.settings import SettingsError
+from pipeline.kubeflow.graph import step_name
+from pipeline.kubeflow.settings import KubeflowSettings
+from pipeline.tasks import find_task, list_tasks
+from tests.pipeline.kubeflow.backend import accept
+
+GPU = {
+    "accelerator": "nvidia.com/gpu",
+    "accelerator_count": 2,
+    "node_selector": ("cloud.google.com/gke-accelerator=nvidia-l4",),
+}
+
+
+@pytest.fixture(scope="module")
+def accepted(compiled):
+    return accept(compiled(resources=("trainer:8:16Gi",), accelerated_image="registry/charseq:0.1.0-gpu", **GPU))
+
+
+def constants(accepted, step):
+    parameters = accepted.tasks[step].inputs.parameters
+    return {name: json_format.MessageToDict(p.runtime_value.constant) for name, p in parameters.items()}
+
+
+@pytest.mark.parametrize("task", list_tasks())
+def test_the_backend_takes_every_task(compiled, task):
+    try:
+        find_task(task)
+    except SettingsError:
+        pytest.skip("the task is complete with a user's own files only")
+    accepted = accept(compiled(task))
+    assert accepted.spec.pipeline_info.name == task
+    assert {"baseline", "trainer", "evaluator", "pusher"} <= set(accepted.tasks)
+
+
+def test_it_is_the_graph_that_runs_locally(accepted):
+    from pipeline.create_pipeline import create_pipeline
+    from pipeline.places import Places
+    from pipeline.tasks import SUMS
+
+    local = {step_name(component.id): component for component in create_pipeline(SUMS, Places("/nowhere")).components}
+    assert set(accepted.tasks) == set(local)
+    for step, component in local.items():
+        assert accepted.needs(step) == {step_name(node.id) for node in component.upstream_nodes}
+
+
+@pytest.mark.parametrize(
+    ("component", "step"),
+    [
+        ("SumsExampleGen", "sums-example-gen"),
+        ("Pusher", "pusher"),
+        ("Trainer.text", "trainer-text"),
+        ("TFLite", "tf-lite"),
+    ],
+)
+def test_steps_have_names_that_kubernetes_takes(component, step):
+    assert step_name(component) == step
+
+
+def test_the_accelerator_goes_to_the_trainer_alone_under_its_name_in_kubernetes(accepted):
+    for step in accepted.tasks:
+        accelerator = accepted.container(step).resources.accelerator
+        assert ("accelerator_type" in accelerator.resource_type) == (step == "trainer")
+        assert accepted.container(step).image == (
+            "registry/charseq:0.1.0-gpu" if step == "trainer" else "charseq:0.1.0"
+        )
+    parameters = accepted.spec.root.input_definitions.parameters
+    defaults = {name: json_format.MessageToDict(p.default_value) for name, p in parameters.items()}
+    assert defaults == {
+        "settings": "",
+        "accelerator_type": "nvidia.com/gpu",
+        "accelerator_count": "2",
+        "node_selector": {"cloud.google.com/gke-accelerator": "nvidia-l4"},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+    }
+    config = accepted.platform["trainer_executor"]
+    assert config.node_selector.node_selector_json.component_input_parameter == "node_selector"
+    assert [t.toleration_json.component_input_parameter for t in config.tolerations] == ["tolerations"]
+
+
+def test_cpu_and_memory_of_each_step(accepted):
+    resources = accepted.container("trainer").resources
+    assert (resources.resource_cpu_limit, resources.resource_memory_limit) == ("8", "16Gi")
+    assert (resources.resource_cpu_request, resources.resource_memory_request) == ("8", "16Gi")
+    assert accepted.container("evaluator").resources.resource_memory_limit == "4Gi"
+
+
+def test_retries_and_caching_and_the_baseline_is_never_cached(accepted, compiled):
+    for step, task in accepted.tasks.items():
+        assert task.retry_policy.max_retry_count == 2
+        assert task.caching_options.enable_cache == (step != "baseline")
+    uncached = accept(compiled(uncached=("baseline", "pusher"), retries=0))
+    assert [s for s, t in uncached.tasks.items() if not t.caching_options.enable_cache] == ["baseline", "pusher"]
+    assert not any(task.HasField("retry_policy") for task in uncached.tasks.values())
+    assert not any(t.caching_options.enable_cache for t in accept(compiled(cache=False)).tasks.values())
+
+
+def test_the_volume_is_mounted_where_a_step_names_it(accepted, compiled):
+    mounted = {label for label, config in accepted.platform.items() if config.pvc_mount}
+    assert mounted == {"baseline_executor", "trainer_executor", "pusher_executor"}
+    (mount,) = accepted.platform["pusher_executor"].pvc_mount
+    assert (mount.mount_path, mount.constant) == ("/charseq", "charseq")
+    assert constants(accepted, "pusher")["model_dir"] == "/charseq/serving/sums"
+    bucket = accept(compiled(claim="", serving_dir="gs://bucket/serving"))
+    assert bucket.platform.keys() == {"trainer_executor"}
+    assert not bucket.platform["trainer_executor"].pvc_mount
+    assert constants(bucket, "baseline")["model_dir"] == "gs://bucket/serving/sums"
+
+
+def test_nothing_of_this_machine_is_in_it(compiled):
+    from tests.pipeline.kubeflow.launcher import CHECKOUT
+
+    text = compiled()
+    assert str(CHECKOUT) not in text
+    assert "/app/components/schema/sums/schema.pbtxt" in text
+    assert constants(accept(text), "infra-validator")["server_command"] == '["python", "-m", "serving"]'
+
+
+def test_changed_settings_leave_the_steps_they_do_not_concern_in_the_cache(compiled):
+    before, after = (accept(compiled(assignments=assignments)) for assignments in ((), ("train.epochs=3",)))
+    changed = {step for step in before.tasks if constants(before, step) != constants(after, step)}
+    changed |= {step for step in before.tasks if before.container(step) != after.container(step)}
+    assert changed == {"trainer"}
+
+
+def test_the_pipeline_root_is_in_it_if_it_is_set(compiled):
+    assert accept(compiled(pipeline_root="s3://bucket/charseq")).spec.default_pipeline_root == "s3://bucket/charseq"
+    assert "defaultPipelineRoot" not in next(yaml.safe_load_all(compiled()))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"image": "charseq"}, "needs a tag that never moves"),
+        ({"image": "registry:5000/charseq:latest"}, "needs a tag that never moves"),
+        ({"accelerated_image": "charseq:latest"}, "kubeflow.accelerated_image"),
+        ({"cpu": "two"}, "kubeflow.cpu is 'two'; it is a quantity"),
+        ({"resources": ("trainer:4",)}, "'trainer:4' is not step:cpu:memory"),
+        ({"accelerator": "NVIDIA_TESLA_T4"}, "the resource's name in Kubernetes, such as nvidia.com/gpu"),
+        ({"accelerator_count": 0}, "it must be at least 1"),
+        ({"node_selector": ("gpu",)}, "'gpu' is not label=value"),
+        ({"tolerations": ("nvidia.com/gpu:Never",)}, "is not key:effect or key=value:effect"),
+        ({"retries": -1}, "must not be negative"),
+        ({"uncached": ()}, "must name baseline"),
+        ({"claim": "My_Claim"}, "names of Kubernetes objects"),
+        ({"claim": ""}, "models would be pushed into a pod that goes away"),
+        ({"mount": "charseq"}, "it is an absolute path"),
+        ({"serving_dir": "s3://bucket/serving"}, "mount another through the claim of its CSI driver"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_says_why(settings, said):
+    with pytest.raises(SettingsError, match=said.replace(".", r"\.")):
+        KubeflowSettings(**settings)
+
+
+@pytest.mark.parametrize(
+    "image", ["charseq:0.1.0", "registry:5000/team/charseq:0.1.0-gpu", "charseq@sha256:" + "0" * 64]
+)
+def test_images_with_a_tag_or_a_digest_are_taken(image):
+    assert KubeflowSettings(image=image).image == image
+
+
+def test_tolerations_with_a_value():
+    settings = KubeflowSettings(tolerations=("dedicated=training:NoExecute",))
+    assert settings.accelerator_tolerations == [
+        {"key": "dedicated", "operator": "Equal", "value": "training", "effect": "NoExecute"}
+    ]
+    assert KubeflowSettings().accelerator_tolerations == []
+
+
+def test_resources_of_a_step_that_is_not_there(compiled):
+    with pytest.raises(SettingsError, match="there is no step 'trainr'; there are "):
+        compiled(resources=("trainr:1:1Gi",))

@@ -1,0 +1,173 @@
+"""`charseq kubeflow`: compile and submit, against a fake API server."""
+
+import pytest
+import yaml
+
+from tests.pipeline.kubeflow.backend import accept
+from tests.pipeline.kubeflow.conftest import fake_server
+
+LOOKS = [
+    {"state": "PENDING"},
+    {"state": "RUNNING", "tasks": {"root": "RUNNING", "baseline-driver": "RUNNING", "baseline": "RUNNING"}},
+    {"status": 503},
+    {"state": "RUNNING", "tasks": {"baseline": "SUCCEEDED", "trainer": "RUNNING"}},
+    {"state": "SUCCEEDED", "tasks": {"baseline": "SUCCEEDED", "trainer": "SUCCEEDED"}},
+]
+
+
+@pytest.fixture(scope="module")
+def package(compiled, tmp_path_factory):
+    path = tmp_path_factory.mktemp("package") / "sums.yaml"
+    path.write_text(compiled())
+    return path
+
+
+def submit(charseq, server, package, *arguments):
+    return charseq("kubeflow", "submit", "--host", server.host, "--file", package, "--interval", "0.02", *arguments)
+
+
+def test_compile_writes_what_the_backend_takes(charseq, tmp_path):
+    path = tmp_path / "p.yaml"
+    result = charseq(
+        "kubeflow", "compile", "-o", path, "sums", "--json", "--set", "train.epochs=3", "--set", "kubeflow.cpu=3"
+    )
+    assert result.status == 0, result.stderr
+    assert result.json == {"task": "sums", "output": str(path)}
+    accepted = accept(path.read_text())
+    assert '"epochs": 3' in path.read_text().replace("\\", "")
+    assert accepted.container("evaluator").resources.resource_cpu_limit == "3"
+
+
+def test_a_run_is_followed_and_its_success_is_status_0(charseq, package, tmp_path):
+    with fake_server(tmp_path, {"looks": LOOKS}) as server:
+        result = submit(charseq, server, package, "--json", "--param", "settings=train.epochs=3")
+        assert result.status == 0, result.stderr
+        assert result.json == {
+            "pipeline_id": "pipeline_id-1",
+            "version_id": "pipeline_version_id-1",
+            "run_id": "run_id-1",
+            "url": f"{server.host}/#/runs/details/run_id-1",
+            "state": "SUCCEEDED",
+            "error": "",
+            "tasks": {"baseline": "SUCCEEDED", "trainer": "SUCCEEDED"},
+        }
+        progress = [line.strip() for line in result.stderr.splitlines()]
+        steps = ["baseline: RUNNING", "baseline: SUCCEEDED", "trainer: RUNNING", "trainer: SUCCEEDED"]
+        assert [line for line in progress if line in steps] == steps
+        assert not any("driver" in line for line in progress)
+        (run,) = server.bodies("/runs")
+        assert run["runtime_config"]["parameters"] == {"settings": "train.epochs=3"}
+        assert run["pipeline_version_reference"] == {
+            "pipeline_id": "pipeline_id-1",
+            "pipeline_version_id": "pipeline_version_id-1",
+        }
+        assert submit(charseq, server, package).status == 0
+        assert len(server.bodies("/pipelines")) == 1, "the second time it is a version of the same pipeline"
+        names = [r["query"]["name"] for r in server.requests if r["path"].endswith("/upload_version")]
+        assert len(set(names)) == 2
+        assert len(server.bodies("/experiments")) == 1
+
+
+@pytest.mark.parametrize("state", ["FAILED", "CANCELED"])
+def test_a_run_that_does_not_succeed_is_status_1_with_the_reason(charseq, package, tmp_path, state):
+    looks = [{"state": "RUNNING"}, {"state": state, "error": "trainer: no node has a GPU", "tasks": {"trainer": state}}]
+    with fake_server(tmp_path, {"looks": looks}) as server:
+        result = submit(charseq, server, package)
+        assert result.status == 1
+        assert "no node has a GPU" in result.stdout
+        assert f"trainer: {state}" in result.stderr
+
+
+def test_no_wait_returns_at_once(charseq, package, tmp_path):
+    with fake_server(tmp_path, {"looks": [{"state": "RUNNING"}]}) as server:
+        result = submit(charseq, server, package, "--no-wait", "--json")
+        assert result.status == 0
+        assert result.json["run_id"] == "run_id-1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "trigger"),
+    [
+        (["--every", "3600"], {"periodic_schedule": {"interval_second": "3600"}}),
+        (["--cron", "0 0 3 * * *"], {"cron_schedule": {"cron": "0 0 3 * * *"}}),
+    ],
+)
+def test_a_recurring_run(charseq, package, tmp_path, arguments, trigger):
+    with fake_server(tmp_path, {"looks": []}) as server:
+        result = submit(charseq, server, package, "--json", *arguments)
+        assert result.status == 0, result.stderr
+        assert result.json["recurring_run_id"] == "recurring_run_id-1"
+        (recurring,) = server.bodies("/recurringruns")
+        assert str(recurring["trigger"]).replace("3600", "'3600'").replace("''", "'") == str(trigger)
+        assert (recurring["mode"], recurring["no_catchup"], recurring["max_concurrency"]) == ("ENABLE", True, 1)
+
+
+def test_the_token_of_a_file_is_sent_and_without_it_the_answer_says_what_to_do(charseq, package, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("right\n")
+    with fake_server(tmp_path, {"looks": LOOKS[-1:], "token": "right"}) as server:
+        assert submit(charseq, server, package, "--token-file", token).status == 0
+        result = submit(charseq, server, package)
+        assert result.status == 1
+        assert "answers 401 the token is wrong; give credentials with --token-file" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_what_the_server_refuses_is_said(charseq, package, tmp_path):
+    documents = list(yaml.safe_load_all(package.read_text()))
+    documents[0]["schemaVersion"] = "2.0.0"
+    old = tmp_path / "old.yaml"
+    old.write_text(yaml.safe_dump_all(documents))
+    with fake_server(tmp_path, {"looks": LOOKS}) as server:
+        result = submit(charseq, server, old)
+        assert result.status == 1
+        assert "answers 400 invalid pipeline spec: KFP only supports schema version 2.1.0" in result.stderr
+
+
+def test_without_a_server_it_says_how_to_reach_one(charseq, package):
+    result = charseq("kubeflow", "submit", "--host", "http://127.0.0.1:1", "--file", package)
+    assert result.status == 1
+    assert "http://127.0.0.1:1 cannot be reached" in result.stderr
+    assert "kubectl port-forward" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", [["kubeflow"], ["kubeflow", "compile"], ["kubeflow", "submit"]])
+def test_help_has_an_example(charseq, command):
+    assert "Example:" in charseq(*command, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["compile", "-o", "x.yaml", "sum"], "there is no task 'sum'"),
+        (["compile", "-o", "x.json"], "does not end in .yaml"),
+        (["compile", "-o", "x.yaml", "--set", "kubeflow.image=charseq:latest"], "needs a tag that never moves"),
+        (["compile", "-o", "x.yaml", "--set", "kubeflow.gpus=1"], "kubeflow has no 'gpus'"),
+        (["compile", "-o", "x.yaml", "--set", "train.epochs=x"], "'x' is not a whole number"),
+        (["submit", "--host", "localhost:8080"], "is no URL; it starts with http:// or https://"),
+        (["submit", "--every", "1", "--cron", "0 0 3 * * *"], "--every and --cron both say when"),
+        (["submit", "--every", "0"], "--every 0 is not a number of seconds above 0"),
+        (["submit", "--cron", "0 3 * * *"], "has 5 fields, not six: seconds come first"),
+        (["submit", "--host", "http://127.0.0.1:1", "--token-file", "nothing"], "nothing cannot be read"),
+        (["submit", "--file", __file__], "is no compiled pipeline; make one with charseq kubeflow compile"),
+        (["submit", "--file", __file__, "--set", "train.epochs=1"], "--set is of no use with --file"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(charseq, arguments, said, tmp_path):
+    result = charseq("kubeflow", *arguments, cwd=tmp_path)
+    assert result.status == 2, result.stderr
+    assert result.stdout == ""
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith("Error: "))
+    assert said in line
+
+
+def test_a_parameter_that_the_pipeline_has_not_is_bad_input(charseq, package, tmp_path):
+    with fake_server(tmp_path, {"looks": []}) as server:
+        result = submit(charseq, server, package, "--param", "epochs=3")
+        assert result.status == 2
+        assert "is not name=value of accelerator_count, " in result.stderr
+        result = submit(charseq, server, package, "--param", "node_selector=gpu")
+        assert result.status == 2
+        assert "node_selector is a STRUCT, given as JSON" in result.stderr
+        assert server.bodies("/runs") == []
