@@ -99,7 +99,8 @@ def _match(corpus: str) -> tuple[list[str], str]:
     if os.path.isfile(corpus):  # whatever wildcards its name may have
         return [corpus], os.path.dirname(corpus)
     try:
-        if paths := _glob(corpus):
+        # Of a folder here Beam would return the folder.
+        if not os.path.isdir(corpus) and (paths := _glob(corpus)):
             return paths, _fixed_folder(corpus)
         folder = corpus.rstrip("/")
         return [path for path in _glob(f"{folder}/**") if path.endswith(_ENDINGS)], folder
