@@ -190,6 +190,8 @@ def _summarize(
         "corpus": data.corpus,
         "files": len(files),
         "file_names": [file.name for file in files[:_NAMED]],
+        "context": data.context,
+        "eval_context": data.eval_context,
         "characters": ranges[-1].stop,
         "training_characters": sum(file.boundary - file.start for file in ranges),
         "evaluation_characters": sum(file.stop - file.boundary for file in ranges),

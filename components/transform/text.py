@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.transform.preprocessing import TOKENS, VOCABULARY, code_points
+from components.transform.preprocessing import TOKENS, code_points, write_vocabulary
 
 CONTEXT = "context"
 TEXT = "text"
@@ -30,7 +30,7 @@ def preprocessing_fn(inputs: Mapping[str, Any]) -> dict[str, tf.Tensor | tf.Ragg
     """
     contexts, texts = (code_points(tf.squeeze(inputs[name], axis=1)) for name in (CONTEXT, TEXT))
     characters = tf.concat([contexts, texts], axis=1)
-    vocabulary = tft.vocabulary(characters.flat_values, vocab_filename=VOCABULARY)
+    vocabulary = write_vocabulary(characters.flat_values)
     return {
         TOKENS: tft.apply_vocabulary(characters, vocabulary, default_value=-1) + 1,
         SCORED: texts.row_lengths(),
