@@ -1,0 +1,80 @@
+"""How well an n-gram model predicts the evaluation side of a text, every character once."""
+
+import dataclasses
+import logging
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from components.ngram.settings import NgramSettings
+from components.ngram.witten_bell import Characters, WittenBell
+
+
+def evaluate(
+    settings: NgramSettings, training: Iterable[Characters], evaluation: Iterable[Characters]
+) -> dict[str, Any]:
+    """Counts one text and predicts another.
+
+    Args:
+      settings: Order, and how much to count.
+      training: Stretches of the text to count, in order.
+      evaluation: Stretches of the text to predict; each follows the one before it.
+
+    Returns:
+      `order`, `nats_per_character`, `bits_per_character`, `training_characters`, `evaluation_characters`,
+      `distinct_characters`, and `orders`: the first three for every order from 1 up.
+
+    Raises:
+      ValueError: A side has no character.
+    """
+    text = _take(training, settings.most_characters)
+    if not len(text.points):
+        raise ValueError("the training examples have no character to count")
+    model = WittenBell(text, settings.order)
+    logging.info("counted %s characters", f"{len(text.points):,}")
+    total, count = np.zeros(settings.order), 0
+    # The last characters of a stretch are the context of the next.
+    tail = Characters(text.points[:0], text.runs[:0])
+    for stretch in evaluation:
+        known = len(tail.points)
+        joined = _join([tail, stretch])
+        total += model.log_probabilities(joined)[:, known:].sum(axis=1)
+        count += len(stretch.points)
+        kept = max(0, len(joined.points) - (settings.order - 1))
+        tail = Characters(joined.points[kept:], joined.runs[kept:])
+    if not count:
+        raise ValueError("the evaluation examples have no character to predict")
+    orders = [_figures(order, -nats / count) for order, nats in enumerate(total.tolist(), 1)]
+    return {
+        **orders[-1],
+        "training_characters": len(text.points),
+        "evaluation_characters": count,
+        "distinct_characters": len(model.characters),
+        "orders": orders,
+    }
+
+
+def _figures(order: int, nats: float) -> dict[str, Any]:
+    return {"order": order, "nats_per_character": nats, "bits_per_character": nats / math.log(2)}
+
+
+def _take(stretches: Iterable[Characters], most: int) -> Characters:
+    """Returns the first characters, at most `most`."""
+    taken, missing = [], most
+    for stretch in stretches:
+        taken.append(Characters(stretch.points[:missing], stretch.runs[:missing]))
+        missing -= len(taken[-1].points)
+        if not missing:
+            break
+    return _join(taken)
+
+
+def _join(stretches: list[Characters]) -> Characters:
+    columns = (
+        np.concatenate([getattr(stretch, field.name) for stretch in stretches] or [np.zeros(0)])
+        for field in dataclasses.fields(Characters)
+    )
+    points, runs = columns
+    return Characters(points.astype(np.uint32, copy=False), runs.astype(np.int64, copy=False))

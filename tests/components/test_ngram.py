@@ -1,0 +1,164 @@
+"""The n-gram model against one that is slow and obvious, and its component on examples of every layout."""
+
+import collections
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.types import standard_artifacts
+
+from components.example_gen.executor import TextExecutor
+from components.example_gen.settings import TextData
+from components.ngram.component import FILE_NAME, Executor
+from components.ngram.evaluation import evaluate
+from components.ngram.reading import read_characters
+from components.ngram.settings import NgramSettings
+from components.ngram.witten_bell import Characters, WittenBell
+from components.settings import SettingsError, to_json
+from pipeline.config import BeamSettings
+from tests.components.test_example_gen import generate
+
+TEXTS = st.lists(st.text("ab\n é🙂", max_size=30), min_size=1, max_size=4)
+
+
+def slow(order, training, evaluation):
+    """Nats per character by each order, from the formula as it is written; both are lists of strings, the runs."""
+    known = set("".join(training))
+    following = collections.defaultdict(collections.Counter)
+    for run in training:
+        for index, character in enumerate(run):
+            for size in range(min(index, order - 1) + 1):
+                following[run[index - size : index]][character] += 1
+
+    def probability(context, character):
+        lower = probability(context[1:], character) if context else 1 / (len(known) + 1)
+        seen = following[context]
+        if not seen:
+            return lower
+        return (seen[character] + len(seen) * lower) / (seen.total() + len(seen))
+
+    return [
+        -sum(
+            math.log(probability(run[max(0, index - size) : index], character))
+            for run in evaluation
+            for index, character in enumerate(run)
+        )
+        / len("".join(evaluation))
+        for size in range(order)
+    ]
+
+
+def to_characters(runs):
+    points = np.array([ord(character) for run in runs for character in run], np.uint32)
+    return Characters(points, np.array([index for run in runs for index in range(len(run))], np.int64))
+
+
+@settings(deadline=None, max_examples=200)
+@given(training=TEXTS, evaluation=TEXTS, order=st.integers(1, 6), stretch=st.integers(1, 40))
+def test_it_is_the_formula(training, evaluation, order, stretch):
+    if not "".join(training) or not "".join(evaluation):
+        return
+    joined = to_characters(evaluation)
+    stretches = [
+        Characters(joined.points[first : first + stretch], joined.runs[first : first + stretch])
+        for first in range(0, len(joined.points), stretch)
+    ]
+    figures = evaluate(NgramSettings(order), [to_characters(training)], stretches)
+    expected = slow(order, training, evaluation)
+    assert [f["nats_per_character"] for f in figures["orders"]] == pytest.approx(expected)
+    assert figures["nats_per_character"] == pytest.approx(expected[-1])
+    assert figures["bits_per_character"] == pytest.approx(expected[-1] / math.log(2))
+    assert figures["evaluation_characters"] == len("".join(evaluation))
+
+
+@settings(deadline=None)
+@given(training=TEXTS, context=st.text("ab\n é🙂x", max_size=6), order=st.integers(1, 5))
+def test_the_probabilities_of_all_characters_are_one(training, context, order):
+    if not "".join(training):
+        return
+    model = WittenBell(to_characters(training), order)
+    every = [*sorted(set("".join(training))), "\u4e2d"]
+    last = [model.log_probabilities(to_characters([context + character]))[:, -1] for character in every]
+    assert np.exp(last).sum(axis=0) == pytest.approx(np.ones(order))
+
+
+def test_only_the_first_characters_are_counted():
+    whole = to_characters(["ab" * 50 + "zz" * 50])
+    figures = evaluate(NgramSettings(2, most_characters=100), [whole, whole], [to_characters(["ab"])])
+    assert figures["training_characters"] == 100
+    assert figures["distinct_characters"] == 2
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_side_without_a_character_is_an_error(side):
+    sides = [[to_characters(["ab"])], [to_characters(["ab"])]]
+    sides[side] = []
+    with pytest.raises(ValueError, match="no character to"):
+        evaluate(NgramSettings(), *sides)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"), [({"order": 0}, "ngram.order is 0"), ({"most_characters": 0}, "ngram.most_characters is 0")]
+)
+def test_settings_that_cannot_be_used(values, said):
+    with pytest.raises(SettingsError, match=said):
+        NgramSettings(**values)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {"context": 0, "length": 128, "step": 128, "eval_context": 256},
+        {"context": 40, "length": 1, "step": 3, "eval_context": 40},
+        {"context": 100, "length": 1, "step": 1, "eval_context": 100},
+        {"context": 3, "length": 5, "step": 20, "eval_context": 4},
+    ],
+    ids=["text", "reference 3", "reference 4", "gaps"],
+)
+def test_characters_are_put_back_together(tmp_path, layout):
+    texts = ["".join(f"{n} κάτι 中🙂\n" for n in range(first, first + 80)) for first in (0, 500)]
+    for name, content in zip("ab", texts, strict=True):
+        (tmp_path / f"{name}.txt").write_text(content)
+    data = TextData(str(tmp_path / "*.txt"), characters_per_shard=300, **layout)
+    generate(TextExecutor, data, tmp_path / "out")
+
+    def runs(split, begins_without_context):
+        found = []
+        for stretch in read_characters(str(tmp_path / "out"), split, begins_without_context):
+            for point, run in zip(stretch.points, stretch.runs, strict=True):
+                if run == 0:
+                    found.append("")
+                assert len(found[-1]) == run
+                found[-1] += chr(point)
+        return found
+
+    boundaries = [int(len(content) * 0.9) for content in texts]
+    assert runs("eval", True) == [content[cut:] for content, cut in zip(texts, boundaries, strict=True)]
+    trained = [content[:cut] for content, cut in zip(texts, boundaries, strict=True)]
+    if layout["step"] > layout["context"] + layout["length"]:
+        trained = [content[i : i + 8] for content in trained for i in range(0, len(content) - 7, 20)]
+    else:
+        # What is left behind the last full window is in none.
+        last = layout["context"] + layout["length"]
+        trained = [content[: len(content) - (len(content) - last) % layout["step"]] for content in trained]
+    assert runs("train", layout["context"] > 0) == trained
+
+
+def test_the_component_writes_its_figures(tmp_path):
+    (tmp_path / "a.txt").write_text("the cat sat on the mat, and the dog on the log; " * 40)
+    examples, ngram = standard_artifacts.Examples(), standard_artifacts.ModelEvaluation()
+    examples.uri, ngram.uri = str(tmp_path / "examples"), str(tmp_path / "ngram")
+    context = BaseBeamExecutor.Context(
+        beam_pipeline_args=BeamSettings().pipeline_args, tmp_dir=str(tmp_path / "tmp"), unique_id="1"
+    )
+    TextExecutor(context).Do({}, {"examples": [examples]}, {"data": to_json(TextData(str(tmp_path / "a.txt")))})
+    Executor().Do({"examples": [examples]}, {"ngram": [ngram]}, {"ngram_settings": to_json(NgramSettings(3))})
+    figures = json.loads((tmp_path / "ngram" / FILE_NAME).read_text())
+    assert [f["order"] for f in figures["orders"]] == [1, 2, 3]
+    assert figures["order"] == 3
+    assert figures["evaluation_characters"] == 192
+    assert figures["nats_per_character"] < 0.6 < figures["orders"][0]["nats_per_character"]
