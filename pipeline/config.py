@@ -7,10 +7,12 @@ import typing
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from components.evaluator.settings import GateSettings
-from components.example_gen.settings import PairsData, SumsData
+from components.evaluator.settings import GateSettings, TextGateSettings
+from components.example_gen.settings import PairsData, SumsData, TextData
 from components.infra_validator.settings import InfraSettings
+from components.ngram.settings import NgramSettings
 from components.settings import SettingsError
+from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -79,24 +81,27 @@ class Config:
       gate: When a model is good enough.
       validate: What stops a run before training.
       infra: How a candidate is tried out in a server.
+      ngram: Text only: the model without a network that a language model is held beside.
       beam: Where data jobs run.
       run: How the pipeline runs.
     """
 
     task: str
     summary: str
-    data: SumsData | PairsData
-    train: TrainSettings
-    gate: GateSettings
+    data: SumsData | PairsData | TextData
+    train: TrainSettings | LanguageModelSettings
+    gate: GateSettings | TextGateSettings
     validate: ValidateSettings = dataclasses.field(default_factory=ValidateSettings)
     infra: InfraSettings = dataclasses.field(default_factory=InfraSettings)
+    ngram: NgramSettings = dataclasses.field(default_factory=NgramSettings)
     beam: BeamSettings = dataclasses.field(default_factory=BeamSettings)
     run: RunSettings = dataclasses.field(default_factory=RunSettings)
 
     @property
-    def kind(self) -> Literal["sums", "pairs"]:
+    def kind(self) -> Literal["sums", "pairs", "text"]:
         """Which data the task has."""
-        return "sums" if isinstance(self.data, SumsData) else "pairs"
+        kinds: dict[type, Literal["sums", "pairs", "text"]] = {SumsData: "sums", PairsData: "pairs", TextData: "text"}
+        return kinds[type(self.data)]
 
 
 def override(config: ConfigT, assignments: Iterable[str]) -> ConfigT:
@@ -104,7 +109,7 @@ def override(config: ConfigT, assignments: Iterable[str]) -> ConfigT:
 
     Args:
       config: What to start from: a dataclass whose sections are dataclasses.
-      assignments: Each `section.field=value`, such as `train.epochs=5`.
+      assignments: Each `section.field=value`, such as `train.epochs=5`; where only one section has the field, `field=value`.
 
     Raises:
       SettingsError: An assignment is none, names no field, or has a value that the field does not take.
@@ -112,10 +117,12 @@ def override(config: ConfigT, assignments: Iterable[str]) -> ConfigT:
     changes: dict[str, dict[str, Any]] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
-        section, dot, field = name.partition(".")
-        if not equals or not dot:
+        section, dot, field = name.rpartition(".")
+        if not equals or not name:
             raise SettingsError(f"--set {assignment!r} is not section.field=value, such as train.epochs=5")
         sections = [f.name for f in dataclasses.fields(config) if dataclasses.is_dataclass(getattr(config, f.name))]
+        if not dot:
+            section = _find_section(config, sections, assignment, field)
         if section not in sections:
             raise SettingsError(f"--set {assignment!r}: no section {section!r}{_suggest(section, sections)}")
         hints = typing.get_type_hints(type(getattr(config, section)))
@@ -127,6 +134,19 @@ def override(config: ConfigT, assignments: Iterable[str]) -> ConfigT:
         config,
         **{section: dataclasses.replace(getattr(config, section), **values) for section, values in changes.items()},
     )
+
+
+def _find_section(config: Any, sections: list[str], assignment: str, field: str) -> str:
+    """Returns the one section that has a field."""
+    having = [s for s in sections if field in {f.name for f in dataclasses.fields(getattr(config, s))}]
+    if len(having) == 1:
+        return having[0]
+    if having:
+        raise SettingsError(f"--set {assignment!r}: {' and '.join(f'{s}.{field}' for s in having)} are two; name one")
+    fields = {f.name: f"{s}.{f.name}" for s in sections for f in dataclasses.fields(getattr(config, s))}
+    close = difflib.get_close_matches(field, fields, 1)
+    hint = f"; did you mean {fields[close[0]]!r}?" if close else ""
+    raise SettingsError(f"--set {assignment!r} is not section.field=value, such as train.epochs=5{hint}")
 
 
 def _suggest(name: str, choices: list[str]) -> str:

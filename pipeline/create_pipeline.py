@@ -1,6 +1,7 @@
 """The one place where the components are wired: the same graph for the local runner, the tfx command and Kubeflow."""
 
 import os
+from typing import Any
 
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
@@ -12,10 +13,11 @@ from tfx.proto import trainer_pb2
 
 from components.baseline.component import Baseline
 from components.evaluator.component import Evaluator
-from components.example_gen.component import PairsExampleGen, SumsExampleGen
-from components.example_gen.settings import SumsData
+from components.example_gen.component import PairsExampleGen, SumsExampleGen, TextExampleGen
+from components.example_gen.settings import PairsData, SumsData, TextData
 from components.example_validator.component import ExampleValidator
 from components.infra_validator.component import InfraValidator
+from components.ngram.component import NgramModel
 from components.pusher.component import Pusher
 from components.settings import to_json
 from pipeline.config import Config
@@ -23,12 +25,14 @@ from pipeline.places import Places
 
 _SCHEMAS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "components", "schema")
 
+_EXAMPLE_GENS = {SumsData: SumsExampleGen, PairsData: PairsExampleGen, TextData: TextExampleGen}
+
 
 def create_pipeline(config: Config, places: Places) -> Pipeline:
     """Returns the pipeline of a task, from examples to a pushed version."""
     model_dir = places.model_dir(config.task)
 
-    example_gen = SumsExampleGen(config.data) if isinstance(config.data, SumsData) else PairsExampleGen(config.data)
+    example_gen = _EXAMPLE_GENS[type(config.data)](config.data)
     examples = example_gen.outputs["examples"]
     schema_gen = ImportSchemaGen(os.path.join(_SCHEMAS, config.kind, "schema.pbtxt"))
     schema = schema_gen.outputs["schema"]
@@ -40,8 +44,7 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
     transform = Transform(
         examples,
         schema,
-        preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
-        custom_config={"input_length": config.data.input_length, "output_length": config.data.output_length},
+        **_transform_arguments(config),
         # ExampleValidator has looked at the data already; these would triple Transform's time.
         disable_statistics=True,
         disable_analyzer_cache=True,
@@ -49,15 +52,11 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
     # Bad data must not be trained on, but no artifact of the validator's goes into Transform.
     transform.add_upstream_node(example_validator)
     trainer = Trainer(
-        run_fn="components.trainer.trainer.run_fn",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         train_args=trainer_pb2.TrainArgs(),
         eval_args=trainer_pb2.EvalArgs(),
-        custom_config={
-            "train": to_json(config.train),
-            "checkpoint_root": places.checkpoints(config.task),
-        },
+        **_trainer_arguments(config, places),
     )
     model = trainer.outputs["model"]
     evaluator = Evaluator(examples, model, baseline.outputs["model"], schema, config.gate)
@@ -69,6 +68,7 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
         statistics_gen.outputs["statistics"],
         model_dir,
     )
+    ngram = [NgramModel(examples, config.ngram)] if isinstance(config.data, TextData) else []
     return Pipeline(
         pipeline_name=config.task,
         pipeline_root=places.artifacts(config.task),
@@ -79,6 +79,7 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
             baseline,
             example_validator,
             transform,
+            *ngram,
             trainer,
             evaluator,
             infra_validator,
@@ -88,3 +89,22 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
         metadata_connection_config=sqlite_metadata_connection_config(places.metadata_path),
         beam_pipeline_args=config.beam.pipeline_args,
     )
+
+
+def _transform_arguments(config: Config) -> dict[str, Any]:
+    """Returns what Transform does with the examples of a task."""
+    if isinstance(config.data, TextData):
+        return {"preprocessing_fn": "components.transform.text.preprocessing_fn"}
+    return {
+        "preprocessing_fn": "components.transform.preprocessing.preprocessing_fn",
+        "custom_config": {"input_length": config.data.input_length, "output_length": config.data.output_length},
+    }
+
+
+def _trainer_arguments(config: Config, places: Places) -> dict[str, Any]:
+    """Returns how the Trainer trains the model of a task."""
+    custom_config = {"train": to_json(config.train), "checkpoint_root": places.checkpoints(config.task)}
+    if isinstance(config.data, TextData):
+        run_fn = "components.trainer.language_model.trainer.run_fn"
+        return {"run_fn": run_fn, "custom_config": custom_config | {"window": config.data.context}}
+    return {"run_fn": "components.trainer.trainer.run_fn", "custom_config": custom_config}

@@ -5,11 +5,14 @@ import dataclasses
 import json
 import os
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
 from components.evaluator.results import Evaluation, Slice
+from components.evaluator.settings import GateSettings, TextGateSettings
+from components.example_gen.executor import SUMMARY_PROPERTY
+from components.ngram.component import FILE_NAME as NGRAM_FILE
 from pipeline.config import Config
 from pipeline.lineage import ComponentRecord
 
@@ -33,19 +36,55 @@ def write_report(
     page = environment.get_template("report.html.jinja").render(
         result=result,
         settings=json.dumps(dataclasses.asdict(config), indent=1),
-        gate=config.gate,
+        gate=describe_gate(config.gate),
         evaluation=evaluation,
-        gap=largest_gap(evaluation) if evaluation else "",
+        gap=largest_gap(evaluation) if evaluation and "exact_match" in evaluation.metrics else "",
+        ngram=read_ngram(records),
+        data=_read_data(records),
         pictures={title: _data_uri(os.path.join(run_files, name)) for name, title in _PICTURES.items()}
         if run_files
         else {},
-        predictions=_read(os.path.join(run_files, "predictions.txt")).decode() if run_files else "",
+        predictions=_read_run_file(run_files, "predictions.txt"),
+        samples=_last_samples(_read_run_file(run_files, "samples.json")),
     )
     os.makedirs(os.path.dirname(result.report), exist_ok=True)
     descriptor, aside = tempfile.mkstemp(dir=os.path.dirname(result.report), suffix=".part")
     with os.fdopen(descriptor, "w") as file:
         file.write(page)
     os.replace(aside, result.report)
+
+
+def describe_gate(gate: GateSettings | TextGateSettings) -> str:
+    """Returns in words what a candidate has to reach."""
+    if isinstance(gate, TextGateSettings):
+        return (
+            f"At most {gate.bits_per_character:g} bits per character of the unseen text, and at most {gate.largest_rise:g} "
+            "more than the version being served needs."
+        )
+    return (
+        f"At least {gate.exact_match:.2%} of whole answers must be right, and at most {100 * gate.largest_drop:.2f} points "
+        "fewer than by the version being served."
+    )
+
+
+def read_ngram(records: dict[str, ComponentRecord]) -> dict[str, Any] | None:
+    """Returns what the n-gram model made of the same text; None where there was none."""
+    if "NgramModel" not in records:
+        return None
+    return dict(json.loads(_read(os.path.join(records["NgramModel"].outputs["ngram"].uri, NGRAM_FILE))))
+
+
+def _read_data(records: dict[str, ComponentRecord]) -> dict[str, Any]:
+    """Returns what TextExampleGen says of its corpus; empty for other data."""
+    if "TextExampleGen" not in records:
+        return {}
+    return dict(json.loads(records["TextExampleGen"].outputs["examples"].properties[SUMMARY_PROPERTY]))
+
+
+def _last_samples(samples: str) -> list[dict[str, Any]]:
+    """Returns the texts that were written after the last epoch."""
+    written = json.loads(samples) if samples else []
+    return [sample for sample in written if sample["epoch"] == written[-1]["epoch"]]
 
 
 def largest_gap(evaluation: Evaluation) -> str:
@@ -73,6 +112,12 @@ def _describe(part: Slice) -> str:
 def _count_mistakes(part: Slice) -> int:
     """Returns how many of a slice's examples have a wrong answer."""
     return round((1 - part.metrics["exact_match"]) * part.examples)
+
+
+def _read_run_file(run_files: str, name: str) -> str:
+    """Returns a file of the training, the empty string if it left none of that name."""
+    path = os.path.join(run_files, name)
+    return _read(path).decode() if run_files and os.path.exists(path) else ""
 
 
 def _read(path: str) -> bytes:

@@ -15,7 +15,7 @@ from pipeline.create_pipeline import create_pipeline
 from pipeline.lineage import ComponentRecord, read_run
 from pipeline.local_runner import ComponentFailedError, LocalRunner
 from pipeline.places import Places
-from pipeline.report import write_report
+from pipeline.report import read_ngram, write_report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,7 @@ def run_task(
         run_id=runner.run_id,
         blessed=not reasons and evaluation is not None and evaluation.blessed,
         reasons=reasons,
-        metrics=_metrics(evaluation, history),
+        metrics=_metrics(evaluation, history, read_ngram(records)),
         pushed_version=int(pushed["pushed_version"]) if pushed.get("pushed") else None,
         served_version=served_version(places.model_dir(config.task)),
         serving_dir=places.serving_dir,
@@ -107,11 +107,14 @@ def _refusals(records: dict[str, ComponentRecord]) -> list[str]:
     return reasons
 
 
-def _metrics(evaluation: Evaluation | None, history: dict[str, Any]) -> dict[str, float]:
+def _metrics(evaluation: Evaluation | None, history: dict[str, Any], ngram: dict[str, Any] | None) -> dict[str, float]:
     metrics: dict[str, float] = {}
     if evaluation:
         metrics |= evaluation.metrics | {"examples": evaluation.slices[0].examples}
         metrics |= {f"baseline_{name}": value for name, value in (evaluation.baseline or {}).items()}
+    if ngram:
+        metrics |= {f"ngram_{name}": ngram[name] for name in ("bits_per_character", "nats_per_character")}
+        metrics["characters"] = ngram["evaluation_characters"]
     if history:
         metrics |= {"train_seconds": round(history["seconds"], 2), "epochs": len(history["epochs"])}
     return metrics

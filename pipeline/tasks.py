@@ -2,9 +2,10 @@
 
 import dataclasses
 
-from components.evaluator.settings import GateSettings
-from components.example_gen.settings import PairsData, SumsData
+from components.evaluator.settings import GateSettings, TextGateSettings
+from components.example_gen.settings import PairsData, SumsData, TextData
 from components.settings import SettingsError
+from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.settings import TrainSettings
 from pipeline.config import Config
 
@@ -67,7 +68,87 @@ SUMS_5_DIGITS = Config(
     gate=GateSettings(exact_match=0.95, slices=_SUMS_SLICES),
 )
 
-_TASKS = {config.task: config for config in (SUMS, SUMS_3_DIGITS, SUMS_5_DIGITS, SUMS_SIMPLE_RNN, SUMS_LSTM)}
+TEXT = Config(
+    task="text",
+    summary="ours: a language model of characters, of Python's own reference text or of any that you name",
+    # Windows are only how the text is stored: training cuts it into segments of its own.
+    data=TextData(context=0, length=512, step=512, eval_context=512),
+    train=LanguageModelSettings(
+        inputs="embedding",
+        embedding=64,
+        units=512,
+        predict="every",
+        carry_state=True,
+        batch_size=32,
+        segment=64,
+        output_dropout=0.1,
+        optimizer="muon",
+        learning_rate=4e-3,
+        warmup=0.03,
+        weight_decay=0.01,
+        beta_2=0.99,
+        clip_norm=1.0,
+        epochs=4,
+        steps_per_execution=20,
+        histograms=False,
+    ),
+    gate=TextGateSettings(bits_per_character=2.2),
+)
+
+TEXT_LSTM = Config(
+    task="text-lstm",
+    summary="reference 3: windows of 40 characters with step 3, LSTM 128, RMSprop 0.01, batch 128, 5 epochs",
+    data=TextData(context=40, length=1, step=3, eval_context=40),
+    train=LanguageModelSettings(
+        units=128,
+        optimizer="rmsprop",
+        learning_rate=0.01,
+        batch_size=128,
+        epochs=5,
+        validate_every=5,
+        plateau_factor=0.2,
+        plateau_patience=1,
+        smallest_learning_rate=0.001,
+        keep="best_loss",
+        steps_per_execution=50,
+        histograms=False,
+    ),
+    gate=TextGateSettings(bits_per_character=2.6),
+)
+
+TEXT_LSTM_DROPOUT = Config(
+    task="text-lstm-dropout",
+    summary="reference 4: lowercase, windows of 100 characters, LSTM 256 with dropout 0.2, Adam, batch 128, 20 epochs",
+    data=TextData(lowercase=True, context=100, length=1, step=1, eval_context=100),
+    train=LanguageModelSettings(
+        inputs="scaled",
+        units=256,
+        output_dropout=0.2,
+        batch_size=128,
+        epochs=20,
+        validate_every=20,
+        keep="best_loss",
+        temperatures=(1.0,),
+        sample_length=100,
+        steps_per_execution=50,
+        histograms=False,
+    ),
+    gate=TextGateSettings(bits_per_character=3.5),
+)
+
+_TASKS = {
+    config.task: config
+    for config in (
+        SUMS,
+        SUMS_3_DIGITS,
+        SUMS_5_DIGITS,
+        SUMS_SIMPLE_RNN,
+        SUMS_LSTM,
+        TEXT,
+        TEXT_LSTM,
+        TEXT_LSTM_DROPOUT,
+    )
+}
 
 # Not a complete configuration: `--set data.pattern=...` completes it.
 PAIRS = "pairs"

@@ -13,7 +13,7 @@ from tfx.types.standard_component_specs import BASELINE_MODEL_KEY, BLESSING_KEY,
 from components.baseline.component import baseline_version
 from components.evaluator.gate import to_eval_config
 from components.evaluator.results import read_evaluation
-from components.evaluator.settings import GateSettings
+from components.evaluator.settings import GateSettings, TextGateSettings
 
 # Custom property of the blessing artifact: JSON list of why the candidate is refused, empty if it is blessed.
 REASONS_PROPERTY = "reasons"
@@ -48,7 +48,12 @@ class Evaluator(tfx_component.Evaluator):
     EXECUTOR_SPEC = BeamExecutorSpec(Executor)
 
     def __init__(
-        self, examples: BaseChannel, model: BaseChannel, baseline: BaseChannel, schema: BaseChannel, gate: GateSettings
+        self,
+        examples: BaseChannel,
+        model: BaseChannel,
+        baseline: BaseChannel,
+        schema: BaseChannel,
+        gate: GateSettings | TextGateSettings,
     ):
         super().__init__(
             examples=examples,

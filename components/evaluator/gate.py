@@ -1,33 +1,39 @@
 """The gate as TFMA's evaluation config."""
 
+import json
+
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluator.settings import GateSettings
+from components.evaluator.settings import GateSettings, TextGateSettings
 
 EXACT_MATCH = "exact_match"
+BITS_PER_CHARACTER = "bits_per_character"
 
-# Outputs of the `evaluate` signature that are averaged: all that a report needs, the first one decides.
-METRICS = (EXACT_MATCH, "character_accuracy", "log_prob")
+# What a report needs of each family; the first one decides.
+SEQ2SEQ_METRICS = (EXACT_MATCH, "character_accuracy", "log_prob")
+TEXT_METRICS = (BITS_PER_CHARACTER, "nats_per_character", "perplexity")
 
 SIGNATURE = "evaluate"
 
 
-def to_eval_config(gate: GateSettings) -> config_pb2.EvalConfig:
+def to_eval_config(gate: GateSettings | TextGateSettings) -> config_pb2.EvalConfig:
     """Returns the metrics, slices and thresholds of a gate; TFMA drops the change threshold where there is no baseline."""
+    text = isinstance(gate, TextGateSettings)
+    names, metric_class = (TEXT_METRICS, "PerCharacter") if text else (SEQ2SEQ_METRICS, "MeanOutput")
     # On all examples only: a slice of 40 would be refused for one mistake.
     overall = config_pb2.PerSliceMetricThreshold(slicing_specs=[config_pb2.SlicingSpec()], threshold=_threshold(gate))
     metrics = [
         config_pb2.MetricConfig(
-            class_name="MeanOutput",
+            class_name=metric_class,
             module="components.evaluator.metrics",
-            config=f'{{"name": "{name}"}}',
-            per_slice_thresholds=[overall] if name == EXACT_MATCH else [],
+            config=json.dumps({"name": name}),
+            per_slice_thresholds=[overall] if name == names[0] else [],
         )
-        for name in METRICS
+        for name in names
     ]
     metrics.append(config_pb2.MetricConfig(class_name="ExampleCount"))
     return config_pb2.EvalConfig(
-        model_specs=[config_pb2.ModelSpec(signature_name=SIGNATURE, label_key="answer")],
+        model_specs=[config_pb2.ModelSpec(signature_name=SIGNATURE, label_key="text" if text else "answer")],
         slicing_specs=[
             config_pb2.SlicingSpec(),
             *(config_pb2.SlicingSpec(feature_keys=[feature]) for feature in gate.slices),
@@ -36,7 +42,14 @@ def to_eval_config(gate: GateSettings) -> config_pb2.EvalConfig:
     )
 
 
-def _threshold(gate: GateSettings) -> config_pb2.MetricThreshold:
+def _threshold(gate: GateSettings | TextGateSettings) -> config_pb2.MetricThreshold:
+    if isinstance(gate, TextGateSettings):
+        return config_pb2.MetricThreshold(
+            value_threshold=config_pb2.GenericValueThreshold(upper_bound={"value": gate.bits_per_character}),
+            change_threshold=config_pb2.GenericChangeThreshold(
+                direction=config_pb2.MetricDirection.LOWER_IS_BETTER, absolute={"value": gate.largest_rise}
+            ),
+        )
     return config_pb2.MetricThreshold(
         value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": gate.exact_match}),
         change_threshold=config_pb2.GenericChangeThreshold(

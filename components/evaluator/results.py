@@ -5,9 +5,9 @@ import math
 from typing import Any
 
 from google.protobuf import wrappers_pb2
-from tensorflow_model_analysis.proto import validation_result_pb2
+from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
 
-from components.evaluator.gate import METRICS
+from components.evaluator.gate import SEQ2SEQ_METRICS, TEXT_METRICS
 from components.tfx_libraries import tfma
 
 _EXAMPLE_COUNT = "example_count"
@@ -21,7 +21,7 @@ class Slice:
       feature: The feature; empty for all examples.
       value: Its value as text.
       examples: Number of examples.
-      metrics: Mean of each metric of `components.evaluator.gate.METRICS`.
+      metrics: Its figures, by the names in `components.evaluator.gate`.
     """
 
     feature: str
@@ -66,9 +66,10 @@ def read_evaluation(evaluation_dir: str) -> Evaluation:
                 kind = baseline_figures if item.key.model_name == tfma.BASELINE_KEY else figures
                 kind[item.key.name] = item.value.double_value.value
         examples = int(figures.pop(_EXAMPLE_COUNT))
-        slices.append(Slice(feature, value, examples, {name: figures[name] for name in METRICS}))
+        slices.append(Slice(feature, value, examples, _in_order(figures)))
         if not feature and baseline_figures:
-            baseline = {name: baseline_figures[name] for name in METRICS}
+            baseline_figures.pop(_EXAMPLE_COUNT, None)
+            baseline = _in_order(baseline_figures)
     slices.sort(key=lambda s: (s.feature, len(s.value), s.value))
     validation = tfma.load_validation_result(evaluation_dir)
     return Evaluation(validation.validation_ok, _reasons(validation), slices, baseline)
@@ -83,24 +84,32 @@ def _reasons(validation: validation_result_pb2.ValidationResult) -> list[str]:
             value = failure.metric_value.double_value.value
             threshold = failure.metric_threshold
             if failure.metric_key.is_diff:
-                drop = -_number(threshold.change_threshold.absolute)
+                rising = threshold.change_threshold.direction == config_pb2.MetricDirection.LOWER_IS_BETTER
+                side, setting = ("above", "largest_rise") if rising else ("below", "largest_drop")
                 reasons.append(
-                    f"{failure.metric_key.name} on {where} lies {-value:.4f} below that of the version being served; "
-                    f"at most {drop:.4f} is allowed (gate.largest_drop)"
+                    f"{failure.metric_key.name} on {where} lies {abs(value):.4f} {side} that of the version being served; "
+                    f"at most {abs(_number(threshold.change_threshold.absolute)):.4f} is allowed (gate.{setting})"
                 )
             elif math.isnan(value):
                 reasons.append(f"{failure.metric_key.name} on {where} could not be computed: {failure.message}")
             else:
-                bound = _number(threshold.value_threshold.lower_bound)
+                bounds = threshold.value_threshold
+                upper = bounds.HasField("upper_bound")
+                bound = f"at {'most' if upper else 'least'} {_number(bounds.upper_bound if upper else bounds.lower_bound):.4f}"
                 reasons.append(
                     f"{failure.metric_key.name} on {where} is {value:.4f}; "
-                    f"at least {bound:.4f} is needed (gate.{failure.metric_key.name})"
+                    f"{bound} is needed (gate.{failure.metric_key.name})"
                 )
     for missing in validation.missing_slices:
         reasons.append(f"no example fell into a slice that has a threshold: {str(missing).strip()}")
     if not validation.validation_ok and not reasons:
         reasons.append("no threshold was checked, so nothing can be blessed; set one in the gate's settings")
     return reasons
+
+
+def _in_order(figures: dict[str, float]) -> dict[str, float]:
+    """Returns figures in the gate's order, the one that decides first."""
+    return {name: figures[name] for name in (*SEQ2SEQ_METRICS, *TEXT_METRICS) if name in figures}
 
 
 def _number(value: wrappers_pb2.DoubleValue) -> float:

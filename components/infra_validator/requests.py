@@ -2,34 +2,70 @@
 
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from components.example_gen.shards import read_examples
 from components.transform.preprocessing import EXPRESSION
+from components.transform.text import TEXT
 
 # Where TensorFlow Serving looks for requests to replay before a version is available.
 WARMUP_PATH = os.path.join("assets.extra", "tf_serving_warmup_requests")
 
 _SIGNATURE = "serving_default"
 
+# What a language model is asked for: characters of the prompt, and characters to write.
+_PROMPT_LENGTH = 40
+_TEXT_LENGTH = 32
 
-def predict_request(model_name: str, texts: list[bytes]) -> predict_pb2.PredictRequest:
-    """Returns the request that a client sends for these expressions."""
+# A request: values of the inputs, by name.
+Inputs = dict[str, tf.Tensor]
+
+
+def make_inputs(examples_uri: str, count: int, takes_prompts: bool) -> list[Inputs]:
+    """Returns what a client could send, one request for each of the first evaluation examples.
+
+    Args:
+      examples_uri: Examples artifact with a split `eval`.
+      count: Most requests.
+      takes_prompts: Whether the model is a language model, not a seq2seq one.
+    """
+    records = itertools.islice(read_examples(examples_uri, "eval"), count)
+    features = [tf.train.Example.FromString(record).features.feature for record in records]
+    if not takes_prompts:
+        return [{"text": tf.constant(feature[EXPRESSION].bytes_list.value)} for feature in features]
+    texts = [feature[TEXT].bytes_list.value[0].decode() for feature in features]
+    # What stands for rare characters is refused, as it should be.
+    prompts = [text[:_PROMPT_LENGTH].partition("\N{REPLACEMENT CHARACTER}")[0] for text in texts]
+    return [
+        {
+            "prompt": tf.constant([prompt]),
+            "length": tf.constant([_TEXT_LENGTH]),
+            "temperature": tf.constant([0.5 * (seed % 3)]),
+            "top_k": tf.constant([5 * (seed % 2)]),
+            "top_p": tf.constant([1.0 if seed % 4 else 0.9]),
+            "seed": tf.constant([seed], tf.int64),
+        }
+        for seed, prompt in enumerate(prompts)
+    ]
+
+
+def join_inputs(requests: list[Inputs]) -> Inputs:
+    """Returns several requests as one."""
+    return {name: tf.concat([request[name] for request in requests], axis=0) for name in requests[0]}
+
+
+def predict_request(model_name: str, inputs: Mapping[str, Any]) -> predict_pb2.PredictRequest:
+    """Returns the request that a client sends for these inputs."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model_name
     request.model_spec.signature_name = _SIGNATURE
-    request.inputs["text"].CopyFrom(tf.make_tensor_proto(texts, tf.string))
+    for name, values in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
     return request
-
-
-def read_expressions(examples_uri: str, count: int) -> list[bytes]:
-    """Returns the expressions of the first evaluation examples, at most `count`."""
-    records = itertools.islice(read_examples(examples_uri, "eval"), count)
-    features = (tf.train.Example.FromString(record).features.feature for record in records)
-    return [feature[EXPRESSION].bytes_list.value[0] for feature in features]
 
 
 def write_warmup(model_path: str, requests: Iterable[predict_pb2.PredictRequest]) -> None:

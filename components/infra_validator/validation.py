@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from components.files import copy_folder
-from components.infra_validator.requests import predict_request, read_expressions, write_warmup
+from components.infra_validator.requests import Inputs, join_inputs, make_inputs, predict_request, write_warmup
 from components.infra_validator.server_process import ServerError, describe_failure, model_server
 from components.infra_validator.settings import InfraSettings
 
@@ -35,8 +35,10 @@ def validate(
     Raises:
       ServerError: The server does not start, does not load the model, refuses a request or gives another answer.
     """
-    texts = read_expressions(examples_uri, max(settings.requests, settings.batch))
-    batches = [[text] for text in texts[: settings.requests]] + [texts[: settings.batch]]
+    signature = tf.saved_model.load(model_path).signatures["serving_default"]
+    takes_prompts = "prompt" in signature.structured_input_signature[1]
+    single = make_inputs(examples_uri, max(settings.requests, settings.batch), takes_prompts)
+    batches = [*single[: settings.requests], join_inputs(single[: settings.batch])]
     requests = [predict_request(model_name, batch) for batch in batches]
     write_warmup(model_path, requests)
     with tempfile.TemporaryDirectory(prefix="infra_validator_") as model_dir:
@@ -44,21 +46,25 @@ def validate(
         copy_folder(model_path, os.path.join(model_dir, _VERSION))
         with model_server(server_command, model_name, model_dir, settings.timeout) as (channel, log_path):
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-            signature = tf.saved_model.load(model_path).signatures["serving_default"]
             for batch, request in zip(batches, requests, strict=True):
                 try:
                     response = stub.Predict(request, timeout=settings.timeout)
                 except grpc.RpcError as error:
-                    what = f"the server refused {batch[0]!r}: {error.code().name}: {error.details()}"
+                    what = f"the server refused {_first(batch)!r}: {error.code().name}: {error.details()}"
                     raise ServerError(describe_failure(what, log_path)) from None
-                _compare(batch, response, signature(text=tf.constant(batch)))
+                _compare(batch, response, signature(**batch))
 
 
-def _compare(batch: list[bytes], response: predict_pb2.PredictResponse, own: dict[str, tf.Tensor]) -> None:
+def _first(batch: Inputs) -> bytes:
+    """Returns a request's first string."""
+    return bytes(next(iter(batch.values()))[0].numpy())
+
+
+def _compare(batch: Inputs, response: predict_pb2.PredictResponse, own: dict[str, tf.Tensor]) -> None:
     served = {name: tf.make_ndarray(tensor) for name, tensor in response.outputs.items()}
     if served.keys() != own.keys():
         raise ServerError(f"the server answers with {sorted(served)}, the model with {sorted(own)}")
-    for row, text in enumerate(batch):
+    for row, text in enumerate(next(iter(batch.values())).numpy()):
         for name, expected in own.items():
             want, got = expected.numpy()[row], served[name][row]
             same = want == got if isinstance(want, bytes) else np.allclose(got, want, atol=_TOLERANCE)

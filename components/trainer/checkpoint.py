@@ -4,6 +4,7 @@ Not keras.callbacks.BackupAndRestore, which forgets what other callbacks count (
 far, and which a kill during its write can leave without a whole file.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -21,6 +22,16 @@ _REMEMBERED = {
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
     keras.callbacks.ModelCheckpoint: ("best",),
 }
+
+
+# Part of a checkpoint's name. Raise it when a change of code makes older checkpoints wrong to go on from.
+_FORMAT = 2
+
+
+def checkpoint_name(train_json: str, vocabulary: list[str], *fingerprints: str) -> str:
+    """Returns a name for all that the weights depend on: settings, vocabulary, and fingerprints of the data."""
+    parts = [str(_FORMAT), keras.__version__, train_json, json.dumps(vocabulary), *fingerprints]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def discard_checkpoint(directory: str) -> None:

@@ -5,30 +5,19 @@ the best answer: greedy decoding is exact.
 """
 
 import functools
-from collections.abc import Callable
-from typing import Any
 
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points, read_vocabulary
-
-# A vocabulary larger than this is counted in an error message, not listed.
-_LISTED_CHARACTERS = 100
+from components.trainer.string_model import StringModel, graph_function
+from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points
 
 
-def _graph_function(*inputs: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorates a method as a graph of string inputs [N]. It has no Python branches that AutoGraph would have to convert."""
-    signature = [tf.TensorSpec([None], tf.string, name) for name in inputs]
-    decorate: Callable[[Callable[..., Any]], Callable[..., Any]] = tf.function(
-        input_signature=signature, autograph=False
-    )
-    return decorate
+class Seq2SeqModel(StringModel):
+    """A trained seq2seq model."""
 
-
-class Seq2SeqModel(tf.Module):
-    """A trained model with the graph of Transform before it and its decoding behind it."""
+    SIGNATURES = ("serving_default", "score", "evaluate")
 
     def __init__(
         self,
@@ -45,35 +34,18 @@ class Seq2SeqModel(tf.Module):
           input_length: Most characters of an expression.
           output_length: Most characters of an answer.
         """
-        super().__init__()
-        # Tracked as a Keras model, the variables are not restored in the graph that a session runs, and a session is what
-        # TensorFlow Serving has; tracked as TensorFlow's own variables they are (and without the optimizer's slots).
-        self.weights = [variable.value for variable in model.variables]
+        super().__init__(model, transform_output)
         self._logits = functools.partial(model, training=False)
-        self.transform = transform_output.transform_features_layer()
-        vocabulary = read_vocabulary(transform_output)
-        self._characters = tf.constant([character.encode() for character in vocabulary])
         self._lengths = {EXPRESSION: input_length, ANSWER: output_length}
-        known = "".join(sorted(vocabulary))
-        self._known = f"`{known}`" if len(known) <= _LISTED_CHARACTERS else f"{len(known)} characters"
 
-    def save(self, path: str) -> None:
-        """Writes the SavedModel with its signatures."""
-        signatures = {
-            "serving_default": self.serving_default,
-            "score": self.score,
-            "evaluate": self.evaluate,
-        }
-        tf.saved_model.save(self, path, signatures=signatures)
-
-    @_graph_function("text")
+    @graph_function(text=tf.string)
     def serving_default(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers expressions string [N]: `text` string [N] and its natural-log probability `log_prob` float32 [N]."""
         log_probabilities = self._predict(self._index_or_refuse(text, EXPRESSION, TOKENS, "text"))
         answers, log_prob = self._decode(log_probabilities)
         return {"text": answers, "log_prob": log_prob}
 
-    @_graph_function("text", "target")
+    @graph_function(text=tf.string, target=tf.string)
     def score(self, text: tf.Tensor, target: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores given answers: `log_prob` float32 [N] (natural log of the whole answer), `characters` int32 [N]."""
         tokens = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
@@ -83,7 +55,7 @@ class Seq2SeqModel(tf.Module):
             "characters": tf.strings.length(target, "UTF8_CHAR"),
         }
 
-    @_graph_function("examples")
+    @graph_function(examples=tf.string)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Judges serialized tf.Examples [N] by their own answers; the Evaluator averages these figures.
 
@@ -131,38 +103,16 @@ class Seq2SeqModel(tf.Module):
         wrong_length = (lengths < 1) | (lengths > longest)
         refused = wrong_length | tf.reduce_any(unknown, axis=1)
 
-        def refuse() -> tf.Tensor:
-            row = tf.argmax(refused, output_type=tf.int32)
+        def describe(row: tf.Tensor) -> tf.Tensor:
             column = tf.argmax(unknown[row], output_type=tf.int32) - (longest - lengths[row])
-            where = tf.strings.join([f"{name}[", tf.strings.as_string(row), "]"])
-            reason = tf.case(
-                [
-                    (lengths[row] < 1, lambda: tf.constant(" is empty: send at least one character")),
-                    (lengths[row] > longest, lambda: self._too_long(lengths[row], longest)),
-                ],
-                default=lambda: self._unknown(characters[row][column], column),
+            return tf.cond(
+                wrong_length[row],
+                lambda: self.describe_length(name, row, lengths[row], longest),
+                lambda: self.describe_unknown(name, row, characters[row][column], column),
             )
-            return tf.debugging.Assert(tf.constant(False), [tf.strings.join([where, reason])])
 
-        checked = tf.cond(tf.reduce_any(refused), refuse, tf.no_op)
-        with tf.control_dependencies([checked]):
+        with tf.control_dependencies([self.refuse(refused, describe)]):
             return tf.identity(tokens)
-
-    def _too_long(self, length: tf.Tensor, longest: int) -> tf.Tensor:
-        return tf.strings.join(
-            [" has ", tf.strings.as_string(length), f" characters: this model reads at most {longest}"]
-        )
-
-    def _unknown(self, code_point: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
-        position = tf.strings.as_string(column + 1)
-        character = tf.strings.unicode_encode(tf.cast(code_point, tf.int32)[tf.newaxis], "UTF-8")
-        return tf.cond(
-            code_point == 0xFFFD,
-            lambda: tf.strings.join([": what stands at character ", position, " is not UTF-8: send UTF-8"]),
-            lambda: tf.strings.join(
-                [": character `", character, "` at position ", position, f" is unknown: this model knows {self._known}"]
-            ),
-        )
 
 
 def _log_prob(log_probabilities: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:

@@ -13,6 +13,9 @@ from components.trainer.settings import FitSettings
 
 _LOG = logging.getLogger("charseq.trainer")
 
+# Name of the layer that gives the logits, which Muon leaves to AdamW.
+OUTPUT_LAYER = "logits"
+
 # Least seconds between two lines of progress.
 _PROGRESS_SECONDS = 5.0
 
@@ -123,6 +126,15 @@ def _make_optimizer(settings: FitSettings, steps: int) -> keras.optimizers.Optim
     clipping = {"global_clipnorm": settings.clip_norm or None}
     if settings.optimizer == "rmsprop":
         return keras.optimizers.RMSprop(rate, **clipping)
+    if settings.optimizer == "muon":
+        return keras.optimizers.Muon(
+            rate,
+            weight_decay=settings.weight_decay,
+            adam_weight_decay=settings.weight_decay,
+            adam_beta_2=settings.beta_2,
+            exclude_layers=[OUTPUT_LAYER],
+            **clipping,
+        )
     options = {"beta_2": settings.beta_2, **clipping}
     if settings.weight_decay:
         return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **options)

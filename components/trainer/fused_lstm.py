@@ -17,14 +17,23 @@ import tensorflow as tf
 class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
     """keras.layers.LSTM with the same weights and results: float [batch, steps, features] to float [batch, steps, units].
 
+    With `weight_dropout`, in training that share of the recurrent kernel is dropped, the same one at all steps of a call
+    (DropConnect; Merity et al. 2017, "Regularizing and Optimizing LSTM Language Models").
+
     Where there is a GPU, or something is asked for that the loop here does not do (a mask, dropout within the cell, other
-    activations), it is Keras's.
+    activations), it is Keras's own loop, unless there is weight dropout, which that has not.
     """
 
-    def __init__(self, units: int, **kwargs: Any):
-        # Without a GPU "auto" only keeps Keras from compiling with XLA.
-        kwargs["use_cudnn"] = "auto" if tf.config.list_physical_devices("GPU") else False
-        super().__init__(units, **kwargs)
+    def __init__(self, units: int, weight_dropout: float = 0.0, **kwargs: Any):
+        # "auto" keeps Keras from compiling with XLA, and without a GPU for nothing.
+        cudnn = tf.config.list_physical_devices("GPU") and not weight_dropout
+        super().__init__(units, **{**kwargs, "use_cudnn": "auto" if cudnn else False})
+        self.weight_dropout = weight_dropout
+        self._seed_generator = keras.random.SeedGenerator()
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what the layer is made from."""
+        return {**super().get_config(), "weight_dropout": self.weight_dropout}
 
     def inner_loop(
         self, sequences: tf.Tensor, initial_state: list[tf.Tensor], mask: tf.Tensor | None, training: bool = False
@@ -33,24 +42,27 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
         cell = self.cell
         usual = cell.activation is keras.activations.tanh and cell.recurrent_activation is keras.activations.sigmoid
         if self.use_cudnn or mask is not None or cell.dropout or cell.recurrent_dropout or not usual:
+            if self.weight_dropout:
+                raise NotImplementedError("weight dropout goes with neither masks nor other activations")
             return super().inner_loop(sequences, initial_state, mask, training)  # type: ignore[no-any-return]
         dtype = sequences.dtype
         kernel, recurrent_kernel, bias = (
             tf.cast(weight, dtype) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)
         )
+        if self.weight_dropout and training:
+            recurrent_kernel = keras.random.dropout(recurrent_kernel, self.weight_dropout, seed=self._seed_generator)
         time_major = tf.transpose(sequences, [1, 0, 2])
         projected = tf.tensordot(time_major, kernel, 1) + bias  # (steps, batch, 4 * units)
-        outputs, output, state = lstm_steps(sequences.shape[1], projected, recurrent_kernel, *initial_state)
+        outputs, output, state = lstm_steps(projected, recurrent_kernel, *initial_state)
         return output, tf.transpose(outputs, [1, 0, 2]), [output, state]
 
 
 def lstm_steps(
-    steps: int, projected: tf.Tensor, recurrent_kernel: tf.Tensor, output: tf.Tensor, state: tf.Tensor
+    projected: tf.Tensor, recurrent_kernel: tf.Tensor, output: tf.Tensor, state: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Runs an LSTM whose input products are done.
 
     Args:
-      steps: Number of steps.
       projected: Input's part of the gates (input, forget, candidate, output), [steps, batch, 4 * units].
       recurrent_kernel: [units, 4 * units].
       output: Output before the first step, [batch, units].
@@ -59,15 +71,15 @@ def lstm_steps(
     Returns:
       Outputs [steps, batch, units], the last output and the last cell state.
     """
-    run: Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]] = tf.custom_gradient(
-        lambda *inputs: _forward(steps, *inputs)
-    )
+    run: Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]] = tf.custom_gradient(_forward)
     return run(projected, recurrent_kernel, output, state)
 
 
 def _forward(
-    steps: int, projected: tf.Tensor, recurrent_kernel: tf.Tensor, output: tf.Tensor, state: tf.Tensor
+    projected: tf.Tensor, recurrent_kernel: tf.Tensor, output: tf.Tensor, state: tf.Tensor
 ) -> tuple[tuple[tf.Tensor, tf.Tensor, tf.Tensor], Callable[..., tuple[tf.Tensor, ...]]]:
+    steps = projected.shape[0] or tf.shape(projected)[0]
+
     def step(
         index: tf.Tensor, output: tf.Tensor, state: tf.Tensor, *arrays: tf.TensorArray
     ) -> tuple[tf.Tensor | tf.TensorArray, ...]:
@@ -119,7 +131,7 @@ def _forward(
     return (outputs, last_output, last_state), gradient
 
 
-def _loop(steps: int, step: Callable[..., tuple[Any, ...]], start: tuple[Any, ...]) -> tuple[Any, ...]:
+def _loop(steps: int | tf.Tensor, step: Callable[..., tuple[Any, ...]], start: tuple[Any, ...]) -> tuple[Any, ...]:
     """Runs `step` for the indices 0 to `steps` - 1; XLA needs the bound to differentiate and to allocate."""
     looped: tuple[Any, ...] = tf.while_loop(lambda index, *_: index < steps, step, start, maximum_iterations=steps)
     return looped

@@ -18,17 +18,20 @@ from components.trainer.input_pipeline import TokenArrays
 SAMPLED_PREDICTIONS = 40
 
 
-def write_run_files(training: Training, eval_arrays: TokenArrays, vocabulary: Sequence[str], run_dir: str) -> None:
-    """Writes history.json, curves.png, model.png, predictions.txt, model.keras and model.h5 into `run_dir`."""
+def write_run_files(training: Training, run_dir: str) -> None:
+    """Writes history.json, curves.png, model.png, model.keras and model.h5 into `run_dir`."""
     history = {"epochs": training.history, "seconds": training.seconds, "parameters": training.model.count_params()}
     write_file(os.path.join(run_dir, "history.json"), json.dumps(history, indent=1).encode())
     write_file(os.path.join(run_dir, "curves.png"), _to_png(draw_curves(training.history)))
     write_file(os.path.join(run_dir, "model.png"), _to_png(draw_diagram(training.model)))
-    write_file(
-        os.path.join(run_dir, "predictions.txt"), sample_predictions(training.model, eval_arrays, vocabulary).encode()
-    )
     for name in ("model.keras", "model.h5"):
         training.model.save(os.path.join(run_dir, name))
+
+
+def write_predictions(model: keras.Model, eval_arrays: TokenArrays, vocabulary: Sequence[str], run_dir: str) -> None:
+    """Writes predictions.txt, of a seq2seq model, into `run_dir`."""
+    predictions = sample_predictions(model, eval_arrays, vocabulary)
+    write_file(os.path.join(run_dir, "predictions.txt"), predictions.encode())
 
 
 def draw_curves(history: Sequence[dict[str, float]]) -> matplotlib.figure.Figure:

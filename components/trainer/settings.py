@@ -7,7 +7,7 @@ from components.settings import SettingsError
 
 Architecture = Literal["simple_rnn", "lstm", "attention"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-Optimizer = Literal["adam", "rmsprop"]
+Optimizer = Literal["adam", "rmsprop", "muon"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,10 +15,11 @@ class FitSettings:
     """How any model is fitted. The defaults are those of reference 2.
 
     Attributes:
-      optimizer: Keras's Adam (AdamW with weight decay) or RMSprop.
+      optimizer: Keras's Adam (AdamW with weight decay), RMSprop, or Muon (Jordan et al. 2024: steps of equal length in all
+        directions of a matrix), which leaves embeddings, biases and the output layer to AdamW.
       learning_rate: The peak where the schedule is used.
       warmup: Share of the steps over which the learning rate rises before it falls to zero as a cosine; 0 keeps it constant.
-      weight_decay: AdamW's; 0 is plain Adam.
+      weight_decay: AdamW's and Muon's; 0 is plain Adam.
       beta_2: Adam's decay of the second moment. 0.98 instead of Adam's usual 0.999 cuts the errors of `attention` on unseen
         sums to a quarter (docs/tasks.md): its gradients change their scale faster than a thousand steps.
       clip_norm: Bound on the norm of all gradients together; 0 is none.
@@ -65,7 +66,7 @@ class FitSettings:
             raise SettingsError(f"train.learning_rate is {self.learning_rate}; it must be positive")
         check_shares(self, "warmup", "beta_2")
         if self.optimizer == "rmsprop" and self.weight_decay:
-            raise SettingsError("train.weight_decay is Adam's; set it to 0 or train.optimizer=adam")
+            raise SettingsError("train.weight_decay is not RMSprop's; set it to 0 or train.optimizer=adam")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """The run function of TFX's Trainer."""
 
-import hashlib
-import json
 import logging
 import os
 
@@ -10,18 +8,15 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.settings import from_json
-from components.trainer.checkpoint import discard_checkpoint
+from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
 from components.trainer.export import Seq2SeqModel
-from components.trainer.input_pipeline import TokenArrays, read_tokens
-from components.trainer.run_files import write_run_files
+from components.trainer.input_pipeline import read_tokens
+from components.trainer.run_files import write_predictions, write_run_files
 from components.trainer.settings import TrainSettings
 from components.trainer.training import train
 from components.transform.preprocessing import read_vocabulary
 
 _LOG = logging.getLogger("charseq.trainer")
-
-# Part of a checkpoint's name. Raise it when a change of code makes older checkpoints wrong to go on from.
-_CHECKPOINT_FORMAT = 1
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -42,21 +37,17 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     checkpoint_dir = os.path.join(
         settings.checkpoint_dir or fn_args.custom_config["checkpoint_root"],
-        _fingerprint(fn_args.custom_config["train"], vocabulary, train_arrays, eval_arrays),
+        checkpoint_name(
+            fn_args.custom_config["train"], vocabulary, train_arrays.fingerprint(), eval_arrays.fingerprint()
+        ),
     )
     tensorboard = keras.callbacks.TensorBoard(
         os.path.join(fn_args.model_run_dir, "tensorboard"), histogram_freq=int(settings.histograms), write_graph=False
     )
     training = train(settings, train_arrays, eval_arrays, len(vocabulary), checkpoint_dir, [tensorboard])
     _LOG.info("trained %d epochs in %.1f s", len(training.history), training.seconds)
-    write_run_files(training, eval_arrays, vocabulary, fn_args.model_run_dir)
+    write_run_files(training, fn_args.model_run_dir)
+    write_predictions(training.model, eval_arrays, vocabulary, fn_args.model_run_dir)
     lengths = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
     Seq2SeqModel(training.model, transform_output, *lengths).save(fn_args.serving_model_dir)
     discard_checkpoint(checkpoint_dir)
-
-
-def _fingerprint(train_json: str, vocabulary: list[str], *splits: TokenArrays) -> str:
-    """Returns a name for all that the weights depend on."""
-    parts = [str(_CHECKPOINT_FORMAT), keras.__version__, train_json, json.dumps(vocabulary)]
-    parts += [arrays.fingerprint() for arrays in splits]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -1,0 +1,150 @@
+"""Batches of a language model's training, in an order that is a pure function of seed and epoch."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from components.trainer.language_model.settings import LanguageModelSettings
+from components.trainer.language_model.token_text import TokenText
+
+# Enough that a step never waits: making a batch takes a hundredth of a step's time.
+_PREFETCHED_BATCHES = 8
+
+# Rows of a validation batch: windows of `predict="last"`, or windows of the evaluation split.
+_VALIDATION_WINDOWS = 4_096
+_VALIDATION_TEXTS = 32
+
+# A validation looks at no more: of a longer evaluation split at windows evenly spread over it.
+_VALIDATION_CHARACTERS = 1_000_000
+
+_Batch = tuple[npt.NDArray[np.int32] | tuple[npt.NDArray[np.generic], ...], npt.NDArray[np.int32]]
+
+
+def steps_per_epoch(settings: LanguageModelSettings, text: TokenText) -> int:
+    """Returns the batches of an epoch.
+
+    Raises:
+      ValueError: There would be none.
+    """
+    batch_size = settings.batch_size
+    if settings.predict == "last":
+        return -(-len(text.starts) // batch_size)
+    characters = len(text.tokens) - 1  # the last one has nothing to predict
+    steps = characters // batch_size // settings.segment
+    if not steps:
+        raise ValueError(
+            f"{characters:,} training characters do not fill a batch of {batch_size} segments of {settings.segment} "
+            "characters; lower train.batch_size or train.segment"
+        )
+    return steps
+
+
+def training_batches(
+    settings: LanguageModelSettings, text: TokenText, window: int, start_epoch: int
+) -> tf.data.Dataset:
+    """Returns endless batches, from the first batch of `start_epoch` on.
+
+    Args:
+      settings: How to train.
+      text: Training split.
+      window: For `predict="last"`, the characters that a prediction reads.
+      start_epoch: Epochs that are over.
+
+    Returns:
+      For `predict="last"`, (tokens int32 [batch, window], target int32 [batch]): every window once an epoch. For
+      `predict="every"`, (tokens int32 [batch, segment], targets likewise): the text, begun somewhere else in every epoch and
+      cut into as many streams as a batch has rows; with `carry_state` in their order, and with the tokens goes `kept`,
+      float32 [batch, 1], 0 at the streams' begin and else 1; without, in any order.
+    """
+    make = _windows if settings.predict == "last" else _segments
+
+    def endless() -> Iterator[_Batch]:
+        epoch = start_epoch
+        while True:
+            yield from make(settings, text, window, np.random.default_rng([settings.seed, epoch]))
+            epoch += 1
+
+    rows = None if settings.predict == "last" else settings.batch_size
+    columns = window if settings.predict == "last" else settings.segment
+    tokens: tf.TensorSpec | tuple[tf.TensorSpec, ...] = tf.TensorSpec([rows, columns], tf.int32)
+    targets = tf.TensorSpec([rows] if settings.predict == "last" else [rows, columns], tf.int32)
+    if settings.carry_state:
+        tokens = tokens, tf.TensorSpec([rows, 1], tf.float32)
+    # With autotuning on, the data set's end waits for its tuning thread's sleep, which doubles up to 40 s.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    dataset = tf.data.Dataset.from_generator(endless, output_signature=(tokens, targets))
+    return dataset.prefetch(_PREFETCHED_BATCHES).with_options(options)
+
+
+def _windows(
+    settings: LanguageModelSettings, text: TokenText, window: int, random: np.random.Generator
+) -> Iterator[_Batch]:
+    order = random.permutation(len(text.starts))
+    offsets = np.arange(-window, 1)
+    for first in range(0, len(order), settings.batch_size):
+        starts = text.starts[order[first : first + settings.batch_size]]
+        characters = text.tokens[starts[:, np.newaxis] + offsets].astype(np.int32)
+        yield characters[:, :-1], characters[:, -1]
+
+
+def _segments(
+    settings: LanguageModelSettings, text: TokenText, window: int, random: np.random.Generator
+) -> Iterator[_Batch]:
+    rows, segment = settings.batch_size, settings.segment
+    steps = steps_per_epoch(settings, text)
+    spare = len(text.tokens) - 1 - rows * steps * segment
+    first = int(random.integers(spare + 1))
+    begins = first + np.arange(rows * steps).reshape(rows, steps) * segment
+    if not settings.carry_state:
+        begins = random.permutation(begins.ravel()).reshape(rows, steps)
+    offsets = np.arange(segment + 1)
+    for step in range(steps):
+        characters = text.tokens[begins[:, step, np.newaxis] + offsets].astype(np.int32)
+        tokens: _Batch = characters[:, :-1], characters[:, 1:]
+        if settings.carry_state:
+            kept = np.full([rows, 1], min(step, 1), np.float32)
+            yield (tokens[0], kept), tokens[1]  # type: ignore[misc]
+        else:
+            yield tokens
+
+
+def validation_batches(settings: LanguageModelSettings, text: TokenText, window: int) -> tf.data.Dataset:
+    """Returns the evaluation split in batches of one shape, in order: tokens, targets and the weights of these (0 or 1).
+
+    For `predict="last"` every character that has a whole window before it; for `predict="every"` every character to predict
+    once, given its window's context, but the very first. The Evaluator's figures count every character.
+    """
+    if settings.predict == "last":
+        arrays = _validation_windows(text, window)
+        rows = _VALIDATION_WINDOWS
+    else:
+        arrays = _validation_texts(text)
+        rows = _VALIDATION_TEXTS
+    rows = min(rows, len(arrays[0]))
+    missing = -len(arrays[0]) % rows
+    padded = tuple(np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) for array in arrays)
+    return tf.data.Dataset.from_tensor_slices(padded).batch(rows, drop_remainder=True).cache()
+
+
+def _validation_windows(text: TokenText, window: int) -> tuple[npt.NDArray[np.generic], ...]:
+    lengths = text.ends - text.starts
+    targets = np.repeat(text.starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+    targets = targets[targets - np.repeat(text.begins, lengths) >= window]
+    targets = targets[:: -(-len(targets) // _VALIDATION_CHARACTERS) or 1]
+    if not len(targets):
+        raise ValueError(f"no evaluation character has {window} characters before it; raise data.eval_fraction")
+    characters = text.tokens[targets[:, np.newaxis] + np.arange(-window, 1)].astype(np.int32)
+    return characters[:, :-1], characters[:, -1], np.ones(len(targets), np.float32)
+
+
+def _validation_texts(text: TokenText) -> tuple[npt.NDArray[np.generic], ...]:
+    width = int((text.ends - text.begins).max())
+    thinned = slice(None, None, -(-len(text.tokens) // _VALIDATION_CHARACTERS))
+    begins, starts, ends = (array[thinned, np.newaxis] for array in (text.begins, text.starts, text.ends))
+    places = begins + np.arange(width)  # (windows, width)
+    weights = (places >= starts) & (places < ends)
+    characters = text.tokens[np.minimum(places, len(text.tokens) - 1)].astype(np.int32)
+    return characters[:, :-1], characters[:, 1:], weights[:, 1:].astype(np.float32)

@@ -1,0 +1,219 @@
+"""The SavedModel of a language model: prompts in, text out, sampling inside the graph."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.trainer.language_model.decoding import CharacterModel, generate, read
+from components.trainer.language_model.sampling import SamplingInputs
+from components.trainer.string_model import StringModel, graph_function
+from components.transform.preprocessing import TOKENS, code_points
+from components.transform.text import CONTEXT, POSITION, SCORED, TEXT
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+# How a caller says how to sample: one value for all prompts, or one for each.
+_SAMPLING = {
+    "length": tf.int32,
+    "temperature": tf.float32,
+    "top_k": tf.int32,
+    "top_p": tf.float32,
+    "seed": tf.int64,
+}
+
+
+class LanguageModel(StringModel):
+    """A trained language model."""
+
+    SIGNATURES = ("serving_default", "score", "step", "evaluate")
+
+    def __init__(
+        self, model: keras.Model, transform_output: tft.TFTransformOutput, characters: CharacterModel, max_length: int
+    ):
+        """Wraps a model.
+
+        Args:
+          model: The trained model.
+          transform_output: The graph that made the training tokens.
+          characters: The same model, character by character.
+          max_length: Most characters to write, or of a prompt, in one request.
+        """
+        super().__init__(model, transform_output)
+        self._model = characters
+        self._max_length = max_length
+        # What stands for rare characters is read and scored, but a text that is written has real ones only.
+        self._barred = tf.constant(
+            [-np.inf if character in ("", REPLACEMENT) else 0.0 for character in self.vocabulary], tf.float32
+        )
+
+    @graph_function(prompt=tf.string, **_SAMPLING)
+    def serving_default(
+        self,
+        prompt: tf.Tensor,
+        length: tf.Tensor,
+        temperature: tf.Tensor,
+        top_k: tf.Tensor,
+        top_p: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """Continues prompts string [N]: `text` string [N], without the prompts. An empty prompt begins a text.
+
+        Args:
+          prompt: What to continue.
+          length: Characters to write, int32 [1] or [N].
+          temperature: float32 [1] or [N]; see SamplingInputs, likewise for the others.
+          top_k: int32 [1] or [N].
+          top_p: float32 [1] or [N].
+          seed: int64 [1] or [N]. The same seed gives the same text.
+        """
+        nothing = tf.zeros([tf.shape(prompt)[0], 0])
+        text, _ = self._write(prompt, nothing, length, temperature, top_k, top_p, seed)
+        return {"text": text}
+
+    @graph_function(prompt=tf.string, state=tf.TensorSpec([None, None], tf.float32), **_SAMPLING)
+    def step(
+        self,
+        prompt: tf.Tensor,
+        state: tf.Tensor,
+        length: tf.Tensor,
+        temperature: tf.Tensor,
+        top_k: tf.Tensor,
+        top_p: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """Writes a chunk of a text and says where to go on, so that a client streams over plain calls.
+
+        Args:
+          prompt: What to read first, string [N]; empty to go on.
+          state: float32 [N, 0] at first, then what the call before returned.
+          length: As for serving_default, likewise the others.
+          temperature: Likewise.
+          top_k: Likewise.
+          top_p: Likewise.
+          seed: Likewise. The chunks together are the text of one call with the same seed.
+
+        Returns:
+          `text` string [N] and `state` float32 [N, size].
+        """
+        text, state = self._write(prompt, state, length, temperature, top_k, top_p, seed)
+        return {"text": text, "state": state}
+
+    @graph_function(text=tf.string)
+    def score(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Scores texts string [N]: `log_prob` float32 [N] (natural log, all characters), `characters` int32 [N]."""
+        tokens, lengths = self._index_or_refuse(text, "text", least=1)
+        log_prob, _ = read(self._model, self._model.initial_state(tf.shape(text)[0]), tokens, lengths)
+        return {"log_prob": tf.reduce_sum(log_prob, axis=1), "characters": lengths}
+
+    @graph_function(examples=tf.string)
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Judges serialized tf.Examples [N] by their own text, given their context; the Evaluator adds these figures up.
+
+        Returns:
+          float32 [N] each: `log_prob` (natural log) of the characters of `text` together, and `characters`, how many these are.
+        """
+        features = {name: tf.io.FixedLenFeature([1], tf.string) for name in (CONTEXT, TEXT)}
+        features[POSITION] = tf.io.FixedLenFeature([1], tf.int64)
+        indexed = self.transform(tf.io.parse_example(examples, features))
+        lengths = tf.cast(indexed[TOKENS].row_lengths(), tf.int32)
+        scored = tf.cast(tf.reshape(indexed[SCORED], [-1]), tf.int32)
+        tokens = tf.cast(indexed[TOKENS].to_tensor(), tf.int32)
+        log_prob, _ = read(self._model, self._model.initial_state(tf.shape(tokens)[0]), tokens, lengths)
+        column = tf.range(tf.shape(tokens)[1])
+        inside = (column >= (lengths - scored)[:, tf.newaxis]) & (column < lengths[:, tf.newaxis])
+        return {
+            "log_prob": tf.reduce_sum(tf.where(inside, log_prob, 0.0), axis=1),
+            "characters": tf.cast(scored, tf.float32),
+        }
+
+    def _write(self, prompt: tf.Tensor, state: tf.Tensor, *sampling: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Reads prompts and writes on: text string [N] and the state after it, float32 [N, size]."""
+        rows = tf.shape(prompt)[0]
+        length, *how = self._check_sampling(rows, sampling)
+        state = self._check_state(rows, state)
+        tokens, lengths = self._index_or_refuse(prompt, "prompt", least=0)
+        parts = tf.split(state[:, 1:], self._model.state_widths, axis=1)
+        _, parts = read(self._model, parts, tokens, lengths)
+        drawn = tf.cast(state[:, 0], tf.int64)
+        written, parts = generate(self._model, parts, length, SamplingInputs(*how), drawn, self._barred)
+        # Beyond a row's length stands -1.
+        characters = tf.where(written < 0, "", tf.gather(self._characters, tf.maximum(written, 0)))
+        after = tf.concat([state[:, :1] + tf.cast(length, tf.float32)[:, tf.newaxis], *parts], axis=1)
+        return tf.strings.reduce_join(characters, axis=1), after
+
+    def _check_state(self, rows: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        """Returns the state of rows that begin, for a state of no columns, or the one given; refuses one of another size."""
+        size = 1 + sum(self._model.state_widths)
+        shape = tf.shape(state)
+        wrong = (shape[0] != rows) | ((shape[1] != 0) & (shape[1] != size))
+        what = tf.strings.format(
+            f"`state` has the shape {{}} for {{}} prompts: send [prompts, 0] to begin, or what the call before returned, "
+            f"[prompts, {size}]",
+            (shape, rows),
+        )
+        with tf.control_dependencies([self.refuse(wrong[tf.newaxis], lambda _: what)]):
+            begun = tf.concat([tf.zeros([rows, 1]), *self._model.initial_state(rows)], axis=1)
+            return tf.ensure_shape(tf.cond(shape[1] == 0, lambda: begun, lambda: state), [None, size])
+
+    def _check_sampling(self, rows: tf.Tensor, sampling: tuple[tf.Tensor, ...]) -> list[tf.Tensor]:
+        """Returns the sampling inputs, each [N]; refuses what has another size or value than it can have."""
+        checked = []
+        for (name, dtype), values in zip(_SAMPLING.items(), sampling, strict=True):
+            count = tf.shape(values)[0]
+            what = tf.strings.format(
+                f"`{name}` has {{}} values for {{}} prompts: send 1, or one for each", (count, rows)
+            )
+            wrong_count = (count != 1) & (count != rows)
+            with tf.control_dependencies([self.refuse(wrong_count[tf.newaxis], lambda _, what=what: what)]):  # type: ignore[misc]
+                values = tf.broadcast_to(values, [rows])
+            wrong, remedy = self._wrong_value(name, values)
+
+            def describe(
+                row: tf.Tensor, name: str = name, values: tf.Tensor = values, remedy: str = remedy
+            ) -> tf.Tensor:
+                return tf.strings.join([f"`{name}` is ", tf.strings.as_string(values[row]), f": {remedy}"])
+
+            with tf.control_dependencies([self.refuse(wrong, describe)]):
+                checked.append(tf.identity(tf.cast(values, dtype)))
+        return checked
+
+    def _wrong_value(self, name: str, values: tf.Tensor) -> tuple[tf.Tensor, str]:
+        """Returns which values an input cannot have, bool [N], and which it can."""
+        if name == "length":
+            most = self._max_length
+            return (values < 0) | (values > most), f"this model writes 0 to {most} characters in one request"
+        if name == "temperature":
+            return ~(tf.math.is_finite(values) & (values >= 0)), "it is 0 (the most likely character) or more"
+        if name == "top_k":
+            return values < 0, "it is a number of characters, or 0 for all"
+        if name == "top_p":
+            return ~((values > 0) & (values <= 1)), "it is a probability above 0 and up to 1"
+        return tf.zeros_like(values, tf.bool), ""
+
+    def _index_or_refuse(self, text: tf.Tensor, name: str, least: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the indices of strings [N] by the Transform graph, int32 [N, longest], and their lengths, int32 [N].
+
+        Raises (in the graph, as INVALID_ARGUMENT): a string is too short, too long, no UTF-8, or has an unknown character.
+        """
+        characters = code_points(text)
+        lengths = tf.cast(characters.row_lengths(), tf.int32)
+        inputs = {CONTEXT: tf.fill([tf.shape(text)[0], 1], ""), TEXT: text[:, tf.newaxis]}
+        indexed = self.transform(inputs | {POSITION: tf.zeros([tf.shape(text)[0], 1], tf.int64)})
+        tokens = tf.cast(indexed[TOKENS].to_tensor(), tf.int32)
+        inside = tf.range(tf.shape(tokens)[1]) < lengths[:, tf.newaxis]
+        # What stands for rare characters is no character that anyone could have typed.
+        unknown = inside & ((tokens == 0) | (characters.to_tensor() == ord(REPLACEMENT)))
+        wrong_length = (lengths < least) | (lengths > self._max_length)
+
+        def describe(row: tf.Tensor) -> tf.Tensor:
+            column = tf.argmax(unknown[row], output_type=tf.int32)
+            return tf.cond(
+                wrong_length[row],
+                lambda: self.describe_length(name, row, lengths[row], self._max_length),
+                lambda: self.describe_unknown(name, row, characters[row][column], column),
+            )
+
+        refused = wrong_length | tf.reduce_any(unknown, axis=1)
+        with tf.control_dependencies([self.refuse(refused, describe)]):
+            return tf.identity(tokens), lengths

@@ -1,0 +1,77 @@
+"""Training of a language model: plain Keras, no TFX."""
+
+import os
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from components.trainer.fitting import FitData, Training, fit
+from components.trainer.language_model.batches import steps_per_epoch, training_batches, validation_batches
+from components.trainer.language_model.models import CarriedState, build_model
+from components.trainer.language_model.settings import LanguageModelSettings
+from components.trainer.language_model.token_text import TokenText
+
+
+def train(
+    settings: LanguageModelSettings,
+    train_text: TokenText,
+    eval_text: TokenText,
+    window: int,
+    vocabulary_size: int,
+    checkpoint_dir: str,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Training:
+    """Trains a model.
+
+    Args:
+      settings: How to train.
+      train_text: Training split.
+      eval_text: Validation split: what val_loss and patience look at.
+      window: For `predict="last"`, the characters that a prediction reads.
+      vocabulary_size: Number of characters, index 0 included.
+      checkpoint_dir: As for `fit`.
+      callbacks: As for `fit`.
+
+    Returns:
+      The training, its model as `build_model` returns it.
+    """
+    if settings.carry_state and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        raise ValueError("a state is carried on one device only; set train.carry_state=false")
+
+    def build() -> keras.Model:
+        model = build_model(settings, vocabulary_size)
+        if settings.predict == "last":
+            return model
+        return CarriedState(model, settings.batch_size, settings.carry_state)
+
+    data = FitData(
+        lambda epoch: training_batches(settings, train_text, window, epoch),
+        steps_per_epoch(settings, train_text),
+        validation_batches(settings, eval_text, window),
+    )
+    # Beside the checkpoint, so that it goes where that goes and stays when a training is interrupted.
+    best_path = f"{checkpoint_dir}.best.weights.h5"
+    named = list(callbacks)
+    if settings.plateau_factor < 1:
+        named.append(
+            keras.callbacks.ReduceLROnPlateau(
+                "loss", settings.plateau_factor, settings.plateau_patience, min_lr=settings.smallest_learning_rate
+            )
+        )
+    if settings.keep != "last":
+        os.makedirs(os.path.dirname(best_path), exist_ok=True)
+        monitor = settings.keep.removeprefix("best_")
+        named.append(keras.callbacks.ModelCheckpoint(best_path, monitor, save_best_only=True, save_weights_only=True))
+    training = fit(settings, build, data, checkpoint_dir, named)
+    model = training.model
+    if settings.keep != "last":
+        model.load_weights(best_path)
+    return Training(getattr(model, "core", model), training.history, training.seconds)
+
+
+def discard_best(checkpoint_dir: str) -> None:
+    """Removes the best epoch's weights, when the model is safe elsewhere."""
+    best_path = f"{checkpoint_dir}.best.weights.h5"
+    if os.path.exists(best_path):
+        os.remove(best_path)

@@ -1,0 +1,103 @@
+"""What the SavedModels of both families share: strings in, strings out, a clear refusal of what they cannot read."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.transform.preprocessing import read_vocabulary
+
+# A vocabulary larger than this is counted in an error message, not listed.
+_LISTED_CHARACTERS = 100
+
+
+def graph_function(**inputs: tf.TensorSpec | tf.DType) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorates a method as a graph of named inputs, a dtype being a [N]. It has no Python branches for AutoGraph."""
+    signature = [
+        tf.TensorSpec([None], spec, name) if isinstance(spec, tf.DType) else tf.TensorSpec(spec.shape, spec.dtype, name)
+        for name, spec in inputs.items()
+    ]
+    decorate: Callable[[Callable[..., Any]], Callable[..., Any]] = tf.function(
+        input_signature=signature, autograph=False
+    )
+    return decorate
+
+
+class StringModel(tf.Module):
+    """A trained model with the graph of Transform before it and its decoding behind it."""
+
+    # The methods that are signatures of the SavedModel.
+    SIGNATURES: tuple[str, ...] = ()
+
+    def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput):
+        """Wraps a model.
+
+        Args:
+          model: The trained model.
+          transform_output: The graph that made the training tokens.
+        """
+        super().__init__()
+        # Tracked as a Keras model, the variables are not restored in the graph that a session runs, and a session is what
+        # TensorFlow Serving has; tracked as TensorFlow's own variables they are (and without the optimizer's slots).
+        self.weights = [variable.value for variable in model.variables]
+        self.transform = transform_output.transform_features_layer()
+        self.vocabulary = read_vocabulary(transform_output)
+        self._characters = tf.constant([character.encode() for character in self.vocabulary])
+        known = "".join(sorted(self.vocabulary))
+        self._known = f"`{known}`" if len(known) <= _LISTED_CHARACTERS else f"{len(known)} characters"
+
+    def save(self, path: str) -> None:
+        """Writes the SavedModel with its signatures."""
+        tf.saved_model.save(self, path, signatures={name: getattr(self, name) for name in self.SIGNATURES})
+
+    def refuse(self, refused: tf.Tensor, describe: Callable[[tf.Tensor], tf.Tensor]) -> tf.Operation:
+        """Returns an operation that fails with INVALID_ARGUMENT if any row is refused.
+
+        Args:
+          refused: bool [N].
+          describe: Returns, for the index of the first such row, what is said of it: string scalar.
+        """
+
+        def fail() -> tf.Operation:
+            reason = describe(tf.argmax(refused, output_type=tf.int32))
+            return tf.debugging.Assert(tf.constant(False), [reason])
+
+        return tf.cond(tf.reduce_any(refused), fail, tf.no_op)
+
+    def describe_length(self, name: str, row: tf.Tensor, length: tf.Tensor, longest: int) -> tf.Tensor:
+        """Returns what is said of a string that is empty or too long."""
+        too_long = functools.partial(
+            tf.strings.join,
+            [
+                _place(name, row),
+                " has ",
+                tf.strings.as_string(length),
+                f" characters: this model reads at most {longest}",
+            ],
+        )
+        return tf.cond(
+            length < 1,
+            lambda: tf.strings.join([_place(name, row), " is empty: send at least one character"]),
+            too_long,
+        )
+
+    def describe_unknown(self, name: str, row: tf.Tensor, code_point: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
+        """Returns what is said of a character that the model does not know, in column `column`, counted from 0."""
+        position = tf.strings.as_string(column + 1)
+        character = tf.strings.unicode_encode(tf.cast(code_point, tf.int32)[tf.newaxis], "UTF-8")
+        where = _place(name, row)
+        accepted = f"this model knows {self._known}"
+        return tf.cond(
+            code_point == 0xFFFD,
+            lambda: tf.strings.join([where, ": what stands at character ", position, " is not UTF-8: send UTF-8"]),
+            lambda: tf.strings.join(
+                [where, ": character `", character, "` at position ", position, " is unknown: ", accepted]
+            ),
+        )
+
+
+def _place(name: str, row: tf.Tensor) -> tf.Tensor:
+    return tf.strings.join([f"{name}[", tf.strings.as_string(row), "]"])
