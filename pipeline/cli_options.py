@@ -1,6 +1,7 @@
 """What the commands share: options, and how bad input ends."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -8,6 +9,8 @@ import click
 from pipeline.places import DEFAULT_ROOT, DEFAULT_TASK
 
 Command = Callable[..., Any]
+
+DEFAULT_SERVER = "127.0.0.1:8500"
 
 
 class InputError(click.ClickException):
@@ -37,3 +40,40 @@ def rollout_server_option(command: Command) -> Command:
     """Adds --server for commands that also work on the files alone."""
     text = "A running server of that folder; without it the next one to start finds the change."
     return click.option("--server", metavar="HOST:PORT", help=text)(command)
+
+
+def request_options(default_model: str) -> Callable[[Command], Command]:
+    """Adds --server, --model, --version, --label and --timeout."""
+    options = [
+        click.option(
+            "--server", default=DEFAULT_SERVER, show_default=True, metavar="HOST:PORT", help="The model server."
+        ),
+        click.option("--model", default=default_model, show_default=True, help="Name of the model."),
+        click.option("--version", type=int, help="Version of the model.  [default: the newest]"),
+        click.option("--label", help="Label of the version, such as stable."),
+        click.option("--timeout", default=10.0, show_default=True, help="Seconds to wait for an answer."),
+    ]
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+@contextlib.contextmanager
+def asking(server: str, version: int | None, label: str | None) -> Iterator[None]:
+    """Turns a server's refusal, or its absence, into one line: status 2 where the request is at fault, else 1."""
+    from serving.client import PredictionError
+    from serving.errors import Code
+
+    if version is not None and label is not None:
+        raise click.UsageError("--version and --label both name a version; give one")
+    try:
+        yield
+    except PredictionError as error:
+        if error.code == Code.INVALID_ARGUMENT:
+            raise InputError(error.reason) from None
+        remedy = "; is a server running there? (charseq serve)" if error.code == Code.UNAVAILABLE else ""
+        raise click.ClickException(f"{server}: {error.code.name}: {error.reason}{remedy}") from None

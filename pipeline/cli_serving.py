@@ -1,21 +1,34 @@
-"""The commands about served models: serve, predict, models, promote, rollback."""
+"""The commands about served models: serve, predict, generate, models, promote, rollback."""
 
 import dataclasses
 import json
 import os
+import secrets
 import shutil
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli_options import InputError, json_option, model_option, rollout_server_option, serving_dir_option
-from pipeline.places import Places
+from pipeline.cli_options import (
+    InputError,
+    asking,
+    json_option,
+    model_option,
+    request_options,
+    rollout_server_option,
+    serving_dir_option,
+)
+from pipeline.places import DEFAULT_TASK, DEFAULT_TEXT_TASK, Places
 
 if TYPE_CHECKING:
     from serving.rollout import Rollout
 
-_DEFAULT_SERVER = "127.0.0.1:8500"
+
+# What the model's inputs can hold.
+_INT32 = click.IntRange(-(2**31), 2**31 - 1)
+_INT64 = click.IntRange(-(2**63), 2**63 - 1)
 
 
 @click.command()
@@ -45,11 +58,7 @@ def serve(serving_dir: str, port: int, rest_port: int, host: str | None) -> None
 
 @click.command()
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
-@click.option("--server", default=_DEFAULT_SERVER, show_default=True, metavar="HOST:PORT", help="The model server.")
-@model_option
-@click.option("--version", type=int, help="Version of the model.  [default: the newest]")
-@click.option("--label", help="Label of the version, such as stable.")
-@click.option("--timeout", default=10.0, show_default=True, help="Seconds to wait for the answer.")
+@request_options(DEFAULT_TASK)
 @json_option
 def predict(
     texts: tuple[str, ...],
@@ -66,19 +75,10 @@ def predict(
     Example:
       charseq predict 12+34 7+8
     """
-    from serving.client import Client, PredictionError
-    from serving.errors import Code
+    from serving.client import Client
 
-    if version is not None and label is not None:
-        raise click.UsageError("--version and --label both name a version; give one")
-    try:
-        with Client(server, timeout=timeout) as client:
-            prediction = client.predict({"text": texts}, model=model, version=version, label=label)
-    except PredictionError as error:
-        if error.code == Code.INVALID_ARGUMENT:
-            raise InputError(error.reason) from None
-        remedy = "; is a server running there? (charseq serve)" if error.code == Code.UNAVAILABLE else ""
-        raise click.ClickException(f"{server}: {error.code.name}: {error.reason}{remedy}") from None
+    with asking(server, version, label), Client(server, timeout=timeout) as client:
+        prediction = client.predict({"text": texts}, model=model, version=version, label=label)
     answers = prediction.strings("text")
     if as_json:
         rows = [
@@ -89,6 +89,65 @@ def predict(
     else:
         for answer in answers:
             click.echo(answer)
+
+
+@click.command()
+@click.option("--prompt", default="", help="What to continue.  [default: nothing: a text begins]")
+@click.option("--length", default=200, type=_INT32, show_default=True, help="Characters to write.")
+@click.option("--temperature", default=0.7, show_default=True, help="How daring: 0 takes the likeliest character.")
+@click.option(
+    "--top-k", default=0, type=_INT32, show_default=True, help="Draw from the K likeliest characters; 0 is all."
+)
+@click.option("--top-p", default=1.0, show_default=True, help="Draw from those that together have this probability.")
+@click.option("--seed", type=_INT64, help="The same seed gives the same text.  [default: another each time]")
+@click.option("--stream", "streamed", is_flag=True, help="Print the text as it is written.")
+@request_options(DEFAULT_TEXT_TASK)
+@json_option
+def generate(
+    prompt: str,
+    length: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    seed: int | None,
+    streamed: bool,
+    server: str,
+    model: str,
+    version: int | None,
+    label: str | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Has a served language model write.
+
+    \b
+    Example:
+      charseq generate --prompt "It was a " --length 500 --stream
+    """
+    from serving.client import Client
+    from serving.text import Sampling
+    from serving.text import generate as generate_text
+    from serving.text import stream as stream_text
+
+    seed = secrets.randbits(32) if seed is None else seed
+    written, answered_by = "", 0
+    sampling = Sampling(length, temperature, top_k, top_p, seed)
+    with asking(server, version, label), Client(server, timeout=timeout) as client:
+        if streamed:
+            for chunk in stream_text(client, prompt, sampling, model=model, version=version, label=label):
+                if not as_json:
+                    click.echo((prompt if not written else "") + chunk.text, nl=False)
+                    sys.stdout.flush()
+                written, answered_by = written + chunk.text, chunk.version
+        else:
+            answer = generate_text(client, [prompt], sampling, model=model, version=version, label=label)
+            written, answered_by = answer.strings("text")[0], answer.version
+    if as_json:
+        click.echo(
+            json.dumps({"prompt": prompt, "text": written, "seed": seed, "model": model, "version": answered_by})
+        )
+    else:
+        click.echo("" if streamed else prompt + written)
 
 
 @click.command()
@@ -180,4 +239,4 @@ def _find_folder(serving_dir: str) -> str:
     return folder
 
 
-COMMANDS = (serve, predict, models, promote, rollback)
+COMMANDS = (serve, predict, generate, models, promote, rollback)

@@ -9,6 +9,8 @@ DEFAULT_ROOT = "runs"
 
 DEFAULT_TASK = "sums"
 
+DEFAULT_TEXT_TASK = "text"
+
 
 def find_server() -> tuple[str, ...]:
     """Returns the model server that `charseq serve` would start here: a candidate is tried out in what will serve it."""

@@ -1,6 +1,7 @@
 """What the SavedModels of both families share: strings in, strings out, a clear refusal of what they cannot read."""
 
 import functools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -46,8 +47,10 @@ class StringModel(tf.Module):
         self.transform = transform_output.transform_features_layer()
         self.vocabulary = read_vocabulary(transform_output)
         self._characters = tf.constant([character.encode() for character in self.vocabulary])
-        known = "".join(sorted(self.vocabulary))
-        self._known = f"`{known}`" if len(known) <= _LISTED_CHARACTERS else f"{len(known)} characters"
+        known = json.dumps("".join(sorted(self.vocabulary)), ensure_ascii=False)[1:-1]
+        self._known = (
+            f"`{known}`" if len(self.vocabulary) <= _LISTED_CHARACTERS else f"{len(self.vocabulary) - 1} characters"
+        )
 
     def save(self, path: str) -> None:
         """Writes the SavedModel with its signatures."""
