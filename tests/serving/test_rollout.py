@@ -1,8 +1,11 @@
 """Promote and roll back against the real process, and on the files alone."""
 
+import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +13,7 @@ from serving.client import Client, PredictionError
 from serving.rollout import RolloutError, follow_latest, list_models, promote, rollback, set_canary
 from serving.rollout_history import Entry, previous_stable, read_history
 from tests.serving.conftest import Push
-from tests.serving.processes import RunningServer, running_server
+from tests.serving.processes import RunningServer, free_port, running_server
 
 QUICK = ("--file_system_poll_wait_seconds=0.1", "--max_num_load_retries=0", "--tensorflow_inter_op_parallelism=4")
 
@@ -179,3 +182,36 @@ def test_a_damaged_line_of_the_history_is_left_out(serving_dir: Path) -> None:
         file.write('{"time": "cut sh\n')
     promote(serving_dir, "shout", 2)
     assert [entry.version for entry in read_history(serving_dir)] == [1, 2]
+
+
+def test_servers_behind_one_name_are_rolled_together(
+    tmp_path: Path, serving_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, real = free_port(), socket.getaddrinfo
+
+    def resolve(host: str, *arguments: Any, **options: Any) -> list[Any]:
+        if host != "serving-pods":
+            return real(host, *arguments, **options)
+        return [entry for address in ("127.0.0.1", "127.0.0.2") for entry in real(address, *arguments, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    name = f"serving-pods:{port}"
+    with contextlib.ExitStack() as stack:
+        for address in ("127.0.0.1", "127.0.0.2"):
+            (tmp_path / address).mkdir()
+            arguments = [f"--serving_dir={serving_dir}", f"--port={port}", f"--bind_address={address}", *QUICK]
+            stack.enter_context(running_server(tmp_path / address, *arguments))
+        assert promote(serving_dir, "shout", 1, server=name).live
+        for address in ("127.0.0.1", "127.0.0.2"):
+            with Client(f"{address}:{port}") as client:
+                assert _version(client) == _version(client, "stable") == 1
+        (model,) = list_models(serving_dir, server=name)
+        assert {v.version: v.state for v in model.versions}[1] == "AVAILABLE"
+        (serving_dir / "shout" / "2" / "saved_model.pb").write_bytes(b"damaged")
+        with pytest.raises(RolloutError, match="Version 2 of shout does not load"):
+            promote(serving_dir, "shout", 2, server=name, timeout_s=20)
+        for address in ("127.0.0.1", "127.0.0.2"):
+            with Client(f"{address}:{port}") as client:
+                assert _version(client, "stable") == 1
+    with pytest.raises(RolloutError, match=r"127\.0\.0\.1:\d+ does not answer"):
+        promote(serving_dir, "shout", 1, server=name, timeout_s=2)
