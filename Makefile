@@ -48,6 +48,7 @@ format: dev ## formats the code
 lock: install ## refreshes the locks to the newest versions that pyproject.toml allows
 	$(LOCK) --upgrade pyproject.toml -o requirements.lock
 	$(LOCK) --upgrade --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --upgrade --group gpu -c requirements.lock -o requirements-gpu.lock
 
 check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	cp requirements.lock .venv/requirements.lock && cp requirements-dev.lock .venv/requirements-dev.lock
@@ -55,6 +56,9 @@ check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	diff requirements.lock .venv/requirements.lock
 	$(LOCK) --group dev -c requirements.lock -o .venv/requirements-dev.lock
 	diff requirements-dev.lock .venv/requirements-dev.lock
+	cp requirements-gpu.lock .venv/requirements-gpu.lock
+	$(LOCK) --group gpu -c requirements.lock -o .venv/requirements-gpu.lock
+	diff requirements-gpu.lock .venv/requirements-gpu.lock
 
 clean: ## removes what was installed and what runs have left
 	rm -rf .venv runs
