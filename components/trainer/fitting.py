@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from components.trainer.checkpoint import TrainingState
+from components.trainer.optimizers import GatedMuon
 from components.trainer.settings import FitSettings
 
 _LOG = logging.getLogger("charseq.trainer")
@@ -127,7 +128,7 @@ def _make_optimizer(settings: FitSettings, steps: int) -> keras.optimizers.Optim
     if settings.optimizer == "rmsprop":
         return keras.optimizers.RMSprop(rate, **clipping)
     if settings.optimizer == "muon":
-        return keras.optimizers.Muon(
+        return GatedMuon(
             rate,
             weight_decay=settings.weight_decay,
             adam_weight_decay=settings.weight_decay,

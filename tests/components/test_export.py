@@ -8,20 +8,7 @@ from hypothesis import strategies as st
 
 from components.example_gen.sums import to_record_batch
 from components.transform.preprocessing import read_vocabulary
-
-
-class Session:
-    """Runs signatures of a SavedModel in a session."""
-
-    def __init__(self, path):
-        self._session = tf.compat.v1.Session(graph=tf.Graph())
-        with self._session.graph.as_default():
-            self._signatures = tf.compat.v1.saved_model.load(self._session, ["serve"], path).signature_def
-
-    def __call__(self, signature, **inputs):
-        definition = self._signatures[signature]
-        feed = {definition.inputs[name].name: value for name, value in inputs.items()}
-        return self._session.run({name: info.name for name, info in definition.outputs.items()}, feed)
+from tests.components.session import Session
 
 
 @pytest.fixture(scope="module")

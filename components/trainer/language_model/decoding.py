@@ -151,7 +151,8 @@ def read(model: CharacterModel, state: State, tokens: tf.Tensor, lengths: tf.Ten
       state after the texts.
     """
     steps = tf.shape(tokens)[1]
-    columns = tf.transpose(tokens)
+    # One step at least, which reads nothing: what no step has written cannot be stacked.
+    columns = tf.transpose(tf.cond(steps > 0, lambda: tokens, lambda: tf.pad(tokens, [[0, 0], [0, 1]])))
 
     def step(index: tf.Tensor, written: tf.TensorArray, *state: tf.Tensor) -> tuple[Any, ...]:
         token, inside = columns[index], index < lengths
@@ -159,9 +160,8 @@ def read(model: CharacterModel, state: State, tokens: tf.Tensor, lengths: tf.Ten
         after = _where(inside, model.advance(list(state), token), state)
         return index + 1, written.write(index, tf.where(inside, log_prob, 0.0)), *after
 
-    written = tf.TensorArray(tf.float32, steps, element_shape=[None])
-    _, written, *after = _loop(steps, step, written, state)
-    return tf.transpose(tf.ensure_shape(written.stack(), [None, None])), after
+    _, written, *after = _loop(steps, step, tf.float32, state)
+    return tf.transpose(written.stack()[:steps]), after
 
 
 def generate(
@@ -186,7 +186,7 @@ def generate(
       Tokens int32 [N, longest length], -1 beyond a row's length; and the state after the texts.
     """
     steps = tf.reduce_max(tf.concat([lengths, [0]], axis=0))
-    random = tf.transpose(uniforms(inputs.seed, drawn, steps))  # (length, batch)
+    random = tf.transpose(uniforms(inputs.seed, drawn, tf.maximum(steps, 1)))  # (length, batch)
 
     def step(index: tf.Tensor, written: tf.TensorArray, *state: tf.Tensor) -> tuple[Any, ...]:
         inside = index < lengths
@@ -194,9 +194,8 @@ def generate(
         after = _where(inside, model.advance(list(state), token), state)
         return index + 1, written.write(index, tf.where(inside, token, -1)), *after
 
-    written = tf.TensorArray(tf.int32, steps, element_shape=[None])
-    _, written, *after = _loop(steps, step, written, state)
-    return tf.transpose(tf.ensure_shape(written.stack(), [None, None])), after
+    _, written, *after = _loop(steps, step, tf.int32, state)
+    return tf.transpose(written.stack()[:steps]), after
 
 
 def _state_widths(cell: keras.Layer) -> list[int]:
@@ -208,7 +207,9 @@ def _where(inside: tf.Tensor, after: State, before: tuple[tf.Tensor, ...]) -> St
     return [tf.where(inside[:, tf.newaxis], new, old) for new, old in zip(after, before, strict=True)]
 
 
-def _loop(steps: tf.Tensor, step: Callable[..., tuple[Any, ...]], written: tf.TensorArray, state: State) -> Any:
+def _loop(steps: tf.Tensor, step: Callable[..., tuple[Any, ...]], dtype: tf.DType, state: State) -> Any:
+    steps = tf.maximum(steps, 1)
+    written = tf.TensorArray(dtype, steps, element_shape=[None])
     # One iteration at a time: each needs the one before, and several at once would only keep their tensors alive.
     return tf.while_loop(
         lambda index, *_: index < steps, step, (tf.constant(0), written, *state), parallel_iterations=1

@@ -207,11 +207,14 @@ class LanguageModel(StringModel):
         wrong_length = (lengths < least) | (lengths > self._max_length)
 
         def describe(row: tf.Tensor) -> tf.Tensor:
-            column = tf.argmax(unknown[row], output_type=tf.int32)
+            def describe_unknown() -> tf.Tensor:
+                column = tf.argmax(unknown[row], output_type=tf.int32)
+                return self.describe_unknown(name, row, characters[row][column], column)
+
             return tf.cond(
                 wrong_length[row],
                 lambda: self.describe_length(name, row, lengths[row], self._max_length),
-                lambda: self.describe_unknown(name, row, characters[row][column], column),
+                describe_unknown,
             )
 
         refused = wrong_length | tf.reduce_any(unknown, axis=1)

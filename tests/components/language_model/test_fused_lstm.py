@@ -1,0 +1,64 @@
+"""FusedLSTM is keras.layers.LSTM: the same outputs, states and gradients."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.trainer.fused_lstm import FusedLSTM
+
+BATCH, STEPS, FEATURES, UNITS = 4, 7, 5, 6
+
+
+def build(layer_class, return_sequences, **options):
+    inputs = [keras.Input([None, FEATURES]), keras.Input([UNITS]), keras.Input([UNITS])]
+    layer = layer_class(UNITS, return_sequences=return_sequences, return_state=True, **options)
+    return keras.Model(inputs, layer(inputs[0], initial_state=inputs[1:]))
+
+
+def values(*shape):
+    return tf.constant(np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("return_sequences", [False, True])
+def test_results_and_gradients_are_those_of_keras(compiled, return_sequences):
+    fused, plain = build(FusedLSTM, return_sequences), build(keras.layers.LSTM, return_sequences, use_cudnn=False)
+    plain.set_weights(fused.get_weights())
+    inputs = [values(BATCH, STEPS, FEATURES), values(BATCH, UNITS), values(UNITS, BATCH)]
+    inputs[2] = tf.transpose(inputs[2])
+
+    def run(model):
+        weights = [variable.value for variable in model.trainable_variables]
+
+        @tf.function(jit_compile=compiled)
+        def differentiate():
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                outputs = model(inputs)
+                # Each in a way of its own, so that none stands for another.
+                loss = sum(tf.reduce_sum(tf.sin((n + 1) * output)) for n, output in enumerate(outputs))
+            return outputs, tape.gradient(loss, [*inputs, *weights])
+
+        return tf.nest.flatten(differentiate())
+
+    for one, other in zip(run(fused), run(plain), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5)
+
+
+def test_weight_dropout_is_for_training_and_changes_from_call_to_call():
+    model = build(FusedLSTM, True, weight_dropout=0.5)
+    inputs = [values(BATCH, STEPS, FEATURES), values(BATCH, UNITS), values(BATCH, UNITS)]
+    calm = [model(inputs, training=False)[0].numpy() for _ in range(2)]
+    wild = [model(inputs, training=True)[0].numpy() for _ in range(2)]
+    assert (calm[0] == calm[1]).all()
+    assert not (wild[0] == wild[1]).all()
+
+
+def test_a_saved_layer_is_restored_with_its_weight_dropout(tmp_path):
+    model = build(FusedLSTM, True, weight_dropout=0.25)
+    model.save(tmp_path / "model.keras")
+    restored = keras.saving.load_model(tmp_path / "model.keras")
+    assert restored.layers[-1].weight_dropout == 0.25
+    inputs = [values(BATCH, STEPS, FEATURES), values(BATCH, UNITS), values(BATCH, UNITS)]
+    np.testing.assert_array_equal(model(inputs)[0], restored(inputs)[0])
