@@ -11,9 +11,6 @@ from pipeline.kubeflow.graph import build_graph
 from pipeline.places import Places
 from pipeline.tasks import find_task
 
-# What is part of the compiled pipeline and not of its steps' parameters.
-_FIXED = ("beam.", "run.", "kubeflow.")
-
 
 def rebuild_parameters(step: str, task: str, places: Places, settings: str) -> dict[str, struct_pb2.Value]:
     """Returns the parameters of a step as they would be, had the pipeline been compiled with other settings.
@@ -30,12 +27,13 @@ def rebuild_parameters(step: str, task: str, places: Places, settings: str) -> d
       SettingsError: A setting cannot be used, or cannot be changed by a run.
     """
     assignments = tuple(shlex.split(settings))
-    for assignment in assignments:
-        if assignment.startswith(_FIXED):
-            raise SettingsError(
-                f"{assignment!r} is part of the compiled pipeline; compile it again with --set {assignment}"
-            )
-    graph = build_graph(override(find_task(task, assignments), assignments), places)
+    task_config = find_task(task, assignments)
+    config = override(task_config, assignments)
+    if (config.beam, config.run) != (task_config.beam, task_config.run):
+        raise SettingsError(
+            "beam.* and run.* are part of the compiled pipeline and not of its steps' parameters; compile it again with --set"
+        )
+    graph = build_graph(config, places)
     for component in graph.components:
         if component.id == step:
             values = {name: value for name, value in component.exec_properties.items() if value is not None}

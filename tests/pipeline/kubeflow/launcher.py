@@ -130,7 +130,9 @@ class Cluster:
     ) -> dict[str, Artifact]:
         """What the launcher does in one pod."""
         pod = self._pods / pod_name
-        executor_input.outputs.output_file = str(pod / "tmp" / "kfp_outputs" / "output_metadata.json")
+        # Beside the artifacts since KFP 2.15; in /tmp before.
+        task_root = next(iter(executor_input.outputs.artifacts.values())).artifacts[0].uri.rpartition("/")[0]
+        executor_input.outputs.output_file = str(pod / _local_path(task_root) / "output_metadata.json")
         placeholders = _placeholders(executor_input, pod)
         text = json_format.MessageToJson(executor_input, indent=None)
         container = accepted.container(step)

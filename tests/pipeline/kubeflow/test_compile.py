@@ -95,7 +95,7 @@ def test_retries_and_caching_and_the_baseline_is_never_cached(accepted, compiled
         assert task.retry_policy.max_retry_count == 2
         assert task.caching_options.enable_cache == (step != "baseline")
     uncached = accept(compiled(uncached=("baseline", "pusher"), retries=0))
-    assert [s for s, t in uncached.tasks.items() if not t.caching_options.enable_cache] == ["baseline", "pusher"]
+    assert {s for s, t in uncached.tasks.items() if not t.caching_options.enable_cache} == {"baseline", "pusher"}
     assert not any(task.HasField("retry_policy") for task in uncached.tasks.values())
     assert not any(t.caching_options.enable_cache for t in accept(compiled(cache=False)).tasks.values())
 
