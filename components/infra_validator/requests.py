@@ -25,17 +25,11 @@ _TEXT_LENGTH = 32
 Inputs = dict[str, tf.Tensor]
 
 
-def make_inputs(examples_uri: str, count: int, takes_prompts: bool) -> list[Inputs]:
-    """Returns what a client could send, one request for each of the first evaluation examples.
-
-    Args:
-      examples_uri: Examples artifact with a split `eval`.
-      count: Most requests.
-      takes_prompts: Whether the model is a language model, not a seq2seq one.
-    """
+def make_inputs(examples_uri: str, count: int) -> list[Inputs]:
+    """Returns what a client could send, one request for each of the first evaluation examples, at most `count`."""
     records = itertools.islice(read_examples(examples_uri, "eval"), count)
     features = [tf.train.Example.FromString(record).features.feature for record in records]
-    if not takes_prompts:
+    if EXPRESSION in features[0]:
         return [{"text": tf.constant(feature[EXPRESSION].bytes_list.value)} for feature in features]
     texts = [feature[TEXT].bytes_list.value[0].decode() for feature in features]
     # What stands for rare characters is refused, as it should be.

@@ -35,9 +35,7 @@ def validate(
     Raises:
       ServerError: The server does not start, does not load the model, refuses a request or gives another answer.
     """
-    signature = tf.saved_model.load(model_path).signatures["serving_default"]
-    takes_prompts = "prompt" in signature.structured_input_signature[1]
-    single = make_inputs(examples_uri, max(settings.requests, settings.batch), takes_prompts)
+    single = make_inputs(examples_uri, max(settings.requests, settings.batch))
     batches = [*single[: settings.requests], join_inputs(single[: settings.batch])]
     requests = [predict_request(model_name, batch) for batch in batches]
     write_warmup(model_path, requests)
@@ -46,6 +44,7 @@ def validate(
         copy_folder(model_path, os.path.join(model_dir, _VERSION))
         with model_server(server_command, model_name, model_dir, settings.timeout) as (channel, log_path):
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            signature = tf.saved_model.load(model_path).signatures["serving_default"]
             for batch, request in zip(batches, requests, strict=True):
                 try:
                     response = stub.Predict(request, timeout=settings.timeout)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
@@ -13,7 +14,7 @@ from components.baseline.component import VERSION_PROPERTY
 from components.evaluator.component import REASONS_PROPERTY, Executor
 from components.evaluator.gate import to_eval_config
 from components.evaluator.results import read_evaluation
-from components.evaluator.settings import GateSettings
+from components.evaluator.settings import GateSettings, TextGateSettings
 from components.example_gen.shards import write_shard
 from components.example_gen.sums import to_record_batch
 from components.files import copy_folder
@@ -72,6 +73,10 @@ def constant(answer):
 
 
 def evaluate(folder, examples, schema, candidate, baseline=None, **gate):
+    return judge(folder, examples, schema, candidate, baseline, GateSettings(slices=("digits", "carries"), **gate))
+
+
+def judge(folder, examples, schema, candidate, baseline, gate):
     outputs = {"evaluation": [standard_artifacts.ModelEvaluation()], "blessing": [standard_artifacts.ModelBlessing()]}
     for name, (artifact,) in outputs.items():
         artifact.uri = str(folder / name)
@@ -81,7 +86,7 @@ def evaluate(folder, examples, schema, candidate, baseline=None, **gate):
         "model": [model_artifact(folder / "candidate", "1", candidate)],
         "baseline_model": [model_artifact(folder / "baseline", "7" if baseline else "", baseline)],
     }
-    config = proto_utils.proto_to_json(to_eval_config(GateSettings(slices=("digits", "carries"), **gate)))
+    config = proto_utils.proto_to_json(to_eval_config(gate))
     properties = {"eval_config": config, "example_splits": "null", "fairness_indicator_thresholds": "null"}
     context = BaseBeamExecutor.Context(beam_pipeline_args=BeamSettings().pipeline_args, tmp_dir=str(folder / "tmp"))
     Executor(context).Do(inputs, outputs, properties)
@@ -135,7 +140,79 @@ def test_a_model_as_good_as_the_one_being_served_is_blessed(tmp_path, examples, 
     assert evaluation.blessed
 
 
+@pytest.fixture(scope="module")
+def text_examples(tmp_path_factory):
+    artifact = standard_artifacts.Examples()
+    artifact.uri = str(tmp_path_factory.mktemp("text examples"))
+    artifact.split_names = '["train", "eval"]'
+    columns = {"context": [[b""], [b"abcd"]], "text": [[b"abcd"], [b"ef"]], "position": [[0], [4]]}
+    batch = pa.RecordBatch.from_pydict(columns)
+    write_shard([(batch, np.ones(2, bool))], artifact.uri, 0, 1)
+    return artifact
+
+
+@pytest.fixture(scope="module")
+def text_schema(tmp_path_factory):
+    artifact = standard_artifacts.Schema()
+    artifact.uri = str(tmp_path_factory.mktemp("text schema"))
+    tf.io.gfile.copy("components/schema/text/schema.pbtxt", artifact.uri + "/schema.pbtxt")
+    return artifact
+
+
+class Bits(tf.Module):
+    """A language model that needs so many bits for each character of the first window and twice as many in the second."""
+
+    def __init__(self, bits):
+        super().__init__()
+        self._bits = bits
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def evaluate(self, examples):
+        spec = {"text": tf.io.FixedLenFeature([], tf.string), "position": tf.io.FixedLenFeature([], tf.int64)}
+        parsed = tf.io.parse_example(examples, spec)
+        characters = tf.cast(tf.strings.length(parsed["text"]), tf.float32)
+        bits = tf.where(parsed["position"] > 0, 2 * self._bits, self._bits)
+        return {"log_prob": -np.log(2).astype(np.float32) * bits * characters, "characters": characters}
+
+
+def bits(number):
+    module = Bits(number)
+    return lambda path: tf.saved_model.save(module, path, signatures={"evaluate": module.evaluate})
+
+
+def test_bits_per_character_count_every_character_once(tmp_path, text_examples, text_schema):
+    gate = TextGateSettings(bits_per_character=2.1)
+    evaluation = judge(tmp_path, text_examples, text_schema, bits(1.5), None, gate)
+    assert evaluation.blessed
+    expected = (4 * 1.5 + 2 * 3.0) / 6
+    assert evaluation.metrics["bits_per_character"] == pytest.approx(expected)
+    assert evaluation.metrics["nats_per_character"] == pytest.approx(expected * np.log(2))
+    assert evaluation.metrics["perplexity"] == pytest.approx(2**expected)
+
+
+def test_a_language_model_that_needs_too_many_bits_is_refused(tmp_path, text_examples, text_schema):
+    gate = TextGateSettings(bits_per_character=1.9)
+    evaluation = judge(tmp_path, text_examples, text_schema, bits(1.5), None, gate)
+    assert evaluation.reasons == [
+        "bits_per_character on all unseen examples is 2.0000; at most 1.9000 is needed (gate.bits_per_character)"
+    ]
+
+
+def test_a_language_model_worse_than_the_one_being_served_is_refused(tmp_path, text_examples, text_schema):
+    gate = TextGateSettings(bits_per_character=9.0, largest_rise=0.1)
+    evaluation = judge(tmp_path, text_examples, text_schema, bits(1.5), bits(1.35), gate)
+    assert evaluation.baseline["bits_per_character"] == pytest.approx(1.8)
+    assert evaluation.reasons == [
+        "bits_per_character on all unseen examples lies 0.2000 above that of the version being served; "
+        "at most 0.1000 is allowed (gate.largest_rise)"
+    ]
+
+
 def test_settings_that_cannot_be_are_named():
+    with pytest.raises(SettingsError, match=r"gate\.bits_per_character is 0"):
+        TextGateSettings(bits_per_character=0)
+    with pytest.raises(SettingsError, match=r"gate\.largest_rise is -1"):
+        TextGateSettings(largest_rise=-1)
     with pytest.raises(SettingsError, match=r"gate\.exact_match is 1\.5"):
         GateSettings(exact_match=1.5)
     with pytest.raises(SettingsError, match=r"gate\.largest_drop is -1"):

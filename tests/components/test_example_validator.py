@@ -71,3 +71,20 @@ def test_sums_of_other_lengths_are_drift_with_its_size_and_bound(schema, tmp_pat
         find_anomalies(statistics(sums(largest=999), tmp_path), schema, statistics(sums(largest=99), tmp_path))
     )
     assert any(line.startswith(("digits: ", "carries: ")) and "above the threshold 0.1" in line for line in lines)
+
+
+def windows(*texts):
+    columns = {"context": [[b""] for _ in texts], "text": [[t.encode()] for t in texts]}
+    return pa.RecordBatch.from_pydict(columns | {"position": [[place] for place in range(len(texts))]})
+
+
+def test_any_text_is_good_data_and_what_is_said_of_bad_data_quotes_little_of_it(tmp_path):
+    with open("components/schema/text/schema.pbtxt") as file:
+        schema = text_format.Parse(file.read(), schema_pb2.Schema())
+    batch = windows(*(letter * 2_000 for letter in "abcdefgh"))
+    assert describe(find_anomalies(statistics(batch, tmp_path), schema, None)) == []
+    (line,) = describe(find_anomalies(statistics(without(batch, "position"), tmp_path), schema, None))
+    assert line.startswith("position: ")
+    schema.feature[1].string_domain.is_categorical = schema_pb2.StringDomain.Categorical.CATEGORICAL_YES
+    (line,) = describe(find_anomalies(statistics(batch, tmp_path), schema, None))
+    assert len(line) < 500

@@ -22,6 +22,11 @@ def test_values_take_the_type_of_their_field():
     assert override(SUMS, ["gate.slices="]).gate.slices == ()
 
 
+def test_a_field_that_one_section_has_needs_no_section():
+    assert override(SUMS, ["epochs=5"]).train.epochs == 5
+    assert override(find_task("text"), ["corpus=texts/*.txt"]).data.corpus == "texts/*.txt"
+
+
 def test_the_last_of_two_assignments_counts_and_the_original_stays():
     assert override(SUMS, ["train.epochs=5", "train.epochs=6"]).train.epochs == 6
     assert find_task("sums") == SUMS
@@ -31,7 +36,9 @@ def test_the_last_of_two_assignments_counts_and_the_original_stays():
     ("assignment", "said"),
     [
         ("train.epochs", "is not section.field=value"),
-        ("epochs=5", "is not section.field=value"),
+        ("epoch=5", "is not section.field=value, such as train.epochs=5; did you mean 'train.epochs'"),
+        ("seed=5", "data.seed and train.seed are two; name one"),
+        ("=5", "is not section.field=value"),
         ("trian.epochs=5", "no section 'trian'; did you mean 'train'"),
         ("train.epoch=5", "train has no 'epoch'; did you mean 'epochs'"),
         ("train.epochs=five", "'five' is not a whole number"),
