@@ -70,6 +70,8 @@ def find_files(corpus: str, spans: int = 1) -> list[CorpusFile]:
     """
     if corpus in catalogue.SUMMARIES:
         return [CorpusFile(corpus, corpus)]
+    # No shell does it for `--set data.corpus=~/texts`.
+    corpus = os.path.expanduser(corpus)
     if has_span(corpus):
         paths, root = latest_spans(corpus, spans), _fixed_folder(corpus)
     else:

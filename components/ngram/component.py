@@ -31,10 +31,16 @@ class Executor(BaseExecutor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes `ngram.json` into the artifact `ngram`: what `evaluation.evaluate` returns."""
+        """Writes `ngram.json` into the artifact `ngram`: what `evaluation.evaluate` returns.
+
+        Raises:
+          ValueError: The examples are not those of a text.
+        """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES_KEY])
-        summary = json.loads(examples.get_string_custom_property(SUMMARY_PROPERTY))
+        summary = json.loads(examples.get_string_custom_property(SUMMARY_PROPERTY) or "null")
+        if summary is None:
+            raise ValueError(f"the examples in {examples.uri} are no text: NgramModel reads what TextExampleGen makes")
         figures = evaluate(
             from_json(NgramSettings, exec_properties["ngram_settings"]),
             read_characters(examples.uri, "train", summary["context"] > 0),

@@ -162,3 +162,10 @@ def test_the_component_writes_its_figures(tmp_path):
     assert figures["order"] == 3
     assert figures["evaluation_characters"] == 192
     assert figures["nats_per_character"] < 0.6 < figures["orders"][0]["nats_per_character"]
+
+
+def test_other_examples_are_refused():
+    with pytest.raises(ValueError, match="reads what TextExampleGen makes"):
+        Executor().Do(
+            {"examples": [standard_artifacts.Examples()]}, {"ngram": [standard_artifacts.ModelEvaluation()]}, {}
+        )

@@ -16,6 +16,7 @@ from tfx.orchestration.pipeline import Pipeline
 
 from components.example_gen.component import TextExampleGen
 from components.example_gen.settings import TextData
+from components.tfx_libraries import tfdv
 from pipeline.config import BeamSettings
 from pipeline.local_runner import LocalRunner
 
@@ -34,7 +35,9 @@ def run(data, root, statistics=True):
         disable_statistics=True,
         disable_analyzer_cache=True,
     )
-    statistics_gens = [StatisticsGen(examples, schema_gen.outputs["schema"])] if statistics else []
+    # Without sketches every distinct string is counted by itself, whatever the schema says.
+    options = tfdv.StatsOptions(use_sketch_based_topk_uniques=True)
+    statistics_gens = [StatisticsGen(examples, schema_gen.outputs["schema"], options)] if statistics else []
     for statistics_gen in statistics_gens:
         statistics_gen.add_upstream_node(transform)  # last, for its memory hides what comes after
     costs = {}

@@ -38,6 +38,12 @@ def test_names_do_not_depend_on_where_the_corpus_lies(tmp_path, monkeypatch):
     assert names("texts/x/a.txt") == ["a.txt"]
 
 
+def test_a_path_from_the_home_folder(tmp_path, monkeypatch):
+    write(tmp_path, "texts/a.txt")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert names("~/texts") == ["a.txt"]
+
+
 def test_a_file_whose_name_has_wildcards(tmp_path):
     write(tmp_path, "draft [1].txt")
     assert names(tmp_path / "draft [1].txt") == ["draft [1].txt"]
