@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from components.settings import SettingsError
-from pipeline import cli_kubeflow, cli_serving
+from pipeline import cli_bench, cli_kubeflow, cli_serving
 from pipeline.cli_logs import held_back_stderr, set_up_logs
 from pipeline.cli_options import InputError, json_option
 from pipeline.places import DEFAULT_ROOT, DEFAULT_TASK, Places
@@ -112,5 +112,5 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         sys.exit(1)
 
 
-for command in (*cli_serving.COMMANDS, *cli_kubeflow.COMMANDS):
+for command in (*cli_serving.COMMANDS, *cli_kubeflow.COMMANDS, *cli_bench.COMMANDS):
     main.add_command(command)

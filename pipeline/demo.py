@@ -1,18 +1,10 @@
 """The end of `make run`: serves what was pushed, asks it sums over gRPC, and shows whether the answers are right."""
 
-import json
-import shlex
-import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
 
+from pipeline.local_server import local_server
 from pipeline.places import DEFAULT_TASK, Places
 from serving.client import Client
-from serving.launch import server_command
-
-_START_SECONDS = 60.0
 
 
 def main(texts: list[str]) -> int:
@@ -24,28 +16,13 @@ def main(texts: list[str]) -> int:
     Returns:
       0 if all answers are right, else 1.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        ready_file = Path(folder, "ready.json")
-        command = server_command(Places().serving_dir, port=0, ready_file=ready_file, executable="builtin")
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-            try:
-                return _ask(_wait_for_port(server, command, ready_file), texts)
-            finally:
-                server.terminate()
+    with local_server(Places().serving_dir) as address:
+        return _ask(address, texts)
 
 
-def _wait_for_port(server: "subprocess.Popen[bytes]", command: list[str], ready_file: Path) -> int:
-    deadline = time.monotonic() + _START_SECONDS
-    while not ready_file.exists():
-        if server.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the model server did not start; run it yourself to see why: {shlex.join(command)}")
-        time.sleep(0.05)
-    return int(json.loads(ready_file.read_text())["grpc_port"])
-
-
-def _ask(port: int, texts: list[str]) -> int:
-    print(f"\nserving on 127.0.0.1:{port}; asking over gRPC:")
-    with Client(f"127.0.0.1:{port}") as client:
+def _ask(address: str, texts: list[str]) -> int:
+    print(f"\nserving on {address}; asking over gRPC:")
+    with Client(address) as client:
         client.wait_until_available(DEFAULT_TASK)
         prediction = client.predict({"text": texts}, model=DEFAULT_TASK)
     wrong = 0

@@ -1,0 +1,105 @@
+"""Text by a served model over gRPC, beside the loop of reference 3's notebook."""
+
+import os
+import tempfile
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+
+from components.trainer.language_model.decoding import character_model
+from components.trainer.language_model.export import LanguageModel
+from components.trainer.language_model.models import build_model
+from components.trainer.language_model.settings import LanguageModelSettings
+from components.transform.preprocessing import read_vocabulary
+from components.transform.text import preprocessing_fn
+from pipeline.bench.measure import Figure, rate
+from pipeline.local_server import local_server
+from serving.client import Client
+from serving.text import Sampling, generate
+
+# As many characters as a book in English has.
+_CHARACTERS = "".join(map(chr, range(32, 127)))
+
+_UNITS = 128
+_WINDOW = 40
+
+
+def measure(runs: int) -> list[Figure]:
+    """Measures characters a second: ours with one prompt and with 64, whole models and windows, and the notebook's loop.
+
+    The weights are untrained: a step costs the same whatever it says.
+    """
+    figures = []
+    text = LanguageModelSettings(predict="every", inputs="embedding", embedding=64, units=_UNITS)
+    models = {
+        f"LSTM {_UNITS}, everything read before": (text, 0, 10_000),
+        f"LSTM {_UNITS}, windows of {_WINDOW} (text-lstm)": (LanguageModelSettings(units=_UNITS), _WINDOW, 2_000),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        transform_output = _make_transform(os.path.join(folder, "transform"))
+        for number, (settings, window, _) in enumerate(models.values()):
+            _export(settings, window, transform_output, os.path.join(folder, "serving", f"model-{number}", "1"))
+        with local_server(os.path.join(folder, "serving")) as address, Client(address, timeout=600) as client:
+            for number, (name, (_, _, length)) in enumerate(models.items()):
+                client.wait_until_available(f"model-{number}")
+                for prompts, each in ((1, length), (64, length // 4)):
+                    work = _request(client, f"model-{number}", prompts, each)
+                    figures.append(rate(f"{name}, {prompts} at a time, over gRPC", "characters/s", work, runs))
+    figures.append(rate("the notebook's loop (reference 3)", "characters/s", _notebook(100), runs))
+    return figures
+
+
+def _request(client: Client, model: str, prompts: int, length: int) -> Callable[[], float]:
+    def work() -> float:
+        generate(client, ["It was a dark and stormy night; the rain"] * prompts, Sampling(length, 1.0), model=model)
+        return prompts * length
+
+    return work
+
+
+def _make_transform(path: str) -> tft.TFTransformOutput:
+    """Returns Transform's graph for all characters."""
+    spec: dict[str, tf.io.FixedLenFeature] = {
+        name: tf.io.FixedLenFeature([1], tf.string) for name in ("context", "text")
+    }
+    metadata = dataset_metadata.DatasetMetadata(
+        schema_utils.schema_from_feature_spec(spec | {"position": tf.io.FixedLenFeature([1], tf.int64)})
+    )
+    example = {"context": [b""], "text": [_CHARACTERS.encode()], "position": [0]}
+    with tft_beam.Context(temp_dir=f"{path}.tmp"):
+        transform = ([example], metadata) | tft_beam.AnalyzeDataset(preprocessing_fn)
+        _ = transform | tft_beam.WriteTransformFn(path)
+    return tft.TFTransformOutput(path)
+
+
+def _export(settings: LanguageModelSettings, window: int, transform_output: tft.TFTransformOutput, path: str) -> None:
+    vocabulary = len(read_vocabulary(transform_output))
+    model = build_model(settings, vocabulary)
+    first = np.full(vocabulary, 1 / vocabulary)
+    characters = character_model(model, settings, first, window)
+    LanguageModel(model, transform_output, characters, settings.max_length).save(path)
+
+
+def _notebook(length: int) -> Callable[[], float]:
+    """Returns the loop that the notebook of reference 3 describes: a window one-hot in NumPy, model.predict, one character."""
+    size = len(_CHARACTERS)
+    model = keras.Sequential(
+        [keras.Input([_WINDOW, size]), keras.layers.LSTM(_UNITS), keras.layers.Dense(size, activation="softmax")]
+    )
+    random = np.random.default_rng(0)
+
+    def work() -> float:
+        window = list(random.integers(size, size=_WINDOW))
+        for _ in range(length):
+            one_hot = np.zeros([1, _WINDOW, size])
+            one_hot[0, np.arange(_WINDOW), window] = 1
+            probabilities = model.predict(one_hot, verbose=0)[0].astype("float64")
+            window = [*window[1:], int(np.argmax(random.multinomial(1, probabilities / probabilities.sum())))]
+        return length
+
+    return work
