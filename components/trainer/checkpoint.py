@@ -16,6 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.trainer.workers import is_chief
+
 # What Keras's callbacks remember from one epoch to the next.
 _REMEMBERED = {
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch"),
@@ -36,7 +38,7 @@ def checkpoint_name(train_json: str, vocabulary: list[str], *fingerprints: str) 
 
 def discard_checkpoint(directory: str) -> None:
     """Removes the checkpoint of a training whose model is safe elsewhere."""
-    if tf.io.gfile.exists(directory):
+    if is_chief() and tf.io.gfile.exists(directory):
         tf.io.gfile.rmtree(directory)
 
 
@@ -110,6 +112,8 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
         return [*weights, *self.model.optimizer.variables]
 
     def _save(self) -> None:
+        if not is_chief():
+            return
         state = {
             "history": self.history,
             "seconds": self.seconds,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from components.trainer import workers
 from components.trainer.checkpoint import TrainingState
 from components.trainer.optimizers import GatedMuon
 from components.trainer.settings import FitSettings
@@ -78,19 +79,25 @@ def fit(
         model = build()
         compile_model(model, settings, data.steps)
         start_epoch = state.restore(model)
+    batches, validation = data.batches(start_epoch), data.validation
+    if (strategy := workers.worker_strategy()) is not None:
+        workers.run_steps_by_strategy(model, strategy, next(iter(validation)))
+        batches, validation = workers.share(batches), workers.share(validation)
     if start_epoch:
         _LOG.info("going on from the checkpoint after epoch %d", start_epoch)
     if not state.finished:
         model.fit(
-            data.batches(start_epoch),
+            batches,
             initial_epoch=start_epoch,
             epochs=settings.epochs,
             steps_per_epoch=data.steps,
-            validation_data=data.validation,
+            validation_data=validation,
             validation_freq=_validation_epochs(settings),
             callbacks=[*callbacks, state],
             verbose=0,
         )
+    if strategy is not None:
+        model = workers.plain_copy(model, build)
     return Training(model, state.history, state.seconds)
 
 
@@ -143,7 +150,9 @@ def _make_optimizer(settings: FitSettings, steps: int) -> keras.optimizers.Optim
 
 
 def distribution_strategy() -> tf.distribute.Strategy:
-    """Returns synchronous training on every GPU of this machine where there are several, else the default strategy."""
+    """Returns synchronous training on every worker, or every GPU of this machine, where there are several, else the default."""
+    if (strategy := workers.worker_strategy()) is not None:
+        return strategy
     return (
         tf.distribute.MirroredStrategy()
         if len(tf.config.list_physical_devices("GPU")) > 1
