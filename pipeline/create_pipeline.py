@@ -20,6 +20,7 @@ from components.infra_validator.component import InfraValidator
 from components.ngram.component import NgramModel
 from components.pusher.component import Pusher
 from components.settings import to_json
+from components.tfx_libraries import tfdv
 from pipeline.config import Config
 from pipeline.places import Places
 
@@ -36,7 +37,7 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
     examples = example_gen.outputs["examples"]
     schema_gen = ImportSchemaGen(os.path.join(_SCHEMAS, config.kind, "schema.pbtxt"))
     schema = schema_gen.outputs["schema"]
-    statistics_gen = StatisticsGen(examples, schema)
+    statistics_gen = StatisticsGen(examples, schema, _statistics_options(config))
     baseline = Baseline(model_dir)
     example_validator = ExampleValidator(
         statistics_gen.outputs["statistics"], schema, baseline.outputs["model"], config.validate.check_drift
@@ -89,6 +90,14 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
         metadata_connection_config=sqlite_metadata_connection_config(places.metadata_path),
         beam_pipeline_args=config.beam.pipeline_args,
     )
+
+
+def _statistics_options(config: Config) -> tfdv.StatsOptions | None:
+    """Returns how the statistics of a task's examples are computed."""
+    if not isinstance(config.data, TextData):
+        return None
+    # Otherwise every different window is held in memory; with it, what the schema says is no category is not counted.
+    return tfdv.StatsOptions(use_sketch_based_topk_uniques=True)
 
 
 def _transform_arguments(config: Config) -> dict[str, Any]:

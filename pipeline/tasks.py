@@ -98,7 +98,7 @@ TEXT = Config(
 TEXT_LSTM = Config(
     task="text-lstm",
     summary="reference 3: windows of 40 characters with step 3, LSTM 128, RMSprop 0.01, batch 128, 5 epochs",
-    data=TextData(context=40, length=1, step=3, eval_context=40),
+    data=TextData(context=40, length=1, step=3, eval_context=40, eval_length=512),
     train=LanguageModelSettings(
         units=128,
         optimizer="rmsprop",
@@ -119,7 +119,7 @@ TEXT_LSTM = Config(
 TEXT_LSTM_DROPOUT = Config(
     task="text-lstm-dropout",
     summary="reference 4: lowercase, windows of 100 characters, LSTM 256 with dropout 0.2, Adam, batch 128, 20 epochs",
-    data=TextData(lowercase=True, context=100, length=1, step=1, eval_context=100),
+    data=TextData(lowercase=True, context=100, length=1, step=1, eval_context=100, eval_length=512),
     train=LanguageModelSettings(
         inputs="scaled",
         units=256,

@@ -132,6 +132,8 @@ class TextData:
       step: Characters from a training window to the next; `length` predicts every character once in an epoch.
       eval_context: The same as `context`, of an evaluation window. Those follow each other without gap or overlap, so that
         every evaluation character is predicted exactly once; the first of a file have less before them.
+      eval_length: The same as `length`, of an evaluation window; 0 is `length`. A few long windows are evaluated much faster
+        than as many as there are characters.
       eval_fraction: Share of the evaluation side, between 0 and 1.
       split: `position`: the end of every file is for evaluation. `file`: a file is on one side as a whole, by a hash of its
         name within the corpus, so that it stays there when others are added.
@@ -149,6 +151,7 @@ class TextData:
     length: int = 128
     step: int = 128
     eval_context: int = 256
+    eval_length: int = 0
     eval_fraction: float = 0.1
     split: Literal["position", "file"] = "position"
     spans: int = 1
@@ -167,18 +170,25 @@ class TextData:
             ("length", 1),
             ("step", 1),
             ("eval_context", 0),
+            ("eval_length", 0),
             ("spans", 1),
             ("characters_per_shard", 1),
         ):
             if getattr(self, name) < least:
                 raise SettingsError(f"data.{name} is {getattr(self, name)}; it must be at least {least}")
-        for name in ("context", "eval_context"):
-            if getattr(self, name) + self.length > _LONGEST_WINDOW:
+        for context, length in (("context", "length"), ("eval_context", "eval_length")):
+            characters = getattr(self, context) + (getattr(self, length) or self.length)
+            if characters > _LONGEST_WINDOW:
                 raise SettingsError(
-                    f"data.{name} is {getattr(self, name):,} and data.length {self.length:,}; together they may be "
+                    f"data.{context} and data.{length} are {characters:,} characters together; they may be "
                     f"{_LONGEST_WINDOW:,}, for thousands of windows are in memory at a time"
                 )
         if not 0 < self.eval_fraction < 1:
             raise SettingsError(f"data.eval_fraction is {self.eval_fraction}; it must lie between 0 and 1")
         if self.split not in ("position", "file"):
             raise SettingsError(f"data.split is {self.split!r}; it is 'position' or 'file'")
+
+    @property
+    def evaluated_length(self) -> int:
+        """Characters of an evaluation window that are predicted."""
+        return self.eval_length or self.length

@@ -163,7 +163,7 @@ def _add(counts: _Counts, points: npt.NDArray[np.uint32]) -> None:
 
 
 def _shards(data: TextData, ranges: list[FileRange], staging: StagingFile) -> Iterator[TextShard]:
-    before = max(data.context, data.eval_context)
+    before, after = max(data.context, data.eval_context), max(data.length, data.evaluated_length)
     first = 0
     for start in range(0, staging.characters, data.characters_per_shard):
         stop = min(start + data.characters_per_shard, staging.characters)
@@ -172,7 +172,7 @@ def _shards(data: TextData, ranges: list[FileRange], staging: StagingFile) -> It
         last = first
         while last < len(ranges) and ranges[last].start < stop:
             last += 1
-        text = staging.part(max(0, start - before), min(stop + data.length, staging.characters))
+        text = staging.part(max(0, start - before), min(stop + after, staging.characters))
         yield TextShard(start, stop, tuple(ranges[first:last]), text)
 
 

@@ -70,7 +70,7 @@ def windows(
     begins, positions, ends = (np.concatenate([row[column] for row in rows]) for column in range(3))
     is_eval = np.concatenate([row[3] for row in rows])
     encoded, offsets = _to_utf8(text)
-    longest = max(data.context, data.eval_context) + data.length
+    longest = max(data.context + data.length, data.eval_context + data.evaluated_length)
     size = max(1, min(_BATCH_ROWS, _BATCH_CHARACTERS // longest))
     for first in range(0, len(positions), size):
         batch = slice(first, first + size)
@@ -91,12 +91,13 @@ def _rows(
     first = file.start + data.context
     last = first + count_training_windows(data, file) * data.step
     trained = _progression(first, last, data.step, start, stop)
-    evaluated = _progression(file.boundary, file.stop, data.length, start, stop)
+    evaluated = _progression(file.boundary, file.stop, data.evaluated_length, start, stop)
     positions = np.concatenate([trained, evaluated])
     # The model reads nothing of the training side in evaluation: a character there would be on both sides.
     begins = np.concatenate([trained - data.context, np.maximum(file.boundary, evaluated - data.eval_context)])
-    ends = np.minimum(positions + data.length, file.stop)
-    return begins, positions, ends, np.arange(len(positions)) >= len(trained)
+    is_eval = np.arange(len(positions)) >= len(trained)
+    ends = np.minimum(positions + np.where(is_eval, data.evaluated_length, data.length), file.stop)
+    return begins, positions, ends, is_eval
 
 
 def _progression(first: int, last: int, step: int, start: int, stop: int) -> _Int64Array:

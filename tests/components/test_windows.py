@@ -19,6 +19,7 @@ LAYOUTS = {
     "length": st.integers(1, 9),
     "step": st.integers(1, 12),
     "eval_context": st.integers(0, 9),
+    "eval_length": st.integers(0, 12),
     "characters_per_shard": st.integers(1, 60),
 }
 
@@ -77,7 +78,8 @@ def test_what_users_rely_on(tmp_path_factory, texts, fraction, layout):
     assert [position for _, _, position in training] == expected
     # Evaluation windows predict every evaluation character once and read nothing but such characters of the same file.
     assert "".join(predicted for _, predicted, _ in evaluation) == "".join(whole_shown[b:c] for _, b, c in sides)
-    for context, _, position in evaluation:
+    for context, predicted, position in evaluation:
+        assert len(predicted) <= data.evaluated_length
         boundary = max(b for a, b, c in sides if b <= position and a < c)
         assert len(context) == min(data.eval_context, position - boundary)
     assert plan.summary["evaluation_characters"] == sum(c - b for _, b, c in sides)
