@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from components.trainer import workers
 from components.trainer.checkpoint import TrainingState
-from components.trainer.optimizers import GatedMuon
 from components.trainer.settings import FitSettings
 
 _LOG = logging.getLogger("charseq.trainer")
@@ -135,7 +134,7 @@ def _make_optimizer(settings: FitSettings, steps: int) -> keras.optimizers.Optim
     if settings.optimizer == "rmsprop":
         return keras.optimizers.RMSprop(rate, **clipping)
     if settings.optimizer == "muon":
-        return GatedMuon(
+        return keras.optimizers.Muon(
             rate,
             weight_decay=settings.weight_decay,
             adam_weight_decay=settings.weight_decay,

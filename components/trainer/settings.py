@@ -15,8 +15,8 @@ class FitSettings:
     """How any model is fitted. The defaults are those of reference 2.
 
     Attributes:
-      optimizer: Keras's Adam (AdamW with weight decay), RMSprop, or GatedMuon, which leaves embeddings, biases and the output
-        layer to AdamW.
+      optimizer: Keras's Adam (AdamW with weight decay), RMSprop, or Muon (Jordan et al. 2024: steps equally long in all
+        directions of a matrix), which leaves embeddings, biases and the output layer to AdamW.
       learning_rate: The peak where the schedule is used.
       warmup: Share of the steps over which the learning rate rises before it falls to zero as a cosine; 0 keeps it constant.
       weight_decay: AdamW's and Muon's; 0 is plain Adam.

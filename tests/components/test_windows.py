@@ -183,7 +183,7 @@ def test_a_missing_corpus_is_an_error(tmp_path):
         ({"context": -1}, "data.context is -1; it must be at least 0"),
         ({"length": 0}, "data.length is 0"),
         ({"step": 0}, "data.step is 0"),
-        ({"eval_context": 65_500}, "data.eval_context is 65,500 and data.length 128"),
+        ({"eval_context": 65_500}, "data.eval_context and data.eval_length are 65,628 characters together"),
         ({"eval_fraction": 1.0}, "data.eval_fraction is 1.0; it must lie between 0 and 1"),
         ({"split": "word"}, "data.split is 'word'; it is 'position' or 'file'"),
         ({"spans": 0}, "data.spans is 0"),
