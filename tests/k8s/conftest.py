@@ -11,10 +11,15 @@ K8S = Path(__file__).parents[2] / "k8s"
 
 # Each folder that is applied, and those of them that run TensorFlow Serving in Deployments of ours.
 OVERLAYS = ("overlays/cpu", "overlays/gpu", "overlays/canary")
-APPLIED = (*OVERLAYS, "overlays/kserve", "tools")
+APPLIED = (*OVERLAYS, "overlays/kserve", "tools", "training")
 
 # Wherever a pod is described, by kind.
-_POD_PATHS = {"Pod": ("spec",), "Deployment": ("spec", "template", "spec"), "InferenceService": ("spec", "predictor")}
+_POD_PATHS = {
+    "Pod": ("spec",),
+    "Deployment": ("spec", "template", "spec"),
+    "InferenceService": ("spec", "predictor"),
+    "TFJob": ("spec", "tfReplicaSpecs", "Worker", "template", "spec"),
+}
 
 
 @pytest.fixture(scope="session")
