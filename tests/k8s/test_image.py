@@ -123,6 +123,21 @@ def test_files_that_are_no_code_are_in_it(app, pattern):
     assert relative(app) == relative(ROOT) != set()
 
 
+@pytest.mark.skipif(
+    not shutil.which("readelf"), reason="readelf, which lists what libraries need, is not installed here"
+)
+def test_what_the_packages_need_of_the_system_is_in_the_slim_image():
+    site = Path(pytest.__file__).parents[1]
+    files = [path for path in site.rglob("*.so*") if path.is_file()]
+    dev = {path for path in files if path.relative_to(site).parts[0] in ("mypy", "mypyc") or "__mypyc" in path.name}
+    said = subprocess.run(
+        ["readelf", "-d", *map(str, set(files) - dev)], capture_output=True, text=True, check=False
+    ).stdout
+    needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", said)) - {path.name for path in files}
+    glibc = {f"lib{name}.so" for name in ("c", "m", "dl", "rt", "pthread")} | {"ld-linux-x86-64.so"}
+    assert {name.rpartition(".so")[0] + ".so" for name in needed} <= glibc | {"libgcc_s.so", "libstdc++.so", "libz.so"}
+
+
 def test_what_pip_finds_amiss_is_what_the_overrides_say():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     overridden = {Requirement(text).name for text in project["tool"]["uv"]["override-dependencies"]}
