@@ -14,6 +14,7 @@ from components.ngram.settings import NgramSettings
 from components.settings import SettingsError
 from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.settings import TrainSettings
+from components.tuner.settings import TuneSettings, parse_space
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -78,6 +79,7 @@ class Config:
       summary: What the task is, in a line.
       data: Which examples.
       train: How to train.
+      tune: What to try out before.
       gate: When a model is good enough.
       validate: What stops a run before training.
       infra: How a candidate is tried out in a server.
@@ -91,11 +93,16 @@ class Config:
     data: SumsData | PairsData | TextData
     train: TrainSettings | LanguageModelSettings
     gate: GateSettings | TextGateSettings
+    tune: TuneSettings = dataclasses.field(default_factory=TuneSettings)
     validate: ValidateSettings = dataclasses.field(default_factory=ValidateSettings)
     infra: InfraSettings = dataclasses.field(default_factory=InfraSettings)
     ngram: NgramSettings = dataclasses.field(default_factory=NgramSettings)
     beam: BeamSettings = dataclasses.field(default_factory=BeamSettings)
     run: RunSettings = dataclasses.field(default_factory=RunSettings)
+
+    def __post_init__(self) -> None:
+        if self.tune.trials:
+            parse_space(self.tune, self.train)
 
     @property
     def kind(self) -> Literal["sums", "pairs", "text"]:

@@ -7,6 +7,7 @@ from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGe
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
@@ -52,8 +53,10 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
     )
     # Bad data must not be trained on, but no artifact of the validator's goes into Transform.
     transform.add_upstream_node(example_validator)
+    tuner = _create_tuner(config, transform)
     trainer = Trainer(
         examples=transform.outputs["transformed_examples"],
+        hyperparameters=tuner[0].outputs["best_hyperparameters"] if tuner else None,
         transform_graph=transform.outputs["transform_graph"],
         train_args=trainer_pb2.TrainArgs(),
         eval_args=trainer_pb2.EvalArgs(),
@@ -81,6 +84,7 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
             example_validator,
             transform,
             *ngram,
+            *tuner,
             trainer,
             evaluator,
             infra_validator,
@@ -112,8 +116,29 @@ def _transform_arguments(config: Config) -> dict[str, Any]:
 
 def _trainer_arguments(config: Config, places: Places) -> dict[str, Any]:
     """Returns how the Trainer trains the model of a task."""
-    custom_config = {"train": to_json(config.train), "checkpoint_root": places.checkpoints(config.task)}
-    if isinstance(config.data, TextData):
-        run_fn = "components.trainer.language_model.trainer.run_fn"
-        return {"run_fn": run_fn, "custom_config": custom_config | {"window": config.data.context}}
-    return {"run_fn": "components.trainer.trainer.run_fn", "custom_config": custom_config}
+    family = "components.trainer.language_model" if isinstance(config.data, TextData) else "components.trainer"
+    custom_config = _family_config(config) | {"checkpoint_root": places.checkpoints(config.task)}
+    return {"run_fn": f"{family}.trainer.run_fn", "custom_config": custom_config}
+
+
+def _family_config(config: Config) -> dict[str, Any]:
+    """Returns what Trainer and Tuner have to know of a task."""
+    train = {"train": to_json(config.train)}
+    return train | {"window": config.data.context} if isinstance(config.data, TextData) else train
+
+
+def _create_tuner(config: Config, transform: Transform) -> list[BaseComponent]:
+    """Returns the Tuner, or none."""
+    if not config.tune.trials:
+        return []
+    from tfx.components.tuner.component import Tuner  # takes a second that most runs need not
+
+    tuner = Tuner(
+        tuner_fn="components.tuner.tuner.tuner_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(),
+        eval_args=trainer_pb2.EvalArgs(),
+        custom_config=_family_config(config) | {"tune": to_json(config.tune)},
+    )
+    return [tuner]

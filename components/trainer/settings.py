@@ -1,13 +1,15 @@
 """Settings of the Trainer."""
 
 import dataclasses
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from components.settings import SettingsError
 
 Architecture = Literal["simple_rnn", "lstm", "attention"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Optimizer = Literal["adam", "rmsprop", "muon"]
+
+SettingsT = TypeVar("SettingsT", bound="FitSettings")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +94,18 @@ class TrainSettings(FitSettings):
         super().__post_init__()
         check_choices(self, architecture=Architecture)
         check_least(self, 1, "units", "embedding", "heads")
+
+
+def apply_hyperparameters(settings: SettingsT, hyperparameters: dict[str, Any] | None) -> SettingsT:
+    """Returns settings with the Tuner's best values in place; as they are if there was no Tuner.
+
+    Args:
+      settings: Those of the training.
+      hyperparameters: What TFX hands the Trainer: the config of a keras_tuner.HyperParameters, or None.
+    """
+    if hyperparameters is None:
+        return settings
+    return dataclasses.replace(settings, **hyperparameters["values"])
 
 
 def check_choices(settings: Any, **literals: Any) -> None:

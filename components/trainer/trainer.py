@@ -7,12 +7,12 @@ import keras
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.settings import from_json
+from components.settings import from_json, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
 from components.trainer.export import Seq2SeqModel
 from components.trainer.input_pipeline import read_tokens
 from components.trainer.run_files import write_predictions, write_run_files
-from components.trainer.settings import TrainSettings
+from components.trainer.settings import TrainSettings, apply_hyperparameters
 from components.trainer.training import train
 from components.transform.preprocessing import read_vocabulary
 
@@ -25,7 +25,7 @@ def run_fn(fn_args: FnArgs) -> None:
     Args:
       fn_args: TFX's. `custom_config` holds `train` (JSON of TrainSettings) and `checkpoint_root`, the folder of checkpoints.
     """
-    settings = from_json(TrainSettings, fn_args.custom_config["train"])
+    settings = apply_hyperparameters(from_json(TrainSettings, fn_args.custom_config["train"]), fn_args.hyperparameters)
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     vocabulary = read_vocabulary(transform_output)
     train_arrays, eval_arrays = (
@@ -37,9 +37,7 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     checkpoint_dir = os.path.join(
         settings.checkpoint_dir or fn_args.custom_config["checkpoint_root"],
-        checkpoint_name(
-            fn_args.custom_config["train"], vocabulary, train_arrays.fingerprint(), eval_arrays.fingerprint()
-        ),
+        checkpoint_name(to_json(settings), vocabulary, train_arrays.fingerprint(), eval_arrays.fingerprint()),
     )
     tensorboard = keras.callbacks.TensorBoard(
         os.path.join(fn_args.model_run_dir, "tensorboard"), histogram_freq=int(settings.histograms), write_graph=False

@@ -7,7 +7,7 @@ import keras
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.settings import from_json
+from components.settings import from_json, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
 from components.trainer.language_model.decoding import character_model
 from components.trainer.language_model.export import LanguageModel
@@ -16,6 +16,7 @@ from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.language_model.token_text import first_character_probabilities, read_token_text
 from components.trainer.language_model.training import discard_best, train
 from components.trainer.run_files import write_run_files
+from components.trainer.settings import apply_hyperparameters
 from components.transform.preprocessing import read_vocabulary
 
 _LOG = logging.getLogger("charseq.trainer")
@@ -28,7 +29,9 @@ def run_fn(fn_args: FnArgs) -> None:
       fn_args: TFX's. `custom_config` holds `train` (JSON of LanguageModelSettings), `window` (characters that a prediction of
         `predict="last"` reads) and `checkpoint_root`, the folder of checkpoints.
     """
-    settings = from_json(LanguageModelSettings, fn_args.custom_config["train"])
+    settings = apply_hyperparameters(
+        from_json(LanguageModelSettings, fn_args.custom_config["train"]), fn_args.hyperparameters
+    )
     window = fn_args.custom_config["window"]
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     vocabulary = read_vocabulary(transform_output)
@@ -43,7 +46,7 @@ def run_fn(fn_args: FnArgs) -> None:
         len(vocabulary) - 1,
     )
     fingerprints = [str(window), train_text.fingerprint(), eval_text.fingerprint()]
-    name = checkpoint_name(fn_args.custom_config["train"], vocabulary, *fingerprints)
+    name = checkpoint_name(to_json(settings), vocabulary, *fingerprints)
     checkpoint_dir = os.path.join(settings.checkpoint_dir or fn_args.custom_config["checkpoint_root"], name)
     first = first_character_probabilities(train_text, vocabulary)
     tensorboard = keras.callbacks.TensorBoard(

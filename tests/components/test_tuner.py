@@ -1,0 +1,89 @@
+"""The Tuner: what is tried out, which one wins, and that the Trainer trains with it."""
+
+import json
+
+import pytest
+
+from components.settings import SettingsError
+from components.trainer.fitting import Training
+from components.trainer.language_model.settings import LanguageModelSettings
+from components.trainer.settings import TrainSettings, apply_hyperparameters
+from components.tuner.settings import TuneSettings, parse_space
+from components.tuner.tuner import SettingsTuner
+from pipeline.config import override
+from pipeline.tasks import SUMS, TEXT
+
+SPACE = ("learning_rate=1e-3:1e-1", "units=8|16|32", "epochs=2:9", "compiled=true|false", "architecture=lstm|attention")
+
+
+def search(folder, train_once, **changes):
+    settings = TrainSettings()
+    tune = TuneSettings(trials=12, space=SPACE, **changes)
+    tuner = SettingsTuner(settings, parse_space(tune, settings), train_once, tune, str(folder))
+    tuner.search()
+    return tuner.get_best_hyperparameters()[0]
+
+
+def test_the_settings_with_the_lowest_validation_loss_win_and_are_trained_with(tmp_path):
+    tried = []
+
+    def train_once(settings, checkpoint_dir):
+        tried.append(settings)
+        # An early epoch may be the best one; other epochs may have no validation.
+        loss = abs(settings.learning_rate - 0.02) + settings.units / 1_000
+        return Training(None, [{"loss": 0.0}, {"val_loss": loss}, {"val_loss": 9.0}], 0.0)
+
+    best = search(tmp_path, train_once)
+    assert len(tried) == 12
+    assert len({settings.learning_rate for settings in tried}) == 12
+    assert {settings.units for settings in tried} <= {8, 16, 32}
+    assert {settings.epochs for settings in tried} <= set(range(2, 10))
+    assert {settings.compiled for settings in tried} == {True, False}
+    winner = min(tried, key=lambda settings: abs(settings.learning_rate - 0.02) + settings.units / 1_000)
+    # As TFX hands them on, in JSON.
+    handed = json.loads(json.dumps(best.get_config()))
+    assert apply_hyperparameters(TrainSettings(), handed) == winner
+    assert apply_hyperparameters(TrainSettings(), None) == TrainSettings()
+
+
+def test_the_same_seed_tries_the_same_settings(tmp_path):
+    def run(name, seed):
+        tried = []
+
+        def train_once(settings, checkpoint_dir):
+            tried.append(settings)
+            return Training(None, [{"val_loss": 1.0}], 0.0)
+
+        search(tmp_path / name, train_once, seed=seed)
+        return tried
+
+    assert run("a", 1) == run("b", 1) != run("c", 2)
+
+
+@pytest.mark.parametrize("train", [TrainSettings(), LanguageModelSettings()])
+def test_every_family_has_a_space(train):
+    assert "learning_rate" in {dimension.field for dimension in parse_space(TuneSettings(trials=1), train)}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("units", "is neither field=a|b|c nor field=low:high"),
+        ("width=8|16", "train has no 'width'"),
+        ("units=8|wide", "'8|wide' are no values of train.units"),
+        ("units=0|8", "train.units is 0"),
+        ("learning_rate=1:0.1", "ends before it begins"),
+        ("compiled=yes|no", "are no values of train.compiled"),
+        ("architecture=gpt|lstm", "train.architecture is 'gpt'"),
+    ],
+)
+def test_a_space_that_cannot_be_is_refused_before_anything_runs(line, said):
+    with pytest.raises(SettingsError) as error:
+        override(SUMS, ["tune.trials=2", f"tune.space={line}"])
+    assert said in str(error.value)
+
+
+def test_a_language_models_own_fields_can_be_tuned():
+    config = override(TEXT, ["trials=2", "tune.space=output_dropout=0:0.5,cell=lstm|gru"])
+    fields = [dimension.field for dimension in parse_space(config.tune, config.train)]
+    assert fields == ["output_dropout", "cell"]
