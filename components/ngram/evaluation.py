@@ -11,6 +11,8 @@ import numpy as np
 from components.ngram.settings import NgramSettings
 from components.ngram.witten_bell import Characters, WittenBell
 
+_LOG = logging.getLogger("charseq.ngram")
+
 
 def evaluate(
     settings: NgramSettings, training: Iterable[Characters], evaluation: Iterable[Characters]
@@ -33,7 +35,7 @@ def evaluate(
     if not len(text.points):
         raise ValueError("the training examples have no character to count")
     model = WittenBell(text, settings.order)
-    logging.info("counted %s characters", f"{len(text.points):,}")
+    _LOG.info("counted %s characters", f"{len(text.points):,}")
     total, count = np.zeros(settings.order), 0
     # The last characters of a stretch are the context of the next.
     tail = Characters(text.points[:0], text.runs[:0])
