@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 from data.errors import CorpusError
 
+_LOG = logging.getLogger("charseq.data")
+
 # A book is about 1 MB. What is larger is not what was asked for.
 _LARGEST_BYTES = 16 << 20
 
@@ -113,7 +115,7 @@ def _remedy(download: Download) -> str:
 
 def _fetch(download: Download) -> bytes:
     """Returns what is at the address."""
-    logging.info("downloading %s", download.address)
+    _LOG.info("downloading %s", download.address)
     request = urllib.request.Request(download.address, headers={"User-Agent": "charseq"})  # noqa: S310 (of the catalogue)
     try:
         # Proxies are those that the environment names.
@@ -139,14 +141,14 @@ def _receive(download: Download, response: http.client.HTTPResponse) -> bytes:
             )
         if now - reported > _PROGRESS_SECONDS:
             reported = now
-            logging.info("%s: %s bytes", download.address, f"{len(received):,}")
+            _LOG.info("%s: %s bytes", download.address, f"{len(received):,}")
     expected = response.headers.get("Content-Length", "")
     if expected.isdecimal() and len(received) != int(expected):
         raise CorpusError(
             f"{download.address} broke off after {len(received):,} of {int(expected):,} bytes; try again, or "
             f"{_remedy(download)}"
         )
-    logging.info("%s: %s bytes in %.1f s", download.address, f"{len(received):,}", time.monotonic() - start)
+    _LOG.info("%s: %s bytes in %.1f s", download.address, f"{len(received):,}", time.monotonic() - start)
     return bytes(received)
 
 

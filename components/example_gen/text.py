@@ -5,7 +5,6 @@ It takes one pass over the corpus. The shards that it makes can then be written 
 
 import dataclasses
 import hashlib
-import json
 import logging
 import time
 from collections.abc import Iterator
@@ -22,6 +21,8 @@ from components.settings import SettingsError
 from data.errors import CorpusError
 from data.files import CorpusFile, find_files
 from data.reading import read_text
+
+_LOG = logging.getLogger("charseq.example_gen")
 
 # What stands for a character that is too rare, Unicode's own replacement character.
 REPLACEMENT = "\ufffd"
@@ -93,7 +94,8 @@ def plan_text(data: TextData, staging_path: str) -> TextPlan:
     if not (trained >= data.min_count).any():
         raise SettingsError(f"data.min_count is {data.min_count:,}: no character is there so often; lower it")
     summary = _summarize(data, files, ranges, trained, evaluated, replaced)
-    logging.info("the corpus: %s", json.dumps(summary, ensure_ascii=False))
+    counts = {name: value for name, value in summary.items() if isinstance(value, int) and value}
+    _LOG.info("%s: %s", data.corpus, ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in counts.items()))
     return TextPlan(list(_shards(data, ranges, staging)), replaced.astype(np.uint32), summary)
 
 
@@ -118,7 +120,7 @@ def _stage(data: TextData, file: CorpusFile, staging: StagingFile) -> FileRange:
         staging.write(block)
         if time.monotonic() - began > _PROGRESS_SECONDS:
             began = time.monotonic()
-            logging.info("reading %s: %s characters", file.path, f"{staging.characters - start:,}")
+            _LOG.info("reading %s: %s characters", file.path, f"{staging.characters - start:,}")
     characters = staging.characters - start
     if data.split == "position":
         boundary = start + int(characters * (1 - data.eval_fraction))
