@@ -7,6 +7,9 @@ from components.settings import SettingsError
 from data.encodings import check_encoding
 from data.errors import CorpusError
 
+# What stands for a character that is too rare, Unicode's own replacement character.
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
 _MOST_TERMS = 99
 
 # Sums are computed in int64.

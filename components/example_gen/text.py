@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.example_gen.settings import TextData
+from components.example_gen.settings import REPLACEMENT, TextData
 from components.example_gen.shards import SplitBatch
 from components.example_gen.staging import StagedText, StagingFile
 from components.example_gen.windows import FileRange, count_training_windows, is_trained_on, training_end, windows
@@ -23,9 +23,6 @@ from data.files import CorpusFile, find_files
 from data.reading import read_text
 
 _LOG = logging.getLogger("charseq.example_gen")
-
-# What stands for a character that is too rare, Unicode's own replacement character.
-REPLACEMENT = "\ufffd"
 
 _CODE_POINTS = 0x110000
 _PROGRESS_SECONDS = 5.0

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from components.example_gen.settings import REPLACEMENT
 from components.example_gen.shards import read_examples
 from components.transform.preprocessing import EXPRESSION
 from components.transform.text import TEXT
@@ -33,7 +34,7 @@ def make_inputs(examples_uri: str, count: int) -> list[Inputs]:
         return [{"text": tf.constant(feature[EXPRESSION].bytes_list.value)} for feature in features]
     texts = [feature[TEXT].bytes_list.value[0].decode() for feature in features]
     # What stands for rare characters is refused, as it should be.
-    prompts = [text[:_PROMPT_LENGTH].partition("\N{REPLACEMENT CHARACTER}")[0] for text in texts]
+    prompts = [text[:_PROMPT_LENGTH].partition(REPLACEMENT)[0] for text in texts]
     return [
         {
             "prompt": tf.constant([prompt]),

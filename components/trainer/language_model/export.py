@@ -5,13 +5,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.example_gen.settings import REPLACEMENT
 from components.trainer.language_model.decoding import CharacterModel, generate, read
 from components.trainer.language_model.sampling import SamplingInputs
 from components.trainer.string_model import StringModel, graph_function
 from components.transform.preprocessing import TOKENS, code_points
 from components.transform.text import CONTEXT, POSITION, SCORED, TEXT
-
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 # How a caller says how to sample: one value for all prompts, or one for each.
 _SAMPLING = {
