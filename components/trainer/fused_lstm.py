@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.trainer.dropout import drop
+
 
 @keras.saving.register_keras_serializable("charseq")
 class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
@@ -50,7 +52,7 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
             tf.cast(weight, dtype) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)
         )
         if self.weight_dropout and training:
-            recurrent_kernel = keras.random.dropout(recurrent_kernel, self.weight_dropout, seed=self._seed_generator)
+            recurrent_kernel = drop(recurrent_kernel, self.weight_dropout, self._seed_generator)
         time_major = tf.transpose(sequences, [1, 0, 2])
         projected = tf.tensordot(time_major, kernel, 1) + bias  # (steps, batch, 4 * units)
         outputs, output, state = lstm_steps(projected, recurrent_kernel, *initial_state)

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from components.trainer.dropout import Dropout
 from components.trainer.fitting import OUTPUT_LAYER
 from components.trainer.fused_lstm import FusedLSTM
 from components.trainer.language_model.settings import LanguageModelSettings
@@ -145,7 +146,7 @@ def _dropout(rate: float, over_time: bool = False) -> keras.Layer:
     """Returns a layer of dropout, of the same features at all times if `over_time` is set."""
     if not rate:
         return layers.Identity()
-    return layers.Dropout(rate, noise_shape=(None, 1, None) if over_time else None)
+    return Dropout(rate, noise_shape=(None, 1, None) if over_time else None)
 
 
 @keras.saving.register_keras_serializable("charseq")
