@@ -6,6 +6,7 @@ component. This one imports what the executor needs.
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -16,7 +17,7 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components.settings import SettingsError
-from pipeline.kubeflow.local_paths import LocalPaths
+from pipeline.kubeflow.local_paths import ArtifactUriError, LocalPaths
 from pipeline.kubeflow.parameters import PREFIX, SETTINGS
 
 _LOG = logging.getLogger("charseq.kubeflow")
@@ -119,17 +120,21 @@ def _run(
     for name, artifacts in tfx_utils.translate_executor_output(outputs, names).items():
         for artifact in artifacts.artifacts:
             artifact.uri = paths.to_uri(artifact.uri)
-            _remove_nulls(artifact)
+            _tidy_properties(artifact, paths)
         executor_output.artifacts[name].CopyFrom(artifacts)
     os.makedirs(os.path.dirname(output_file), exist_ok=True)
     with open(output_file, "w") as file:
         file.write(json_format.MessageToJson(executor_output))
 
 
-def _remove_nulls(artifact: pipeline_spec_pb2.RuntimeArtifact) -> None:
-    """Removes properties without a value: Kubeflow's backend fails on them."""
-    for name in [name for name, value in artifact.metadata.fields.items() if value.WhichOneof("kind") == "null_value"]:
-        del artifact.metadata.fields[name]
+def _tidy_properties(artifact: pipeline_spec_pb2.RuntimeArtifact, paths: LocalPaths) -> None:
+    """Removes properties without a value, on which Kubeflow's backend fails, and has those that name a copy name its URI."""
+    for name, value in list(artifact.metadata.fields.items()):
+        if value.WhichOneof("kind") == "null_value":
+            del artifact.metadata.fields[name]
+        elif value.string_value:
+            with contextlib.suppress(ArtifactUriError):
+                value.string_value = paths.to_uri(value.string_value)
 
 
 def _uris(artifacts: dict[str, list[Any]]) -> dict[str, list[str]]:

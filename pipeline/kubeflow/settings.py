@@ -48,7 +48,7 @@ class KubeflowSettings:
     accelerated_image: str = ""
     cpu: str = "1"
     memory: str = "4Gi"
-    resources: tuple[str, ...] = ("trainer:4:8Gi", "transform:2:4Gi")
+    resources: tuple[str, ...] = ("trainer:4:8Gi", "tuner:4:8Gi", "transform:2:4Gi")
     accelerator: str = ""
     accelerator_count: int = 1
     accelerated: tuple[str, ...] = ("trainer", "tuner")

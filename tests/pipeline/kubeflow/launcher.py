@@ -169,7 +169,7 @@ class Cluster:
             (artifact,) = artifacts.artifacts
             if output.artifacts[name].artifacts:
                 given = output.artifacts[name].artifacts[0]
-                if given.uri != artifact.uri:
+                if given.uri not in ("", artifact.uri):
                     raise RefusedError(f"{name} has moved from {artifact.uri} to {given.uri}")
                 artifact.metadata.MergeFrom(given.metadata)
             metadata = {"display_name": name, "store_session_info": '{"Provider":"minio"}'}

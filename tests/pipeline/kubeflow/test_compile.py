@@ -83,6 +83,14 @@ def test_the_accelerator_goes_to_the_trainer_alone_under_its_name_in_kubernetes(
     assert [t.toleration_json.component_input_parameter for t in config.tolerations] == ["tolerations"]
 
 
+def test_a_tuner_gets_what_the_trainer_gets(compiled):
+    accepted = accept(compiled(assignments=("tune.trials=2",), **GPU))
+    for step in ("tuner", "trainer"):
+        assert "accelerator_type" in accepted.container(step).resources.accelerator.resource_type
+        assert accepted.container(step).resources.resource_cpu_limit == "4"
+        assert accepted.platform[f"{step}_executor"].tolerations
+
+
 def test_cpu_and_memory_of_each_step(accepted):
     resources = accepted.container("trainer").resources
     assert (resources.resource_cpu_limit, resources.resource_memory_limit) == ("8", "16Gi")

@@ -68,6 +68,16 @@ def test_a_run_is_followed_and_its_success_is_status_0(charseq, package, tmp_pat
         assert len(server.bodies("/experiments")) == 1
 
 
+def test_it_compiles_what_it_is_not_given(charseq, tmp_path):
+    with fake_server(tmp_path, {"looks": LOOKS[-1:]}) as server:
+        result = charseq("kubeflow", "submit", "--host", server.host, "sums", "--set", "train.epochs=3", "--json")
+        assert result.status == 0, result.stderr
+        assert result.json["state"] == "SUCCEEDED"
+        (upload,) = (r for r in server.requests if r["path"].endswith("/upload_version"))
+        assert "settings of the task, separated by spaces" in upload["body"]
+        assert "(train.epochs=3)" in upload["body"]
+
+
 @pytest.mark.parametrize("state", ["FAILED", "CANCELED"])
 def test_a_run_that_does_not_succeed_is_status_1_with_the_reason(charseq, package, tmp_path, state):
     looks = [{"state": "RUNNING"}, {"state": state, "error": "trainer: no node has a GPU", "tasks": {"trainer": state}}]
