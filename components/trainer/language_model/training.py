@@ -4,9 +4,8 @@ import os
 from collections.abc import Sequence
 
 import keras
-import tensorflow as tf
 
-from components.trainer.fitting import FitData, Training, fit
+from components.trainer.fitting import FitData, Training, distribution_strategy, fit
 from components.trainer.language_model.batches import steps_per_epoch, training_batches, validation_batches
 from components.trainer.language_model.models import CarriedState, build_model
 from components.trainer.language_model.settings import LanguageModelSettings
@@ -36,7 +35,7 @@ def train(
     Returns:
       The training, its model as `build_model` returns it.
     """
-    if settings.carry_state and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+    if settings.carry_state and distribution_strategy().num_replicas_in_sync > 1:
         raise ValueError("a state is carried on one device only; set train.carry_state=false")
 
     def build() -> keras.Model:
