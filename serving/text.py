@@ -3,14 +3,18 @@
 >>> with Client("localhost:8500") as client:
 ...     generate(client, ["It was a "], Sampling(length=20, seed=1)).strings("text")
 ['dark and stormy nigh']
+
+:func:`generate_async` and :func:`stream_async` are the same for asyncio.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from serving.arrays import Array, Value
+from serving.async_client import AsyncClient
 from serving.client import Client, Prediction
 
 _STEP_SIGNATURE = "step"
@@ -77,8 +81,20 @@ def generate(
     Raises:
       PredictionError: The server refused, or could not be reached.
     """
-    inputs: dict[str, Value] = {"prompt": list(prompts), **sampling.inputs(len(prompts))}
-    return client.predict(inputs, model=model, version=version, label=label)
+    return client.predict(_inputs(prompts, sampling), model=model, version=version, label=label)
+
+
+async def generate_async(
+    client: AsyncClient,
+    prompts: Sequence[str],
+    sampling: Sampling,
+    *,
+    model: str = DEFAULT_MODEL,
+    version: int | None = None,
+    label: str | None = None,
+) -> Prediction:
+    """Continues prompts in one call; see :func:`generate`."""
+    return await client.predict(_inputs(prompts, sampling), model=model, version=version, label=label)
 
 
 def stream(
@@ -107,12 +123,58 @@ def stream(
     Raises:
       PredictionError: The server refused, or could not be reached; also when the version is gone before the text is done.
     """
-    state = np.zeros([1, 0], np.float32)
-    left = sampling.length
-    while left > 0:
-        inputs: dict[str, Value] = {"prompt": [prompt], "state": state, **sampling.inputs(1)}
-        inputs["length"] = np.array([min(chunk, left)], np.int32)
-        answer = client.predict(inputs, model=model, version=version, label=label, signature=_STEP_SIGNATURE)
-        yield Chunk(answer.strings("text")[0], answer.model, answer.version)
-        prompt, state, left = "", answer.outputs["state"], left - chunk
-        version, label = answer.version, None
+    text = _Text(prompt, sampling, chunk, model, version, label)
+    while text.left > 0:
+        yield text.take(client.predict(**text.next_call()))
+
+
+async def stream_async(
+    client: AsyncClient,
+    prompt: str,
+    sampling: Sampling,
+    *,
+    chunk: int = 32,
+    model: str = DEFAULT_MODEL,
+    version: int | None = None,
+    label: str | None = None,
+) -> AsyncIterator[Chunk]:
+    """Yields a text as it is written; see :func:`stream`."""
+    text = _Text(prompt, sampling, chunk, model, version, label)
+    while text.left > 0:
+        yield text.take(await client.predict(**text.next_call()))
+
+
+def _inputs(prompts: Sequence[str], sampling: Sampling) -> dict[str, Value]:
+    return {"prompt": list(prompts), **sampling.inputs(len(prompts))}
+
+
+class _Text:
+    """A text that is written call by call.
+
+    Attributes:
+      left: Characters still to be written.
+    """
+
+    def __init__(
+        self, prompt: str, sampling: Sampling, chunk: int, model: str, version: int | None, label: str | None
+    ) -> None:
+        if chunk < 1:
+            raise ValueError(f"chunk is {chunk}; give at least 1.")
+        self.left = sampling.length
+        self._prompt, self._sampling, self._chunk = prompt, sampling, chunk
+        self._model, self._version, self._label = model, version, label
+        self._state: Array = np.zeros([1, 0], np.float32)
+
+    def next_call(self) -> dict[str, Any]:
+        """Returns the arguments of `predict` for the next part."""
+        inputs = {**_inputs([self._prompt], self._sampling), "state": self._state}
+        inputs["length"] = np.array([min(self._chunk, self.left)], np.int32)
+        where = {"model": self._model, "version": self._version, "label": self._label}
+        return {"inputs": inputs, "signature": _STEP_SIGNATURE, **where}
+
+    def take(self, answer: Prediction) -> Chunk:
+        """Returns what an answer adds to the text."""
+        self._prompt, self._state = "", answer.outputs["state"]
+        self._version, self._label = answer.version, None
+        self.left -= self._chunk
+        return Chunk(answer.strings("text")[0], answer.model, answer.version)

@@ -1,10 +1,12 @@
 """Models and servers that the tests of serving share."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.serving.scripted import Scripted, scripted_servers
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +32,21 @@ def judge_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.serving.saved_models import save_judge
 
     return save_judge(tmp_path_factory.mktemp("judge") / "1")
+
+
+@pytest.fixture(scope="session")
+def writer_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SavedModel with the interface of a language model."""
+    from tests.serving.saved_models import save_writer
+
+    return save_writer(tmp_path_factory.mktemp("writer") / "1")
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    """Starts servers that misbehave as a test says."""
+    with scripted_servers() as start:
+        yield start
 
 
 Push = Callable[[Path, Path, int], Path]

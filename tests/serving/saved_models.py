@@ -7,7 +7,17 @@ from typing import Any
 import tensorflow as tf
 
 _TEXTS = (tf.TensorSpec([None], tf.string, name="text"),)
-
+_SAMPLING = tuple(
+    tf.TensorSpec([None], dtype, name=name)
+    for name, dtype in (
+        ("prompt", tf.string),
+        ("length", tf.int32),
+        ("temperature", tf.float32),
+        ("top_k", tf.int32),
+        ("top_p", tf.float32),
+        ("seed", tf.int64),
+    )
+)
 
 _WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
 
@@ -90,6 +100,34 @@ class _Judge(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int64, name="x")])
     def same_int64(self, x: Any) -> dict[str, Any]:
         return {"x": x}
+
+
+class _Writer(tf.Module):
+    """The interface of a language model: goes through the alphabet, from where the state says or after the prompt."""
+
+    def _write(self, prompt: Any, length: Any, start: Any) -> Any:
+        alphabet = tf.constant("abcdefghijklmnopqrstuvwxyz")
+        return tf.map_fn(
+            lambda row: tf.strings.substr(alphabet, row[0], row[1]), (start, length), fn_output_signature=tf.string
+        )
+
+    @tf.function(input_signature=_SAMPLING)
+    def write(self, prompt: Any, length: Any, temperature: Any, top_k: Any, top_p: Any, seed: Any) -> dict[str, Any]:
+        return {"text": self._write(prompt, length, tf.strings.length(prompt))}
+
+    @tf.function(input_signature=[*_SAMPLING, tf.TensorSpec([None, None], tf.float32, name="state")])
+    def step(
+        self, prompt: Any, length: Any, temperature: Any, top_k: Any, top_p: Any, seed: Any, state: Any
+    ) -> dict[str, Any]:
+        start = tf.strings.length(prompt) + tf.cast(tf.reduce_sum(state, axis=1), tf.int32)
+        return {"text": self._write(prompt, length, start), "state": tf.cast(start + length, tf.float32)[:, None]}
+
+
+def save_writer(folder: Path) -> Path:
+    """Saves the model that writes to ``folder``."""
+    module = _Writer()
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.write, "step": module.step})
+    return folder
 
 
 def save_judge(folder: Path) -> Path:

@@ -3,9 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from concurrent import futures
 from pathlib import Path
-from typing import Any
 
 import grpc
 import numpy as np
@@ -15,9 +13,9 @@ from serving.arrays import to_proto
 from serving.assertion import reason_of
 from serving.client import Client, PredictionError, Retries
 from serving.errors import Code
-from serving.stubs import predict_pb2, prediction_service_pb2_grpc
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, running_server
+from tests.serving.scripted import Scripted
 
 
 @pytest.fixture(scope="module")
@@ -108,45 +106,7 @@ def test_a_batch_is_split_and_put_together_again(server: RunningServer) -> None:
             client.predict({"text": texts, "other": ["a", "b"]}, model="shout")
 
 
-class _Scripted(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Answers Predict as a list of steps says: a status code to refuse with, or a version to answer as."""
-
-    def __init__(self, steps: list[Any]) -> None:
-        self.steps = steps
-        self.seen: list[Any] = []
-
-    def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self.seen.append(request)
-        step = self.steps.pop(0)
-        if not isinstance(step, int):
-            context.abort(step, f"scripted {step.name}")
-        response = predict_pb2.PredictResponse()
-        response.model_spec.name = "m"
-        response.model_spec.version.value = step
-        response.outputs["y"].CopyFrom(to_proto("y", [step] * request.inputs["x"].tensor_shape.dim[0].size))
-        return response
-
-
-@pytest.fixture
-def scripted() -> Iterator[Any]:
-    """Gives a function that starts a scripted server and returns it and its address."""
-    servers = []
-
-    def start(*steps: Any) -> tuple[_Scripted, str]:
-        servicer = _Scripted(list(steps))
-        server = grpc.server(futures.ThreadPoolExecutor(2))
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        servers.append(server)
-        return servicer, f"127.0.0.1:{port}"
-
-    yield start
-    for server in servers:
-        server.stop(None)
-
-
-def test_unavailable_is_retried_and_nothing_else(scripted: Any) -> None:
+def test_unavailable_is_retried_and_nothing_else(scripted: Scripted) -> None:
     unavailable = grpc.StatusCode.UNAVAILABLE
     servicer, target = scripted(unavailable, unavailable, 3)
     with Client(target, retries=Retries(first_backoff_s=0.01)) as client:
@@ -161,7 +121,7 @@ def test_unavailable_is_retried_and_nothing_else(scripted: Any) -> None:
         assert len(servicer.seen) == 1
 
 
-def test_retries_end_with_the_attempts_and_with_the_deadline(scripted: Any) -> None:
+def test_retries_end_with_the_attempts_and_with_the_deadline(scripted: Scripted) -> None:
     servicer, target = scripted(*[grpc.StatusCode.UNAVAILABLE] * 9)
     three = Retries(max_attempts=3, first_backoff_s=0.01)
     with Client(target, retries=three) as client, pytest.raises(PredictionError, match="scripted UNAVAILABLE"):
@@ -175,7 +135,7 @@ def test_retries_end_with_the_attempts_and_with_the_deadline(scripted: Any) -> N
     assert time.monotonic() - started < 1.5
 
 
-def test_all_parts_of_a_batch_come_from_one_version(scripted: Any) -> None:
+def test_all_parts_of_a_batch_come_from_one_version(scripted: Scripted) -> None:
     # Version 1 answers the first part and is gone at the second; version 2 answers all of it.
     servicer, target = scripted(1, grpc.StatusCode.NOT_FOUND, 2, 2, 2)
     with Client(target, max_batch_size=2) as client:
@@ -187,7 +147,7 @@ def test_all_parts_of_a_batch_come_from_one_version(scripted: Any) -> None:
     assert asked == [0, 1, 0, 2, 2]
 
 
-def test_an_input_of_one_row_goes_to_every_part(scripted: Any) -> None:
+def test_an_input_of_one_row_goes_to_every_part(scripted: Scripted) -> None:
     servicer, target = scripted(1, 1)
     with Client(target, max_batch_size=2) as client:
         client.predict({"x": [1, 2, 3], "length": [20], "scalar": "abc"}, model="m")

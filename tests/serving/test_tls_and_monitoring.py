@@ -1,5 +1,6 @@
 """TLS with and without certificates of clients, and the metrics for Prometheus."""
 
+import asyncio
 import http.client
 import json
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from serving.async_client import AsyncClient
 from serving.client import Client, PredictionError, Retries
 from serving.errors import Code
 from tests.serving.conftest import Push
@@ -55,7 +57,11 @@ def test_tls(tmp_path: Path, keys: Path, shout_models: dict[int, Path], push: Pu
             with Client(target, credentials=credentials, retries=Retries(max_attempts=1), timeout=10) as client:
                 return client.predict({"text": ["ab"]}, model="shout").version
 
-        assert ask(known) == 1
+        async def ask_async() -> int:
+            async with AsyncClient(target, credentials=known, timeout=10) as client:
+                return (await client.predict({"text": ["ab"]}, model="shout")).version
+
+        assert ask(known) == asyncio.run(ask_async()) == 1
         for credentials in (None, anonymous) if verify else (None,):
             with pytest.raises(PredictionError) as caught:
                 ask(credentials)
