@@ -29,11 +29,13 @@ class FitData:
       batches: Endless training batches (inputs, targets) from the first batch of an epoch on.
       steps: Batches of an epoch.
       validation: What val_loss and patience look at.
+      one_device: Whether the model cannot be trained by several devices together.
     """
 
     batches: Callable[[int], tf.data.Dataset]
     steps: int
     validation: tf.data.Dataset
+    one_device: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +76,7 @@ def fit(
     patience = [keras.callbacks.EarlyStopping("val_loss", patience=settings.patience)] if settings.patience else []
     callbacks = [*callbacks, Progress(settings.epochs), *patience]
     state = TrainingState(checkpoint_dir, settings.checkpoint_seconds, callbacks)
-    with distribution_strategy().scope():
+    with (tf.distribute.get_strategy() if data.one_device else distribution_strategy()).scope():
         model = build()
         compile_model(model, settings, data.steps)
         start_epoch = state.restore(model)

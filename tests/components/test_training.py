@@ -163,23 +163,53 @@ def test_settings_that_cannot_be_are_named():
         TrainSettings(epochs=0)
 
 
-def test_training_on_several_devices_follows_the_same_loss(tmp_path):
+@pytest.mark.parametrize(("family", "devices"), [("seq2seq", 2), ("windows", 2), ("carried state", 1)])
+def test_training_on_several_devices_follows_the_same_loss(tmp_path, family, devices):
     program = textwrap.dedent("""
         import sys, numpy as np, tensorflow as tf
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-        from components.trainer import training
+        from components.trainer import fitting
         from components.trainer.input_pipeline import TokenArrays
+        from components.trainer.language_model.settings import LanguageModelSettings
+        from components.trainer.language_model.training import train as train_text
         from components.trainer.settings import TrainSettings
+        from components.trainer.training import train
+        from tests.components.language_model.conftest import to_windows
+
+        folder, family, devices = sys.argv[1], sys.argv[2], int(sys.argv[3])
         random = np.random.default_rng(1)
         arrays = TokenArrays(*(random.integers(0, 12, [64, width], dtype=np.uint8) for width in (3, 2)))
-        settings = TrainSettings(architecture="attention", units=8, batch_size=16, epochs=3, histograms=False)
-        one = training.train(settings, arrays, arrays, 12, sys.argv[1] + "/one")
-        training.distribution_strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-        two = training.train(settings, arrays, arrays, 12, sys.argv[1] + "/two")
-        np.testing.assert_allclose([e["loss"] for e in one.history], [e["loss"] for e in two.history], rtol=1e-4)
+        tokens = random.integers(0, 12, 1_000, dtype=np.uint8)
+        options = {"units": 8, "batch_size": 8, "epochs": 3, "histograms": False}
+
+        def run(name):
+            if family == "seq2seq":
+                settings = TrainSettings(architecture="attention", **options)
+                return train(settings, arrays, arrays, 12, folder + name)
+            if family == "windows":
+                settings, text, window = LanguageModelSettings(**options), to_windows(tokens, 10, 1, 3), 10
+            else:
+                settings = LanguageModelSettings(predict="every", carry_state=True, segment=10, **options)
+                text, window = to_windows(tokens, 0, 20, 20), 0
+            return train_text(settings, text, text, window, 12, folder + name)
+
+        alone = run("/one")
+        entered = []
+
+        def two_devices():
+            entered.append(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+            return entered[-1]
+
+        fitting.distribution_strategy = two_devices
+        together = run("/two")
+        assert len(entered) == devices - 1
+        losses = ([epoch["loss"] for epoch in training.history] for training in (alone, together))
+        np.testing.assert_allclose(*losses, rtol=1e-4)
     """)
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=300)
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    command = [sys.executable, "-c", program, str(tmp_path), family, str(devices)]
+    subprocess.run(command, check=True, timeout=300, cwd=root)
 
 
 def test_mixed_precision_and_op_determinism_are_options(tmp_path):

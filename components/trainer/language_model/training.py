@@ -1,15 +1,20 @@
 """Training of a language model: plain Keras, no TFX."""
 
+import logging
 import os
 from collections.abc import Sequence
 
 import keras
+import tensorflow as tf
 
-from components.trainer.fitting import FitData, Training, distribution_strategy, fit
+from components.trainer.fitting import FitData, Training, fit
 from components.trainer.language_model.batches import steps_per_epoch, training_batches, validation_batches
 from components.trainer.language_model.models import CarriedState, build_model
 from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.language_model.token_text import TokenText
+from components.trainer.workers import worker_strategy
+
+_LOG = logging.getLogger("charseq.trainer")
 
 
 def train(
@@ -35,8 +40,10 @@ def train(
     Returns:
       The training, its model as `build_model` returns it.
     """
-    if settings.carry_state and distribution_strategy().num_replicas_in_sync > 1:
-        raise ValueError("a state is carried on one device only; set train.carry_state=false")
+    if settings.carry_state and worker_strategy() is not None:
+        raise ValueError("a state is carried on one device only, not by several workers; set train.carry_state=false")
+    if settings.carry_state and len(tf.config.list_physical_devices("GPU")) > 1:
+        _LOG.info("one GPU is used, for a state is carried on one device; train.carry_state=false uses all")
 
     def build() -> keras.Model:
         model = build_model(settings, vocabulary_size)
@@ -48,6 +55,7 @@ def train(
         lambda epoch: training_batches(settings, train_text, window, epoch),
         steps_per_epoch(settings, train_text),
         validation_batches(settings, eval_text, window),
+        one_device=settings.carry_state,
     )
     # Beside the checkpoint, so that it goes where that goes and stays when a training is interrupted.
     best_path = f"{checkpoint_dir}.best.weights.h5"
