@@ -1,6 +1,6 @@
 """A load test of any PredictionService: callers that each send their next request when the last one is answered.
 
-``python -m serving.load_test localhost:8500 --model sums --text 12+34 --callers 64 --seconds 10``
+``python -m serving.load_test localhost:8500 --model sums --text 12+34 --callers 64 --seconds 10 --plot load.png``
 """
 
 import argparse
@@ -9,13 +9,16 @@ import json
 import math
 import sys
 import time
-from collections import Counter
-from dataclasses import asdict, dataclass
+from array import array
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import grpc
 
 from serving.arrays import to_proto
+from serving.load_plot import FORMATS, save_plot
+from serving.load_samples import LoadResult, LoadSamples
 from serving.stubs import predict_pb2
 
 _METHOD = "/tensorflow.serving.PredictionService/Predict"
@@ -26,32 +29,16 @@ _MAX_SECONDS = 600.0
 _MAX_CALLERS = 4096
 
 
-@dataclass(frozen=True)
-class LoadResult:
-    """What a load test measured.
-
-    Attributes:
-      callers: Requests in flight at a time.
-      seconds: How long it took.
-      requests: Requests answered.
-      throughput: Requests answered a second.
-      p50_ms: Half of the answers took at most this long, in milliseconds.
-      p99_ms: 99 of 100 did.
-      max_ms: All of them did.
-      errors: Status code to how many requests ended with it.
-    """
-
-    callers: int
-    seconds: float
-    requests: int
-    throughput: float
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
-    errors: dict[str, int]
-
-
 def run_load(target: str, request: bytes, *, callers: int, seconds: float, timeout_s: float = 10.0) -> LoadResult:
+    """Loads a server; see :func:`sample_load`.
+
+    Returns:
+      The figures.
+    """
+    return sample_load(target, request, callers=callers, seconds=seconds, timeout_s=timeout_s).result()
+
+
+def sample_load(target: str, request: bytes, *, callers: int, seconds: float, timeout_s: float = 10.0) -> LoadSamples:
     """Loads a server.
 
     Args:
@@ -62,7 +49,7 @@ def run_load(target: str, request: bytes, *, callers: int, seconds: float, timeo
       timeout_s: Deadline of each request.
 
     Returns:
-      The figures.
+      Every request of it.
 
     Raises:
       ValueError: the load is without bounds.
@@ -74,15 +61,14 @@ def run_load(target: str, request: bytes, *, callers: int, seconds: float, timeo
     return asyncio.run(_run(target, request, callers, seconds, timeout_s))
 
 
-async def _run(target: str, request: bytes, callers: int, seconds: float, timeout_s: float) -> LoadResult:
+async def _run(target: str, request: bytes, callers: int, seconds: float, timeout_s: float) -> LoadSamples:
     # Channels of their own: gRPC would have equal ones share a connection.
     channels = [
         grpc.aio.insecure_channel(target, options=(("grpc.use_local_subchannel_pool", 1),))
         for _ in range(math.ceil(callers / _CALLERS_PER_CHANNEL))
     ]
     calls: list[Any] = [channel.unary_unary(_METHOD) for channel in channels]
-    latencies: list[float] = []
-    errors: Counter[str] = Counter()
+    samples = LoadSamples(callers, seconds)
     begin = time.perf_counter() + _WARM_UP_S
     end = begin + seconds
 
@@ -92,31 +78,19 @@ async def _run(target: str, request: bytes, callers: int, seconds: float, timeou
             try:
                 await call(request, timeout=timeout_s)
             except grpc.aio.AioRpcError as error:
-                errors[error.code().name] += started >= begin
+                if started >= begin:
+                    samples.errors.setdefault(error.code().name, array("d")).append(time.perf_counter() - begin)
                 await asyncio.sleep(0.01)
                 continue
             finished = time.perf_counter()
             if started >= begin and finished <= end:
-                latencies.append(finished - started)
+                samples.finished.append(finished - begin)
+                samples.latencies.append(finished - started)
 
     await asyncio.gather(*(caller(number) for number in range(callers)))
     for channel in channels:
         await channel.close()
-    latencies.sort()
-
-    def percentile(share: float) -> float:
-        return latencies[min(int(share * len(latencies)), len(latencies) - 1)] * 1000 if latencies else math.nan
-
-    return LoadResult(
-        callers,
-        seconds,
-        len(latencies),
-        len(latencies) / seconds,
-        percentile(0.5),
-        percentile(0.99),
-        percentile(1.0),
-        {code: count for code, count in errors.items() if count},
-    )
+    return samples
 
 
 def text_request(model: str, text: str, *, signature: str = "", label: str = "") -> bytes:
@@ -139,16 +113,24 @@ def main() -> int:
     parser.add_argument("--text", default="12+34", help="what to ask")
     parser.add_argument("--callers", type=int, nargs="+", default=[1, 8, 64], help="requests in flight at a time")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long for each number of callers")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw latency and throughput: a .png or .svg file")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     arguments = parser.parse_args()
+    if arguments.plot and (arguments.plot.suffix.lower() not in FORMATS or not arguments.plot.parent.is_dir()):
+        parser.error(
+            f"--plot {arguments.plot}: give a file that ends in {' or '.join(FORMATS)}, in a folder that exists."
+        )
     request = text_request(arguments.model, arguments.text, label=arguments.label)
     try:
-        results = [
-            run_load(arguments.target, request, callers=callers, seconds=arguments.seconds)
+        samples = [
+            sample_load(arguments.target, request, callers=callers, seconds=arguments.seconds)
             for callers in arguments.callers
         ]
     except ValueError as error:
         parser.error(str(error))
+    results = [sample.result() for sample in samples]
+    if arguments.plot:
+        save_plot(samples, arguments.plot, f"{arguments.model} at {arguments.target}")
     if arguments.json:
         print(json.dumps({"target": arguments.target, "results": [asdict(result) for result in results]}))
     else:
