@@ -95,21 +95,57 @@ def test_after_a_rollback_the_baseline_is_the_older_version(model, tmp_path):
     assert served_version(served) == newest
 
 
-def test_killed_at_any_moment_no_half_version_is_ever_there(model, tmp_path):
-    program = (
-        "import sys\nfrom components.pusher.publish import publish\nprint('ready', flush=True)\n"
-        "while True: publish(sys.argv[1], sys.argv[2], lambda folder: None)"
-    )
+_PUBLISHER = """
+import os, sys
+from components.files import write_file
+from components.pusher.publish import publish
+
+def add(folder):
+    write_file(os.path.join(folder, "assets.extra", "x"), b"more" * 1000)
+
+for _ in sys.stdin:
+    child = os.fork()
+    if not child:
+        while True:
+            publish(sys.argv[1], sys.argv[2], add)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+    print("killed", flush=True)
+"""
+
+
+def test_killed_at_50_moments_no_half_version_is_ever_there(model, tmp_path):
     served = tmp_path / "served"
-    rng = random.Random(5)
-    for _ in range(3):
-        process = subprocess.Popen([sys.executable, "-c", program, model, str(served)], stdout=subprocess.PIPE)
-        process.stdout.readline()
-        time.sleep(rng.uniform(0.05, 0.4))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+    whole = []
+
+    def check():
         for version in list_versions(str(served)):
-            assert (served / str(version) / "saved_model.pb").read_bytes() == b"graph"
-            assert (served / str(version) / "variables" / "variables.index").read_bytes() == b"weights" * 1000
-    assert len(list_versions(str(served))) > 3
+            if not whole or version > whole[-1]:
+                folder = served / str(version)
+                assert (folder / "saved_model.pb").read_bytes() == b"graph"
+                assert (folder / "variables" / "variables.index").read_bytes() == b"weights" * 1000
+                assert (folder / "assets.extra" / "x").read_bytes() == b"more" * 1000
+                whole.append(version)
+
+    # Each publishing process is a fork of one that has imported TensorFlow, which takes seconds.
+    command = [sys.executable, "-c", _PUBLISHER, model, str(served)]
+    rng = random.Random(5)
+    rounds_with_versions = 0
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        for _ in range(50):
+            before = len(whole)
+            process.stdin.write("\n")
+            process.stdin.flush()
+            child = int(process.stdout.readline())
+            killed_at = time.monotonic() + rng.uniform(0.0, 0.1)
+            while time.monotonic() < killed_at:
+                check()
+            os.kill(child, signal.SIGKILL)
+            assert process.stdout.readline() == "killed\n"
+            check()
+            rounds_with_versions += len(whole) > before
+        process.stdin.close()
+        assert process.wait(10) == 0
+    assert rounds_with_versions > 10
+    assert list(served.glob(".publishing-*")), "none of the moments was in the middle of publishing"
+    assert publish(model, str(served), lambda folder: None) > whole[-1]
