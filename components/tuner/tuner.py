@@ -47,7 +47,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
         train_once = _seq2seq(fn_args)
     settings = dataclasses.replace(settings, epochs=tune.epochs or settings.epochs)
     tuner = SettingsTuner(settings, parse_space(tune, settings), train_once, tune, fn_args.working_dir)
-    return TunerFnResult(tuner=tuner, fit_kwargs={})
+    return TunerFnResult(tuner=tuner, fit_kwargs={"verbose": 0})
 
 
 class SettingsTuner(keras_tuner.Tuner):  # type: ignore[misc]
@@ -73,6 +73,12 @@ class SettingsTuner(keras_tuner.Tuner):  # type: ignore[misc]
             hyperparameters=hyperparameters,
         )
         super().__init__(oracle, directory=working_dir, project_name="tuner", overwrite=True)
+
+    def search_space_summary(self, extended: bool = False) -> None:
+        """Says nothing: it would print on standard output, and the settings say it all."""
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """Says nothing: it would print on standard output; every trial is logged, and its result an artifact."""
 
     def run_trial(self, trial: keras_tuner.engine.trial.Trial, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Trains with a trial's values: its lowest val_loss."""

@@ -20,7 +20,9 @@ def search(folder, train_once, **changes):
     settings = TrainSettings()
     tune = TuneSettings(trials=12, space=SPACE, **changes)
     tuner = SettingsTuner(settings, parse_space(tune, settings), train_once, tune, str(folder))
-    tuner.search()
+    tuner.search_space_summary()
+    tuner.search(verbose=0)
+    tuner.results_summary()
     return tuner.get_best_hyperparameters()[0]
 
 
@@ -44,6 +46,11 @@ def test_the_settings_with_the_lowest_validation_loss_win_and_are_trained_with(t
     handed = json.loads(json.dumps(best.get_config()))
     assert apply_hyperparameters(TrainSettings(), handed) == winner
     assert apply_hyperparameters(TrainSettings(), None) == TrainSettings()
+
+
+def test_standard_output_is_left_to_the_command(tmp_path, capsys):
+    search(tmp_path, lambda settings, checkpoint_dir: Training(None, [{"val_loss": 1.0}], 0.0))
+    assert capsys.readouterr().out == ""
 
 
 def test_the_same_seed_tries_the_same_settings(tmp_path):

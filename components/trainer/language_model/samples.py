@@ -71,7 +71,12 @@ class SampleText(keras.callbacks.Callback):  # type: ignore[misc]
         for temperature, tokens in zip(temperatures, written, strict=True):
             seed_text, text = ("".join(self._vocabulary[index] for index in part) for part in (seed, tokens))
             self._samples.append({"epoch": epoch + 1, "temperature": temperature, "seed_text": seed_text, "text": text})
-            _LOG.info("epoch %d, temperature %g: %s", epoch + 1, temperature, json.dumps(text[:_SHOWN])[1:-1])
+            _LOG.info(
+                "epoch %d, temperature %g: %s",
+                epoch + 1,
+                temperature,
+                json.dumps(text[:_SHOWN], ensure_ascii=False)[1:-1],
+            )
         write_file(self._path, json.dumps(self._samples, indent=1, ensure_ascii=False).encode())
 
     def _generate(self, seed: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
