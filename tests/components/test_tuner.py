@@ -91,6 +91,6 @@ def test_a_space_that_cannot_be_is_refused_before_anything_runs(line, said):
 
 
 def test_a_language_models_own_fields_can_be_tuned():
-    config = override(TEXT, ["trials=2", "tune.space=output_dropout=0:0.5,cell=lstm|gru"])
+    config = override(TEXT, ["weight_dropout=0", "trials=2", "tune.space=output_dropout=0:0.5,cell=lstm|gru"])
     fields = [dimension.field for dimension in parse_space(config.tune, config.train)]
     assert fields == ["output_dropout", "cell"]

@@ -79,7 +79,7 @@ class LanguageModelSettings(FitSettings):
                 f"({self.units}); they are {self.inputs} and {self.embedding}"
             )
         if self.weight_dropout and self.cell != "lstm":
-            raise SettingsError("train.weight_dropout is for train.cell=lstm alone")
+            raise SettingsError("train.weight_dropout is for train.cell=lstm alone; set it to 0")
         if self.carry_state and self.predict != "every":
             raise SettingsError("train.carry_state needs train.predict=every: a window of its own starts from nothing")
         if not 0 < self.plateau_factor <= 1:
