@@ -13,69 +13,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from serving.config_messages import read_message
-from serving.errors import Code, ServingError, invalid_argument
-
-_FLAG = "batching_parameters_file"
-
-
-@dataclass(frozen=True)
-class BatchingParameters:
-    """``BatchingParameters``, with the defaults of TensorFlow Serving.
-
-    Attributes:
-      max_batch_size: Most rows in a batch; a request with more runs on its own.
-      batch_timeout_s: Longest wait for a batch to fill up, in seconds; 0 for none.
-      max_enqueued_batches: Batches' worth of rows that may wait, per kind of request.
-      num_batch_threads: Batches run at a time.
-      allowed_batch_sizes: Sizes that a batch is filled up to, in ascending order; none for any.
-    """
-
-    max_batch_size: int = 1000
-    batch_timeout_s: float = 0.0
-    max_enqueued_batches: int = 10
-    num_batch_threads: int = 1
-    allowed_batch_sizes: tuple[int, ...] = ()
-
-    def padded(self, rows: int) -> int:
-        """Returns the size that a batch is filled up to."""
-        return next((size for size in self.allowed_batch_sizes if size >= rows), rows)
-
-
-def read_batching_parameters(path: str, num_cpus: int) -> BatchingParameters:
-    """Reads ``--batching_parameters_file``; an empty path gives the defaults.
-
-    Raises:
-      ServingError: the file cannot be read, or asks for what there is not.
-    """
-    if not path:
-        return BatchingParameters(num_batch_threads=num_cpus)
-    message = read_message("BatchingParameters", path, _FLAG)
-
-    def number(name: str, default: int, least: int) -> int:
-        value = int(getattr(message, name).value) if message.HasField(name) else default
-        if value < least:
-            raise invalid_argument(f"--{_FLAG}: {path}: {name} is {value}; give at least {least}.")
-        return value
-
-    if message.pad_variable_length_inputs:
-        raise invalid_argument(
-            f"--{_FLAG}: {path}: this server does not have pad_variable_length_inputs; leave it out: requests of "
-            "different shapes run in batches of their own."
-        )
-    most = number("max_batch_size", BatchingParameters.max_batch_size, 1)
-    sizes = tuple(message.allowed_batch_sizes)
-    if sizes and (list(sizes) != sorted(set(sizes)) or sizes[0] < 1 or sizes[-1] != most):
-        raise invalid_argument(
-            f"--{_FLAG}: {path}: allowed_batch_sizes must ascend and end with max_batch_size, {most}; got {list(sizes)}."
-        )
-    return BatchingParameters(
-        max_batch_size=min(most, number("max_execution_batch_size", most, 1)),
-        batch_timeout_s=number("batch_timeout_micros", 0, 0) / 1e6,
-        max_enqueued_batches=number("max_enqueued_batches", BatchingParameters.max_enqueued_batches, 1),
-        num_batch_threads=number("num_batch_threads", num_cpus, 1),
-        allowed_batch_sizes=sizes,
-    )
+from serving.batching_parameters import BatchingParameters
+from serving.errors import Code, ServingError
 
 
 @dataclass(eq=False, slots=True)
@@ -124,27 +63,33 @@ class BatchScheduler:
     """Brings tasks together. Safe from many threads at a time."""
 
     def __init__(self, parameters: BatchingParameters) -> None:
-        """Begins with empty queues."""
+        """Begins with empty queues.
+
+        Args:
+          parameters: For all models that bring none of their own, but for the batch threads, which all share.
+        """
         self.parameters = parameters
         self._lock = threading.Lock()
         self._arrival = threading.Condition(self._lock)
         self._queues: dict[Hashable, deque[Task]] = {}
         self._running = 0
 
-    def run(self, key: Hashable, task: Task, execute: Execute) -> None:
+    def run(self, key: Hashable, task: Task, execute: Execute, parameters: BatchingParameters | None = None) -> None:
         """Runs a task, alone or with others.
 
         Args:
           key: Tasks with the same key may run together.
           task: The task.
           execute: Runs a list of tasks: fills their outputs, or sets their error. It must not raise.
+          parameters: For tasks of this key; the scheduler's by default.
 
         Raises:
           ServingError: UNAVAILABLE, too many are waiting; DEADLINE_EXCEEDED; or what the task failed with.
         """
+        parameters = parameters or self.parameters
         with self._lock:
             queue = self._queues.setdefault(key, deque())
-            limit = self.parameters.max_enqueued_batches * self.parameters.max_batch_size
+            limit = parameters.max_enqueued_batches * parameters.max_batch_size
             if sum(waiting.rows for waiting in queue) + task.rows > limit:
                 raise ServingError(
                     Code.UNAVAILABLE, "The batch scheduling queue to which this task was submitted is full"
@@ -153,11 +98,11 @@ class BatchScheduler:
             queue.append(task)
             task.leads = self._running < self.parameters.num_batch_threads
             self._running += task.leads
-            if not task.leads and self.parameters.batch_timeout_s:
+            if not task.leads and parameters.batch_timeout_s:
                 self._arrival.notify_all()
         while not task.done:
             if task.leads:
-                self._lead(key, task, execute)
+                self._lead(key, task, execute, parameters)
             elif not task.wait():
                 self._give_up(key, task)
         with self._lock:
@@ -166,9 +111,9 @@ class BatchScheduler:
         if task.error is not None:
             raise task.error
 
-    def _lead(self, key: Hashable, own: Task, execute: Execute) -> None:
+    def _lead(self, key: Hashable, own: Task, execute: Execute, parameters: BatchingParameters) -> None:
         """Runs batches until the own task is taken, by this leader or another, then hands the slot on."""
-        while batch := self._take(key, own):
+        while batch := self._take(key, own, parameters):
             try:
                 execute(batch)
             except BaseException as error:
@@ -182,13 +127,13 @@ class BatchScheduler:
         with self._lock:
             self._hand_on(own)
 
-    def _take(self, key: Hashable, own: Task) -> list[Task]:
+    def _take(self, key: Hashable, own: Task, parameters: BatchingParameters) -> list[Task]:
         """Takes the next batch of a queue, after waiting for it to fill up if that is wanted.
 
         Returns:
           The batch; nothing if the leader's own task is in the queue no more.
         """
-        most, patience = self.parameters.max_batch_size, self.parameters.batch_timeout_s
+        most, patience = parameters.max_batch_size, parameters.batch_timeout_s
         with self._lock:
             while True:
                 queue = self._queues.get(key, deque())

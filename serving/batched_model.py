@@ -1,23 +1,25 @@
 """A SavedModel whose concurrent requests run together: one call of the session for all of a batch.
 
 Requests are of one kind, and may share a batch, if they ask one signature for the same outputs with inputs of the same
-types and the same shapes but for the first dimension. What cannot be put together (scalars, inputs that differ in
-their number of rows, outputs without a row for each input) runs on its own, as it would without batching. So does
-every request of a batch that failed: one bad input is the error of the one who sent it.
+types and the same shapes but for the first dimension. With `pad_variable_length_inputs` the same number of dimensions is
+enough; as in TensorFlow Serving, each is answered with the rows of the padded input's outputs. What cannot be put together
+(scalars, inputs that differ in their number of rows, outputs without a row for each input) runs on its own, as it would
+without batching. So does every request of a batch that failed: one bad input is the error of the one who sent it.
 """
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from serving.batch_inputs import concatenate, kind_of, padded_shapes
 from serving.batch_scheduler import BatchScheduler, Task
+from serving.batching_parameters import BatchingParameters
 from serving.errors import ServingError
 from serving.saved_model import SavedModel, Signature, match_inputs, select_fetches
-from serving.stubs import tensor_pb2, types_pb2
+from serving.stubs import types_pb2
 from serving.tensorflow_c_api import Tensor
-from serving.tensors import Encoder, element_field, encode_as_field
+from serving.tensors import Encoder, encode_as_field
 
 
 class _Output:
@@ -59,17 +61,26 @@ class _Rows:
 class BatchedModel(SavedModel):
     """A SavedModel whose :meth:`predict` goes through a :class:`BatchScheduler`."""
 
-    def __init__(self, scheduler: BatchScheduler, export_dir: str, tags: Sequence[str], config: bytes) -> None:
+    def __init__(
+        self,
+        scheduler: BatchScheduler,
+        parameters: BatchingParameters,
+        export_dir: str,
+        tags: Sequence[str],
+        config: bytes,
+    ) -> None:
         """Loads the model; see :class:`SavedModel`.
 
         Args:
           scheduler: Brings requests together; several models may share one.
+          parameters: How requests of this model share batches.
           export_dir: As for :class:`SavedModel`.
           tags: As for :class:`SavedModel`.
           config: As for :class:`SavedModel`.
         """
         super().__init__(export_dir, tags, config)
         self._scheduler = scheduler
+        self._parameters = parameters
 
     def predict(
         self,
@@ -84,8 +95,8 @@ class BatchedModel(SavedModel):
         """Runs a signature, together with other requests of its kind; arguments and errors are those of SavedModel."""
         fetches = tuple(select_fetches(signature, output_filter))
         matched = match_inputs(signature, inputs)
-        kind, rows = _kind(matched)
-        if kind is None or rows > self._scheduler.parameters.max_batch_size:
+        kind, rows = kind_of(matched, pad=self._parameters.pad_variable_length_inputs)
+        if kind is None or rows > self._parameters.max_batch_size:
             super().predict(signature, inputs, output_filter, outputs, timeout_ms=timeout_ms, encode=encode)
             return
         key = (id(self), signature.name, fetches, encode, kind)
@@ -94,7 +105,7 @@ class BatchedModel(SavedModel):
         def execute(tasks: list[Task]) -> None:
             self._execute(signature, fetches, encode, tasks)
 
-        self._scheduler.run(key, Task(matched, rows, outputs, deadline), execute)
+        self._scheduler.run(key, Task(matched, rows, outputs, deadline), execute, self._parameters)
 
     def _execute(self, signature: Signature, fetches: Sequence[str], encode: Encoder, tasks: list[Task]) -> None:
         """Runs tasks as one batch; one after the other if that does not work."""
@@ -117,9 +128,12 @@ class BatchedModel(SavedModel):
         self, signature: Signature, fetches: Sequence[str], encode: Encoder, tasks: list[Task]
     ) -> bool:
         rows = sum(task.rows for task in tasks)
-        padded = self._scheduler.parameters.padded(rows)
+        padded = self._parameters.padded(rows)
+        shapes = padded_shapes([task.inputs for task in tasks], padded)
+        if shapes is None:
+            return False  # padding would cost more than the batch saves
         values = [
-            (alias, _concatenate([task.inputs[index][1] for task in tasks], rows, padded))
+            (alias, concatenate([task.inputs[index][1] for task in tasks], rows, shapes[index]))
             for index, (alias, _) in enumerate(tasks[0].inputs)
         ]
         with self.fetch(signature, values, fetches, _time_left(tasks)) as results:
@@ -132,48 +146,6 @@ class BatchedModel(SavedModel):
                     encode(_Rows(answer, start, start + task.rows), task.outputs[alias])
                 start += task.rows
         return True
-
-
-def _kind(inputs: list[tuple[str, Any]]) -> tuple[tuple[Any, ...] | None, int]:
-    """Describes what requests must have in common to share a batch; None for a request that runs on its own."""
-    kinds, rows = [], -1
-    for alias, proto in inputs:
-        shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
-        if not shape or shape[0] < 1 or rows not in (-1, shape[0]) or min(shape) < 0:
-            return None, 0
-        rows = shape[0]
-        element = element_field(proto.dtype)
-        if element is None:
-            return None, 0
-        field, size = element
-        as_content = bool(proto.tensor_content)
-        # Exactly the elements of its own rows, or they would become those of another request.
-        given = len(proto.tensor_content) if as_content else len(getattr(proto, field))
-        if given != math.prod(shape) * (size if as_content else 1):
-            return None, 0
-        kinds.append((alias, proto.dtype, shape[1:], as_content))
-    return (tuple(kinds), rows) if kinds else (None, 0)
-
-
-def _concatenate(protos: list[Any], rows: int, padded: int) -> Any:
-    """Puts tensors of one kind together along the first dimension, and repeats the last row to fill the batch up."""
-    first = protos[0]
-    whole = tensor_pb2.TensorProto(dtype=first.dtype)
-    whole.tensor_shape.dim.add().size = padded
-    for dimension in first.tensor_shape.dim[1:]:
-        whole.tensor_shape.dim.add().size = dimension.size
-    if first.tensor_content:
-        content = b"".join(proto.tensor_content for proto in protos)
-        whole.tensor_content = content + content[len(content) - len(content) // rows :] * (padded - rows)
-        return whole
-    field, _ = element_field(first.dtype) or ("", 0)  # _kind has seen to it that there is one
-    elements = getattr(whole, field)
-    for proto in protos:
-        elements.extend(getattr(proto, field))
-    row = len(elements) // rows
-    if row:
-        elements.extend(list(elements[-row:]) * (padded - rows))
-    return whole
 
 
 def _time_left(tasks: list[Task]) -> int:

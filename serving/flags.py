@@ -11,7 +11,6 @@ from typing import NoReturn
 UNSUPPORTED_FLAGS = frozenset(
     {
         "grpc_socket_path",
-        "enable_per_model_batching_parameters",
         "num_unload_threads",
         "flush_filesystem_caches",
         "tensorflow_session_config_file",
@@ -42,6 +41,7 @@ class Flags:
     rest_api_timeout_in_ms: int = 30_000
     rest_api_enable_cors_support: bool = False
     rest_api_max_body_mib: int = 64
+    rest_api_idle_timeout_seconds: float = 620.0
     bind_address: str = "127.0.0.1"
     ready_file: str = ""
     serving_dir: str = ""
@@ -69,6 +69,7 @@ class Flags:
     monitoring_config_file: str = ""
     enable_batching: bool = False
     batching_parameters_file: str = ""
+    enable_per_model_batching_parameters: bool = False
     shutdown_grace_seconds: float = 30.0
     verbose: bool = False
     version: bool = False
@@ -125,6 +126,7 @@ def _build_parser() -> _Parser:
     add("rest_api_timeout_in_ms", int, "longest time for a REST request in milliseconds; 0 for no limit")
     add("rest_api_enable_cors_support", bool, "let pages of other origins use the REST API")
     add("rest_api_max_body_mib", int, "largest body of a REST request in MiB")
+    add("rest_api_idle_timeout_seconds", float, "close REST connections that ask nothing for so long; 0 for never")
     add("bind_address", str, "address to listen on; 0.0.0.0 or [::] to be reached from other machines", "--host")
     add("ready_file", str, "write the ports to this file as JSON once the models are loaded")
     add("serving_dir", str, "serve every model below this folder: DIR/<model>/<version>/saved_model.pb")
@@ -152,6 +154,7 @@ def _build_parser() -> _Parser:
     add("monitoring_config_file", str, "metrics for Prometheus on the REST port: a MonitoringConfig (text format)")
     add("enable_batching", bool, "run concurrent requests together")
     add("batching_parameters_file", str, "how: BatchingParameters (text format)")
+    add("enable_per_model_batching_parameters", bool, "how, for each version: batching_params.pbtxt in its folder")
     add("shutdown_grace_seconds", float, "on SIGTERM, how long requests in progress may take to finish")
     add("verbose", bool, "log what is loaded and unloaded", "-v")
     add("version", bool, "print the versions of this server and of TensorFlow, and exit")
@@ -209,12 +212,14 @@ def _check(parser: _Parser, flags: Flags) -> None:
         "grpc_max_threads",
         "rest_api_num_threads",
         "rest_api_timeout_in_ms",
+        "rest_api_idle_timeout_seconds",
         "shutdown_grace_seconds",
     ):
         if getattr(flags, name) < 0:
             parser.error(f"--{name} cannot be negative.")
-    if flags.batching_parameters_file and not flags.enable_batching:
-        parser.error("--batching_parameters_file is of no use without --enable_batching.")
+    for name in ("batching_parameters_file", "enable_per_model_batching_parameters"):
+        if getattr(flags, name) and not flags.enable_batching:
+            parser.error(f"--{name} is of no use without --enable_batching.")
     if flags.monitoring_config_file and not flags.rest_api_port:
         parser.error("--monitoring_config_file is of no use without --rest_api_port, where the metrics are read.")
     if flags.rest_api_max_body_mib < 1:

@@ -18,6 +18,7 @@ from serving.rest_api import RestApi, error_response
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 512
+_FOREVER_S = 1e9
 _CORS_HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "POST, GET",
@@ -38,6 +39,7 @@ class HttpServer:
         timeout_s: float,
         max_body_bytes: int,
         grace_s: float,
+        idle_s: float,
         cors: bool = False,
         pages: Mapping[str, Callable[[], str]] | None = None,
     ) -> None:
@@ -51,6 +53,7 @@ class HttpServer:
           timeout_s: Longest time for the body of a request to arrive, in seconds; 0 for no limit.
           max_body_bytes: Longest body.
           grace_s: Longest time that :meth:`stop` leaves to requests in progress, in seconds.
+          idle_s: How long a connection may be open without a request, in seconds; 0 for no limit.
           cors: Whether pages of other origins may use the API.
           pages: Path to text, for what is not of the API.
 
@@ -58,7 +61,7 @@ class HttpServer:
           ServingError: the address cannot be listened on.
         """
         self._api, self._timeout_s, self._max_body_bytes, self._cors = api, timeout_s, max_body_bytes, cors
-        self._grace_s, self._pages = grace_s, pages or {}
+        self._grace_s, self._idle_s, self._pages = grace_s, idle_s or _FOREVER_S, pages or {}
         self._socket = _listen(host, port)
         self._threads = ThreadPoolExecutor(num_threads, "rest")
         self._loop = asyncio.new_event_loop()
@@ -85,7 +88,13 @@ class HttpServer:
         application = web.Application(client_max_size=self._max_body_bytes)
         application.router.add_route("*", "/{path:.*}", self._handle)
         # A request whose client has gone is finished all the same: its inference cannot be interrupted anyway.
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=self._grace_s)
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=self._grace_s,
+            keepalive_timeout=self._idle_s,
+        )
         await self._runner.setup()
         await web.SockSite(self._runner, self._socket, backlog=_BACKLOG).start()
 

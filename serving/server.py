@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving.batch_scheduler import BatchScheduler, read_batching_parameters
+from serving.batch_scheduler import BatchScheduler
 from serving.batched_model import BatchedModel
+from serving.batching_parameters import read_batching_parameters, read_model_parameters
 from serving.errors import Code, ServingError
 from serving.flags import Flags, parse_flags
 from serving.grpc_server import create_grpc_server
@@ -128,6 +129,7 @@ class ModelServer:
                 timeout_s=flags.rest_api_timeout_in_ms / 1000,
                 max_body_bytes=flags.rest_api_max_body_mib << 20,
                 grace_s=flags.shutdown_grace_seconds,
+                idle_s=flags.rest_api_idle_timeout_seconds,
                 cors=flags.rest_api_enable_cors_support,
                 pages=self._pages,
             )
@@ -178,10 +180,13 @@ class ModelServer:
 
     def _load(self, path: str) -> SavedModel:
         tags = [tag for tag in self._flags.saved_model_tags.split(",") if tag]
-        if self._batches is None:
+        parameters = self._batches.parameters if self._batches is not None else None
+        if self._flags.enable_per_model_batching_parameters:
+            parameters = read_model_parameters(path)
+        if self._batches is None or parameters is None:
             model = SavedModel(path, tags, self._config)
         else:
-            model = BatchedModel(self._batches, path, tags, self._config)
+            model = BatchedModel(self._batches, parameters, path, tags, self._config)
         try:
             if self._flags.enable_model_warmup:
                 run_warmup(model, max(self._flags.num_request_iterations_for_warmup, 1))

@@ -68,6 +68,15 @@ class _Numbers(tf.Module):
         names = ("float32", "float64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "int64", "bool")
         return {name: tf.cast(x, name) for name in (*names, "float16", "bfloat16", "complex64", "complex128")}
 
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None, 2], tf.float32, name="x"),
+            tf.TensorSpec([None, None], tf.string, name="text"),
+        ]
+    )
+    def wide(self, x: Any, text: Any) -> dict[str, Any]:
+        return {"x": x, "text": text}
+
     @tf.function(input_signature=[tf.TensorSpec([], tf.float32, name="x")])
     def scalar(self, x: Any) -> dict[str, Any]:
         return {"x": x + 1, "none": tf.zeros([0, 2]), "nothing": tf.constant([], tf.string)}
@@ -149,7 +158,8 @@ def save_shout(folder: Path, version: int) -> Path:
 def save_numbers(folder: Path) -> Path:
     """Saves the model of numbers to ``folder``."""
     module = _Numbers()
-    signatures = {"serving_default": module.product, "cast": module.cast, "scalar": module.scalar}
+    signatures = {name: getattr(module, name) for name in ("cast", "wide", "scalar")}
+    signatures["serving_default"] = module.product
     tf.saved_model.save(module, str(folder), signatures=signatures)
     return folder
 

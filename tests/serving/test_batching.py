@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from serving.arrays import from_proto, to_proto
-from serving.batch_scheduler import BatchingParameters, BatchScheduler, Task, read_batching_parameters
+from serving.batch_scheduler import BatchScheduler, Task
+from serving.batching_parameters import BatchingParameters, read_batching_parameters
 from serving.client import Client, PredictionError
 from serving.errors import Code, ServingError
 from serving.stubs import predict_pb2, prediction_service_pb2_grpc
@@ -155,7 +156,6 @@ def test_parameters_that_are_refused(tmp_path: Path) -> None:
     for content, message in (
         ("max_batch_size { value: 0 }", "max_batch_size is 0; give at least 1"),
         ("allowed_batch_sizes: 4 max_batch_size { value: 8 }", "must ascend and end with max_batch_size, 8"),
-        ("pad_variable_length_inputs: true", "does not have pad_variable_length_inputs"),
         ("nonsense", "is no BatchingParameters"),
     ):
         path.write_text(content)
@@ -163,8 +163,9 @@ def test_parameters_that_are_refused(tmp_path: Path) -> None:
             read_batching_parameters(str(path), 2)
     ended = run_server(f"--serving_dir={tmp_path}", "--enable_batching", f"--batching_parameters_file={tmp_path / 'x'}")
     assert (ended.returncode, "x cannot be read: No such file" in ended.stderr) == (1, True)
-    ended = run_server(f"--serving_dir={tmp_path}", "--batching_parameters_file=x")
-    assert (ended.returncode, "of no use without --enable_batching" in ended.stderr) == (2, True)
+    for flag in ("--batching_parameters_file=x", "--enable_per_model_batching_parameters"):
+        ended = run_server(f"--serving_dir={tmp_path}", flag)
+        assert (ended.returncode, "of no use without --enable_batching" in ended.stderr) == (2, True)
 
 
 def _task(rows: int = 1, seconds: float | None = None) -> Task:

@@ -2,7 +2,7 @@
 
 min-tfs-client is the one on PyPI that works on CPython 3.11: its generated code needs protobuf 3.20, which is why it cannot
 be beside ours. Others that install there and do not work: serving-utils (imports tensorflow, and has generated code older
-than that tensorflow's protobuf takes) and tensorflow-serving-client (imports tensorflow 1).
+than that tensorflow's protobuf takes) and tensorflow-serving-client (imports tensorflow, which it does not bring).
 """
 
 import json

@@ -317,6 +317,30 @@ def test_a_client_that_stops_sending(server: RunningServer) -> None:
     assert _predict(server, "shout", {"instances": ["ab"]})[0] == 200
 
 
+def test_idle_connections_are_closed_and_busy_ones_are_not(
+    tmp_path: Path, shout_models: dict[int, Path], push: Push
+) -> None:
+    push(shout_models[1], tmp_path / "serving" / "shout", 1)
+    arguments = [f"--serving_dir={tmp_path / 'serving'}", f"--rest_api_port={free_port()}"]
+    with running_server(tmp_path, *arguments, "--rest_api_idle_timeout_seconds=1") as server:
+        half = b"GET /v1/models/shout HTTP/1.1\r\n"
+        for sent in (b"", half, half + b"Host: x\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", server.rest_port), timeout=20) as connection:
+                connection.sendall(sent)
+                started = time.monotonic()
+                while connection.recv(4096):
+                    pass
+                assert 0.5 < time.monotonic() - started < 10
+        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)
+        for _ in range(4):  # each within the time, all of them longer
+            time.sleep(0.4)
+            connection.request("GET", "/v1/models/shout")
+            assert connection.getresponse().read()
+        connection.request("POST", "/v1/models/shout:predict", b'{"signature_name": "slow", "inputs": 2.5}')
+        assert connection.getresponse().status == 200
+        connection.close()
+
+
 def test_cross_origin_requests(server: RunningServer) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)
     connection.request("OPTIONS", "/v1/models/shout:predict", headers={"Origin": "https://example.com"})
