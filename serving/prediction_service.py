@@ -1,5 +1,7 @@
 """PredictionService: what a request asks of a model, independent of how it arrived."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from serving.errors import Code, ServingError, invalid_argument
@@ -27,6 +29,27 @@ from serving.tensors import Encoder, encode_as_field
 
 _SIGNATURE_DEF = "signature_def"
 _CLASSIFY, _REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What can be asked about examples.
+
+    Attributes:
+      check: Refuses a signature that does not do it.
+      fill: Writes outputs into the result message.
+      result_field: Where that message is in an ``InferenceResult``.
+    """
+
+    check: Callable[..., None]
+    fill: Callable[[Mapping[str, Any], int, Any], None]
+    result_field: str
+
+
+_KINDS = {
+    _CLASSIFY: _Kind(classification_signature, classification_result, "classification_result"),
+    _REGRESS: _Kind(regression_signature, regression_result, "regression_result"),
+}
 
 
 class PredictionService:
@@ -80,29 +103,11 @@ class PredictionService:
 
     def classify(self, request: Any, timeout_ms: int = 0) -> Any:
         """Answers a ``ClassificationRequest``; arguments and errors as for :meth:`predict`."""
-        with self.acquire(request) as servable:
-            name = request.model_spec.signature_name
-            signature = _find(servable, name, "No signature was found with the name: ")
-            classification_signature(signature, check_method_name=self._check_method_name)
-            count = number_of_examples(request.input)
-            outputs = run_signature(servable.model, signature, examples_tensor(request.input), timeout_ms)
-            response = classification_pb2.ClassificationResponse()
-            _fill_spec(response.model_spec, servable, name or DEFAULT_SIGNATURE)
-            classification_result(outputs, count, response.result)
-            return response
+        return self._run_on_examples(_CLASSIFY, classification_pb2.ClassificationResponse(), request, timeout_ms)
 
     def regress(self, request: Any, timeout_ms: int = 0) -> Any:
         """Answers a ``RegressionRequest``; arguments and errors as for :meth:`predict`."""
-        with self.acquire(request) as servable:
-            name = request.model_spec.signature_name
-            signature = _find(servable, name, "No signature was found with the name: ")
-            regression_signature(signature, check_method_name=self._check_method_name)
-            count = number_of_examples(request.input)
-            outputs = run_signature(servable.model, signature, examples_tensor(request.input), timeout_ms)
-            response = regression_pb2.RegressionResponse()
-            _fill_spec(response.model_spec, servable, name or DEFAULT_SIGNATURE)
-            regression_result(outputs, count, response.result)
-            return response
+        return self._run_on_examples(_REGRESS, regression_pb2.RegressionResponse(), request, timeout_ms)
 
     def multi_inference(self, request: Any, timeout_ms: int = 0) -> Any:
         """Answers a ``MultiInferenceRequest``: several signatures of one model, each once, on the same examples.
@@ -124,10 +129,8 @@ class PredictionService:
                 outputs = run_signature(servable.model, signature, examples, timeout_ms)
                 result = response.results.add()
                 _fill_spec(result.model_spec, servable, signature.name)
-                if task.method_name == _CLASSIFY:
-                    classification_result(outputs, count, result.classification_result)
-                else:
-                    regression_result(outputs, count, result.regression_result)
+                kind = _KINDS[task.method_name]
+                kind.fill(outputs, count, getattr(result, kind.result_field))
             return response
 
     def get_model_metadata(self, request: Any) -> Any:
@@ -174,17 +177,28 @@ class PredictionService:
             return self._manager.acquire_label(spec.name, spec.version_label)
         return self._manager.acquire(spec.name, spec.version.value if choice == "version" else None)
 
+    def _run_on_examples(self, method_name: str, response: Any, request: Any, timeout_ms: int) -> Any:
+        """Fills and returns the response to a request that asks one signature about examples."""
+        with self.acquire(request) as servable:
+            name = request.model_spec.signature_name
+            signature = _find(servable, name, "No signature was found with the name: ")
+            kind = _KINDS[method_name]
+            kind.check(signature, check_method_name=self._check_method_name)
+            count = number_of_examples(request.input)
+            outputs = run_signature(servable.model, signature, examples_tensor(request.input), timeout_ms)
+            _fill_spec(response.model_spec, servable, name or DEFAULT_SIGNATURE)
+            kind.fill(outputs, count, response.result)
+            return response
+
     def _task_signature(self, task: Any, servable: Servable) -> Any:
         """Finds the signature of one task and checks that it is of the task's kind."""
         if not task.model_spec.name:
             raise invalid_argument("Found ModelSpec with an empty model name.")
         signature = _find(servable, task.model_spec.signature_name, "Requested signature not found in model graph: ")
-        if task.method_name == _CLASSIFY:
-            classification_signature(signature, check_method_name=self._check_method_name)
-        elif task.method_name == _REGRESS:
-            regression_signature(signature, check_method_name=self._check_method_name)
-        else:
+        kind = _KINDS.get(task.method_name)
+        if kind is None:
             raise ServingError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
+        kind.check(signature, check_method_name=self._check_method_name)
         return signature
 
 
