@@ -9,6 +9,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -101,5 +102,14 @@ def _sync(folder: str) -> None:
 
 def _remove_stale(model_dir: str) -> None:
     for entry in os.scandir(model_dir):
-        if entry.name.startswith(".publishing-") and time.time() - entry.stat().st_mtime > _STALE_SECONDS:
+        if not entry.name.startswith((".publishing-", f"{_LAST_VERSION}.")):
+            continue
+        try:
+            if time.time() - entry.stat().st_mtime <= _STALE_SECONDS:
+                continue
+        except FileNotFoundError:
+            continue  # another process has given it its final name just now
+        if entry.is_dir():
             shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            Path(entry.path).unlink(missing_ok=True)

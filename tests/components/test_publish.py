@@ -70,6 +70,44 @@ def test_two_that_publish_at_a_time_get_two_versions(model, tmp_path, monkeypatc
     assert publish(model, served, lambda folder: None) > taken
 
 
+_PUBLISHERS = """
+import os, sys
+from components.pusher.publish import publish
+
+children = []
+while len(children) < 4 and (not children or children[-1]):
+    children.append(os.fork())
+if children[-1]:
+    sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
+for _ in range(40):
+    publish(sys.argv[1], sys.argv[2], lambda folder: None)
+"""
+
+
+def test_many_that_publish_all_the_time_get_a_version_each(model, tmp_path):
+    served = tmp_path / "served"
+    ended = subprocess.run(
+        [sys.executable, "-c", _PUBLISHERS, model, str(served)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert len(list_versions(str(served))) == 4 * 40
+    assert [name for name in os.listdir(served) if name.startswith(".")] == [".last_version"]
+
+
+def test_what_a_process_that_died_left_is_removed_after_a_day(model, tmp_path):
+    served = tmp_path / "served"
+    publish(model, str(served), lambda folder: None)
+    for name, age_s in (("old", 25 * 3600), ("new", 3600)):
+        (served / f".publishing-{name}").mkdir()
+        (served / f".last_version.{name}").touch()
+        for left in (f".publishing-{name}", f".last_version.{name}"):
+            os.utime(served / left, (time.time() - age_s,) * 2)
+    publish(model, str(served), lambda folder: None)
+    assert sorted(name for name in os.listdir(served) if name.startswith(".")) == [
+        *(".last_version", ".last_version.new", ".publishing-new"),
+    ]
+
+
 def test_names_that_are_no_versions_do_not_count(tmp_path):
     for name in ("7", "12", ".publishing-1", "x9", "٣", "1.5"):
         (tmp_path / name).mkdir()
