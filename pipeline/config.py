@@ -149,7 +149,9 @@ def _find_section(config: Any, sections: list[str], assignment: str, field: str)
     if len(having) == 1:
         return having[0]
     if having:
-        raise SettingsError(f"--set {assignment!r}: {' and '.join(f'{s}.{field}' for s in having)} are two; name one")
+        raise SettingsError(
+            f"--set {assignment!r}: {' and '.join(f'{s}.{field}' for s in having)} are several; name one"
+        )
     fields = {f.name: f"{s}.{f.name}" for s in sections for f in dataclasses.fields(getattr(config, s))}
     close = difflib.get_close_matches(field, fields, 1)
     hint = f"; did you mean {fields[close[0]]!r}?" if close else ""

@@ -20,17 +20,17 @@ class TuneSettings:
       trials: Trainings with settings drawn from the space; 0 leaves the Tuner out. The one with the lowest val_loss wins.
       space: Fields of `train`, each with choices (`units=64|128`) or a range (`learning_rate=1e-3:1e-2`; evenly in its
         logarithm if both ends are above 0). Empty: learning rate and width, and for text the dropout.
-      epochs: Of a trial; 0 is train.epochs.
+      trial_epochs: Epochs of a trial; 0 is train.epochs.
       seed: Of what is drawn.
     """
 
     trials: int = 0
     space: tuple[str, ...] = ()
-    epochs: int = 0
+    trial_epochs: int = 0
     seed: int = 17
 
     def __post_init__(self) -> None:
-        for name in ("trials", "epochs"):
+        for name in ("trials", "trial_epochs"):
             if getattr(self, name) < 0:
                 raise SettingsError(f"tune.{name} is {getattr(self, name)}; it must not be negative")
 

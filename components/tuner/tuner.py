@@ -45,7 +45,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     else:
         settings = from_json(TrainSettings, config["train"])
         train_once = _seq2seq(fn_args)
-    settings = dataclasses.replace(settings, epochs=tune.epochs or settings.epochs)
+    settings = dataclasses.replace(settings, epochs=tune.trial_epochs or settings.epochs)
     tuner = SettingsTuner(settings, parse_space(tune, settings), train_once, tune, fn_args.working_dir)
     return TunerFnResult(tuner=tuner, fit_kwargs={"verbose": 0})
 

@@ -30,6 +30,10 @@ def test_tasks_are_listed_the_default_first(charseq):
         "sums-5-digits",
         "sums-simple-rnn",
         "sums-lstm",
+        "text",
+        "text-long",
+        "text-lstm",
+        "text-lstm-dropout",
         "pairs",
     ]
     assert charseq("tasks").stdout.startswith("sums ")

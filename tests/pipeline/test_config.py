@@ -37,7 +37,7 @@ def test_the_last_of_two_assignments_counts_and_the_original_stays():
     [
         ("train.epochs", "is not section.field=value"),
         ("epoch=5", "is not section.field=value, such as train.epochs=5; did you mean 'train.epochs'"),
-        ("seed=5", "data.seed and train.seed are two; name one"),
+        ("seed=5", "data.seed and train.seed and tune.seed are several; name one"),
         ("=5", "is not section.field=value"),
         ("trian.epochs=5", "no section 'trian'; did you mean 'train'"),
         ("train.epoch=5", "train has no 'epoch'; did you mean 'epochs'"),

@@ -80,7 +80,9 @@ def keep_likely(logits: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor) -> tf.Ten
     probabilities = tf.nn.softmax(ordered)
     # A character stays if those before it have not reached top_p: so the first one always does.
     before = tf.cumsum(probabilities, axis=1, exclusive=True)
-    inside = (before < top_p[:, tf.newaxis]) & tf.math.is_finite(ordered)
+    # Rounded, they may reach 1 while there are unlikely ones left, and 1 is all of them.
+    share = top_p[:, tf.newaxis]
+    inside = ((before < share) | (share >= 1)) & tf.math.is_finite(ordered)
     last = tf.reduce_sum(tf.cast(inside, tf.int32), axis=1) - 1
     nucleus = tf.gather(ordered, tf.maximum(last, 0), batch_dims=1)[:, tf.newaxis]
     return tf.where(logits >= nucleus, logits, -float("inf"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from components.trainer.language_model.sampling import SamplingInputs, keep_likely, sample, uniforms
@@ -99,6 +99,7 @@ def test_a_text_can_go_on_where_it_stopped(seed, start):
     st.integers(0, 25),
     st.floats(0.0078125, 1.0, width=32),
 )
+@example(logits=[9.0, -8.0], top_k=2, top_p=1.0)
 @settings(max_examples=100, deadline=None)
 def test_what_is_kept_is_likelier_than_what_is_left_out_and_never_nothing(logits, top_k, top_p):
     logits = np.array(logits, np.float32)
