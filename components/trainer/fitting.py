@@ -117,8 +117,18 @@ def compile_model(model: keras.Model, settings: FitSettings, steps: int) -> None
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
         weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=settings.compiled and not mirrored,
-        steps_per_execution=1 if mirrored else settings.steps_per_execution or steps,
+        steps_per_execution=1 if mirrored else _steps_per_call(settings, steps),
     )
+
+
+def _steps_per_call(settings: FitSettings, steps: int) -> int:
+    """Returns how many steps one call into TensorFlow makes: as many as asked for, or the next fewer that divide an epoch.
+
+    With a rest, Keras would fill the last call with steps of the next epoch, in every epoch: it would be longer than it is
+    said to be, and a training that is interrupted would not go on where an uninterrupted one is.
+    """
+    most = min(settings.steps_per_execution or steps, steps)
+    return next(count for count in range(most, 0, -1) if steps % count == 0)
 
 
 def _make_optimizer(settings: FitSettings, steps: int) -> keras.optimizers.Optimizer:

@@ -35,7 +35,8 @@ class FitSettings:
         deterministic without it.
       compiled: Whether steps are compiled by XLA. It fuses the many small operations of an unrolled recurrence: 1.7 times
         the examples per second of reference 2, five times those of `attention`; the loss curve stays the same.
-      steps_per_execution: Steps of one call into TensorFlow, sparing Python's part of a short step; 0 is a whole epoch.
+      steps_per_execution: Most steps of one call into TensorFlow, sparing Python's part of a short step; 0 is a whole epoch.
+        As many are made as divide an epoch without a rest.
       histograms: Whether TensorBoard gets a histogram of every weight at every epoch.
       checkpoint_seconds: Least time between two checkpoints; about what a kill may cost.
       checkpoint_dir: Where checkpoints lie. Empty: in the pipeline's root.

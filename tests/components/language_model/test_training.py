@@ -35,6 +35,8 @@ class Interrupt(keras.callbacks.Callback):
     [
         (dataclasses.replace(SMALL, weight_dropout=0.1, input_dropout=0.1, keep="best_val_loss", epochs=3), 0),
         (dataclasses.replace(SMALL, optimizer="muon", clip_norm=1.0, warmup=0.1, epochs=3), 0),
+        # Seven steps an epoch, which four do not divide.
+        (dataclasses.replace(SMALL, steps_per_execution=4, epochs=3), 0),
         (
             dataclasses.replace(
                 WINDOWS, epochs=3, optimizer="rmsprop", learning_rate=0.05, plateau_factor=0.2, keep="best_loss"
