@@ -1,7 +1,9 @@
 """Running the real commands."""
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +29,23 @@ class Result:
         """The object on standard output, which must have nothing else."""
         (line,) = self.stdout.splitlines()
         return json.loads(line)
+
+
+@contextlib.contextmanager
+def serving(folder):
+    """`charseq serve` of a folder, on free ports: its gRPC address. It must end well when it is told to end."""
+    process = subprocess.Popen(
+        [CHARSEQ, "serve", "--serving-dir", folder, "--port", "0", "--rest-port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    for line in process.stdout:
+        if found := re.search(r"Serving gRPC at (\S+:\d+)", line):
+            yield found[1]
+            break
+    process.terminate()
+    assert process.wait(30) == 0
 
 
 @pytest.fixture(scope="session")

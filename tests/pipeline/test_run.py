@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import re
 import signal
 import subprocess
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import CHARSEQ, QUICK
+from tests.pipeline.conftest import CHARSEQ, QUICK, serving
 
 pytestmark = pytest.mark.e2e
 
@@ -32,18 +31,8 @@ COMPONENTS = [
 @pytest.fixture(scope="module")
 def server(first_run, place):
     """A server of what the first run pushed; its address."""
-    process = subprocess.Popen(
-        [CHARSEQ, "serve", "--serving-dir", place / "serving", "--port", "0", "--rest-port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    for line in process.stdout:
-        if found := re.search(r"Serving gRPC at (\S+:\d+)", line):
-            yield found[1]
-            break
-    process.terminate()
-    assert process.wait(30) == 0
+    with serving(place / "serving") as address:
+        yield address
 
 
 def versions(place):

@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import re
-import subprocess
 from pathlib import Path
 
 import keras
@@ -12,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from components.trainer.language_model import models  # noqa: F401 (Keras finds its layers)
-from tests.pipeline.conftest import CHARSEQ
+from tests.pipeline.conftest import serving
 
 pytestmark = pytest.mark.e2e
 
@@ -48,18 +46,8 @@ def text_run(charseq, text_place):
 
 @pytest.fixture(scope="module")
 def text_server(text_run, text_place):
-    process = subprocess.Popen(
-        [CHARSEQ, "serve", "--serving-dir", text_place / "serving", "--port", "0", "--rest-port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    for line in process.stdout:
-        if found := re.search(r"Serving gRPC at (\S+:\d+)", line):
-            yield found[1]
-            break
-    process.terminate()
-    assert process.wait(30) == 0
+    with serving(text_place / "serving") as address:
+        yield address
 
 
 def artifact(place, *parts):
