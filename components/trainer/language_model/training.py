@@ -57,8 +57,7 @@ def train(
         validation_batches(settings, eval_text, window),
         one_device=settings.carry_state,
     )
-    # Beside the checkpoint, so that it goes where that goes and stays when a training is interrupted.
-    best_path = f"{checkpoint_dir}.best.weights.h5"
+    best_path = _best_path(checkpoint_dir)
     named = list(callbacks)
     if settings.plateau_factor < 1:
         named.append(
@@ -79,6 +78,11 @@ def train(
 
 def discard_best(checkpoint_dir: str) -> None:
     """Removes the best epoch's weights, when the model is safe elsewhere."""
-    best_path = f"{checkpoint_dir}.best.weights.h5"
+    best_path = _best_path(checkpoint_dir)
     if os.path.exists(best_path):
         os.remove(best_path)
+
+
+def _best_path(checkpoint_dir: str) -> str:
+    """Returns where the best epoch's weights lie: beside the checkpoint, so that they stay when a training is interrupted."""
+    return f"{checkpoint_dir}.best.weights.h5"
