@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 _BACKLOG = 512
 _FOREVER_S = 1e9
+_SETTLE_S = 0.1
 _CORS_HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "POST, GET",
@@ -99,8 +100,13 @@ class HttpServer:
         await web.SockSite(self._runner, self._socket, backlog=_BACKLOG).start()
 
     async def _stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._runner is None:
+            return
+        # Accepts no more, and leaves those accepted just now the time to be known: asyncio forgets a connection that it is
+        # accepting when it is closed, and aiohttp waits for one that it has not begun to read, each with its client.
+        self._loop.remove_reader(self._socket)
+        await asyncio.sleep(_SETTLE_S)
+        await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
