@@ -36,24 +36,61 @@ _INT64 = click.IntRange(-(2**63), 2**63 - 1)
 @click.option("--port", default=8500, show_default=True, help="Port for gRPC; 0 picks a free one.")
 @click.option("--rest-port", default=8501, show_default=True, help="Port for REST; 0 for none.")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1, this machine alone]")
-def serve(serving_dir: str, port: int, rest_port: int, host: str | None) -> None:
+@click.option("--page", is_flag=True, help="Also a page to try the models on, at / of the REST port.")
+def serve(serving_dir: str, port: int, rest_port: int, host: str | None, page: bool) -> None:
     """Serves every pushed model, and every one that is pushed later, until it is stopped (Ctrl-C).
 
     By tensorflow_model_server if it is on PATH, else by the built-in server with the same API.
 
     \b
     Example:
-      charseq serve --port 8500
+      charseq serve --page
     """
     from serving.launch import server_command
 
     verbose = click.get_current_context().find_root().params["verbose"]
     folder = _find_folder(serving_dir)
+    if page and not rest_port:
+        raise InputError("--page needs a --rest-port: that is where the page is")
     try:
-        command = server_command(folder, port=port, rest_port=rest_port or None, bind_address=host, verbose=verbose)
+        command = server_command(
+            folder, port=port, rest_port=rest_port or None, bind_address=host, page=page, verbose=verbose
+        )
     except ValueError as error:
         raise InputError(str(error)) from None
     os.execv(shutil.which(command[0]) or command[0], command)  # noqa: S606 (replaces this process: signals go straight to it)
+
+
+@click.command()
+@click.option(
+    "--server", default="http://127.0.0.1:8501", show_default=True, metavar="URL", help="The server's REST API."
+)
+@click.option("--grpc", metavar="HOST:PORT", help="Its gRPC, for grpcurl.  [default: port 8500 there]")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    default=(DEFAULT_TASK, DEFAULT_TEXT_TASK),
+    show_default=True,
+    help="A model to offer; may be given again. REST has no list of them.",
+)
+@click.option("--port", default=8502, show_default=True, help="Port for the page.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+def page(server: str, grpc: str | None, models: tuple[str, ...], port: int, host: str) -> None:
+    """Serves the page to try models on, beside a server that serves no pages, such as TensorFlow Serving.
+
+    \b
+    Example:
+      charseq page --server http://127.0.0.1:8501 --model sums
+    """
+    from serving.errors import ServingError
+    from serving.page.forwarder import Forwarder
+
+    try:
+        forwarder = Forwarder(server, models, grpc=grpc)
+        forwarder.run(host, port, lambda address: click.echo(f"The page is at {address}, of the models at {server}"))
+    except ServingError as error:
+        raise InputError(error.message) from None
 
 
 @click.command()
@@ -239,4 +276,4 @@ def _find_folder(serving_dir: str) -> str:
     return folder
 
 
-COMMANDS = (serve, predict, generate, models, promote, rollback)
+COMMANDS = (serve, page, predict, generate, models, promote, rollback)

@@ -42,6 +42,7 @@ class Flags:
     rest_api_enable_cors_support: bool = False
     rest_api_max_body_mib: int = 64
     rest_api_idle_timeout_seconds: float = 620.0
+    page: bool = False
     bind_address: str = "127.0.0.1"
     ready_file: str = ""
     serving_dir: str = ""
@@ -127,6 +128,7 @@ def _build_parser() -> _Parser:
     add("rest_api_enable_cors_support", bool, "let pages of other origins use the REST API")
     add("rest_api_max_body_mib", int, "largest body of a REST request in MiB")
     add("rest_api_idle_timeout_seconds", float, "close REST connections that ask nothing for so long; 0 for never")
+    add("page", bool, "serve a page to try the models on, at / of the REST port")
     add("bind_address", str, "address to listen on; 0.0.0.0 or [::] to be reached from other machines", "--host")
     add("ready_file", str, "write the ports to this file as JSON once the models are loaded")
     add("serving_dir", str, "serve every model below this folder: DIR/<model>/<version>/saved_model.pb")
@@ -222,6 +224,8 @@ def _check(parser: _Parser, flags: Flags) -> None:
             parser.error(f"--{name} is of no use without --enable_batching.")
     if flags.monitoring_config_file and not flags.rest_api_port:
         parser.error("--monitoring_config_file is of no use without --rest_api_port, where the metrics are read.")
+    if flags.page and not flags.rest_api_port:
+        parser.error("--page is of no use without --rest_api_port, where the page is.")
     if flags.rest_api_max_body_mib < 1:
         parser.error("--rest_api_max_body_mib must be at least 1.")
     if flags.num_load_threads < 1:

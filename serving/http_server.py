@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -27,6 +28,21 @@ _CORS_HEADERS = {
 }
 
 
+@dataclass(frozen=True)
+class Page:
+    """What is answered to a path that is not of the API.
+
+    Attributes:
+      text: The body.
+      content_type: Its media type.
+      headers: Further headers.
+    """
+
+    text: str
+    content_type: str = "text/plain"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class HttpServer:
     """Serves a :class:`RestApi` over HTTP, on a thread of its own. :meth:`start`, then :meth:`stop`."""
 
@@ -42,7 +58,7 @@ class HttpServer:
         grace_s: float,
         idle_s: float,
         cors: bool = False,
-        pages: Mapping[str, Callable[[], str]] | None = None,
+        pages: Mapping[str, Callable[[], Page]] | None = None,
     ) -> None:
         """Takes the port; nothing is answered before :meth:`start`.
 
@@ -56,7 +72,7 @@ class HttpServer:
           grace_s: Longest time that :meth:`stop` leaves to requests in progress, in seconds.
           idle_s: How long a connection may be open without a request, in seconds; 0 for no limit.
           cors: Whether pages of other origins may use the API.
-          pages: Path to text, for what is not of the API.
+          pages: What answers paths that are not of the API.
 
         Raises:
           ServingError: the address cannot be listened on.
@@ -111,7 +127,8 @@ class HttpServer:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
         if path in self._pages:
-            return web.Response(text=self._pages[path]())
+            page = self._pages[path]()
+            return web.Response(text=page.text, content_type=page.content_type, headers=page.headers)
         if not path.lower().startswith("/v1/"):
             error = ServingError(Code.NOT_FOUND, f"There is nothing at {path}; the API is below /v1/models.")
             return self._respond(*error_response(error))

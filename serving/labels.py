@@ -27,6 +27,10 @@ class Labels:
         except KeyError:
             raise invalid_argument(f"Unrecognized servable version label: {label}") from None
 
+    def names(self, model: str) -> tuple[str, ...]:
+        """Returns the labels of a model."""
+        return tuple(sorted(self._table.get(model, {})))
+
     def check(
         self, assignments: Assignments, is_available: Callable[[str, int], bool], *, allow_unavailable: bool
     ) -> None:

@@ -20,6 +20,7 @@ def server_command(
     ready_file: str | Path | None = None,
     config_file: str | Path | None = None,
     executable: str | None = None,
+    page: bool = False,
     verbose: bool = False,
 ) -> list[str]:
     """Returns the command that serves every model below a folder.
@@ -34,6 +35,7 @@ def server_command(
         ``serving_dir`` by default.
       executable: ``tensorflow_model_server`` or a path to it; None to look for it on PATH. ``builtin`` for the built-in
         server whatever there is.
+      page: Have the built-in server serve the page to try the models on.
       verbose: Have the built-in server log what it loads.
 
     Returns:
@@ -53,7 +55,12 @@ def server_command(
         command = [sys.executable, "-m", "serving", f"--serving_dir={serving_dir}", f"--port={port}"]
         optional = {"rest_api_port": rest_port, "bind_address": bind_address, "ready_file": ready_file}
         command += [f"--{name}={value}" for name, value in optional.items() if value is not None]
-        return [*command, "--verbose"] if verbose else command
+        return [*command, *(["--page"] if page else []), *(["--verbose"] if verbose else [])]
+    if page:
+        raise ValueError(
+            "TensorFlow Serving serves no pages; leave --page out, and beside it start "
+            f"`charseq page --server http://127.0.0.1:{rest_port}`."
+        )
     if port == 0 or ready_file is not None or bind_address is not None:
         raise ValueError(
             "TensorFlow Serving picks no free port, writes no ready file and listens on every address; "

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from serving.errors import Code, ServingError
 from serving.flags import Flags, parse_flags
 from serving.grpc_server import create_grpc_server
 from serving.health import Health
-from serving.http_server import HttpServer
+from serving.http_server import HttpServer, Page
 from serving.model_config import PLATFORM, read_config
 from serving.model_manager import ModelManager
 from serving.model_service import ModelService
 from serving.model_sources import ConfigFilePoller, ModelSources
 from serving.monitoring import Metrics, prometheus_path
+from serving.page import PATH as PAGE_PATH
+from serving.page import PageModel, render
 from serving.prediction_service import PredictionService
 from serving.rest_api import RestApi
 from serving.saved_model import SavedModel
@@ -78,9 +80,8 @@ class ModelServer:
             self._batches = BatchScheduler(parameters)
         self._health = Health() if flags.enable_grpc_healthcheck_service else None
         self._credentials = server_credentials(flags.ssl_config_file) if flags.ssl_config_file else None
-        path = prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else ""
-        self._metrics = Metrics() if path else None
-        self._pages = {path: self._metrics.page} if self._metrics is not None else {}
+        self._metrics_path = prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else ""
+        self._metrics = Metrics() if self._metrics_path else None
         self._stopping = threading.Event()
         self._server: Any = None
         self._rest: HttpServer | None = None
@@ -131,7 +132,7 @@ class ModelServer:
                 grace_s=flags.shutdown_grace_seconds,
                 idle_s=flags.rest_api_idle_timeout_seconds,
                 cors=flags.rest_api_enable_cors_support,
-                pages=self._pages,
+                pages=self._pages(address.grpc_port),
             )
         self._sources.start(self._manager)
         self._manager.start()
@@ -194,6 +195,22 @@ class ModelServer:
             model.close()
             raise
         return model
+
+    def _pages(self, grpc_port: int) -> dict[str, Callable[[], Page]]:
+        """Returns what the REST port has beside the API."""
+        pages: dict[str, Callable[[], Page]] = {}
+        if self._metrics is not None:
+            metrics = self._metrics
+            pages[self._metrics_path] = lambda: Page(metrics.page())
+        if self._flags.page:
+            pages[PAGE_PATH] = lambda: self._page(grpc_port)
+        return pages
+
+    def _page(self, grpc_port: int) -> Page:
+        """Returns the page to try the models on."""
+        labels = self._manager.labels
+        models = [PageModel(name, labels.names(name)) for name in self._manager.models()]
+        return render(models, grpc=f":{grpc_port}", tls=self._credentials is not None)
 
     def _bind(self, host: str, port: int) -> int:
         try:
@@ -289,6 +306,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if flags.ready_file:
             _write_ready_file(flags.ready_file, address)
         rest = f", REST at {address.host}:{address.rest_api_port}" if address.rest_api_port else ""
+        rest += f", page at http://{address.host}:{address.rest_api_port}{PAGE_PATH}" if flags.page else ""
         print(
             f"Serving gRPC at {address.host}:{address.grpc_port}{rest}, ready in {time.monotonic() - started:.1f} s",
             flush=True,

@@ -17,7 +17,7 @@ from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKE
 class Seq2SeqModel(StringModel):
     """A trained seq2seq model."""
 
-    SIGNATURES = ("serving_default", "score", "evaluate")
+    SIGNATURES = ("serving_default", "score", "numeric", "evaluate")
 
     def __init__(
         self,
@@ -47,13 +47,34 @@ class Seq2SeqModel(StringModel):
 
     @graph_function(text=tf.string, target=tf.string)
     def score(self, text: tf.Tensor, target: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Scores given answers: `log_prob` float32 [N] (natural log of the whole answer), `characters` int32 [N]."""
+        """Scores given answers.
+
+        Returns:
+          `log_prob` float32 [N], natural log of the whole answer; `characters` int32 [N]; `character_log_prob` float32
+          [N, output_length], the addends of `log_prob`: the answer's characters stand in the last columns, what is before them
+          is the padding on its left, which the model predicts like any character.
+        """
         tokens = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
         targets = self._index_or_refuse(target, ANSWER, TARGETS, "target")
+        character_log_prob = _character_log_prob(self._predict(tokens), targets)
         return {
-            "log_prob": _log_prob(self._predict(tokens), targets),
+            "log_prob": tf.reduce_sum(character_log_prob, axis=1),
             "characters": tf.strings.length(target, "UTF8_CHAR"),
+            "character_log_prob": character_log_prob,
         }
+
+    @graph_function(tokens=tf.TensorSpec([None, None], tf.int32))
+    def numeric(self, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers without strings, for runtimes that have none, such as TensorFlow.js; nothing is refused.
+
+        Args:
+          tokens: Indices of characters int32 [N, input_length], 0 for the padding on the left.
+
+        Returns:
+          `log_probabilities` float32 [N, output_length, vocabulary], natural logs; the answer is padded on the left.
+        """
+        tokens.set_shape([None, self._lengths[EXPRESSION]])
+        return {"log_probabilities": self._predict(tokens)}
 
     @graph_function(examples=tf.string)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -74,7 +95,7 @@ class Seq2SeqModel(StringModel):
             "text": text,
             "exact_match": tf.cast(text == parsed[ANSWER][:, 0], tf.float32),
             "character_accuracy": tf.reduce_mean(tf.cast(best == targets, tf.float32), axis=1),
-            "log_prob": _log_prob(log_probabilities, targets),
+            "log_prob": tf.reduce_sum(_character_log_prob(log_probabilities, targets), axis=1),
         }
 
     def _predict(self, tokens: tf.Tensor) -> tf.Tensor:
@@ -115,6 +136,6 @@ class Seq2SeqModel(StringModel):
             return tf.identity(tokens)
 
 
-def _log_prob(log_probabilities: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Returns the log-probability of answers int32 [N, output_length]: float32 [N]."""
-    return tf.reduce_sum(tf.gather(log_probabilities, targets, batch_dims=2), axis=1)
+def _character_log_prob(log_probabilities: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Returns the log-probability of each character of answers int32 [N, output_length]: float32 [N, output_length]."""
+    return tf.gather(log_probabilities, targets, batch_dims=2)

@@ -40,6 +40,30 @@ def test_the_score_of_the_own_answer_is_its_log_prob_and_no_other_scores_higher(
     assert (served("score", text=texts, target=["7", "7"])["log_prob"] < own["log_prob"]).all()
 
 
+def test_the_score_of_an_answer_is_that_of_its_characters_and_the_padding_before_them(
+    served, trained, transform_output
+):
+    vocabulary = read_vocabulary(transform_output)
+    scored = served("score", text=["1+2", "9+9"], target=["3", "14"])
+    assert scored["character_log_prob"].sum(axis=1) == pytest.approx(scored["log_prob"], abs=1e-5)
+    tokens = np.array([[vocabulary.index(c) for c in text] for text in ("1+2", "9+9")], np.int32)
+    probabilities = tf.nn.softmax(trained(tokens)).numpy()
+    targets = [[0, vocabulary.index("3")], [vocabulary.index("1"), vocabulary.index("4")]]
+    expected = [[probabilities[row, place, target] for place, target in enumerate(targets[row])] for row in range(2)]
+    assert np.exp(scored["character_log_prob"]) == pytest.approx(np.array(expected), abs=1e-5)
+
+
+def test_without_strings_the_answers_are_the_same(served, transform_output):
+    vocabulary = read_vocabulary(transform_output)
+    texts = ["1+2", "9+9", "7"]
+    tokens = np.array([[0] * (3 - len(t)) + [vocabulary.index(c) for c in t] for t in texts], np.int32)
+    log_probabilities = served("numeric", tokens=tokens)["log_probabilities"]
+    answers = ["".join(vocabulary[i] for i in row) for row in log_probabilities.argmax(axis=-1)]
+    asked = served("serving_default", text=texts)
+    assert answers == [text.decode() for text in asked["text"]]
+    assert log_probabilities.max(axis=-1).sum(axis=1) == pytest.approx(asked["log_prob"], abs=1e-5)
+
+
 def test_probabilities_of_all_answers_sum_to_one(served):
     characters = ["", *"+0123456789"]
     answers = characters[1:] + [a + b for a in characters[1:] for b in characters[1:]]

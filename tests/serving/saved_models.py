@@ -19,6 +19,9 @@ _SAMPLING = tuple(
     )
 )
 
+# Of the four places of the adding model's answers.
+_PROBABILITIES = (0.99999, 0.9, 0.75, 0.5)
+
 _WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
@@ -130,6 +133,38 @@ class _Writer(tf.Module):
     ) -> dict[str, Any]:
         start = tf.strings.length(prompt) + tf.cast(tf.reduce_sum(state, axis=1), tf.int32)
         return {"text": self._write(prompt, length, start), "state": tf.cast(start + length, tf.float32)[:, None]}
+
+
+class _Adder(tf.Module):
+    """The interface of a seq2seq model: adds, with answers of four places, and refuses what it does not know."""
+
+    def _add(self, text: Any) -> Any:
+        unknown = tf.logical_not(tf.strings.regex_full_match(text, "[0-9]+[+][0-9]+"))
+        said = tf.strings.join(["text[0]: `", text[0], "` is no sum: this model knows `+0123456789`"])
+        with tf.control_dependencies([tf.debugging.Assert(tf.logical_not(tf.reduce_any(unknown)), [said])]):
+            terms = tf.strings.to_number(tf.strings.split(text, "+").to_tensor(), tf.int32)
+            return tf.strings.as_string(tf.reduce_sum(terms, axis=1))
+
+    @tf.function(input_signature=_TEXTS)
+    def answer(self, text: Any) -> dict[str, Any]:
+        return {
+            "text": self._add(text),
+            "log_prob": tf.fill(tf.shape(text), tf.reduce_sum(tf.math.log(_PROBABILITIES))),
+        }
+
+    @tf.function(input_signature=[*_TEXTS, tf.TensorSpec([None], tf.string, name="target")])
+    def score(self, text: Any, target: Any) -> dict[str, Any]:
+        log_prob = tf.repeat(tf.math.log([_PROBABILITIES]), tf.shape(self._add(text))[0], axis=0)
+        lengths = tf.strings.length(target)
+        return {"log_prob": tf.reduce_sum(log_prob, axis=1), "characters": lengths, "character_log_prob": log_prob}
+
+
+def save_adder(folder: Path, *, characters: bool = True) -> Path:
+    """Saves the model that adds to ``folder``; without `characters` it has no signature `score`."""
+    module = _Adder()
+    signatures = {"serving_default": module.answer} | ({"score": module.score} if characters else {})
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    return folder
 
 
 def save_writer(folder: Path) -> Path:
