@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 LOCK := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --python-platform x86_64-unknown-linux-gnu
 
-.PHONY: help install dev run test test-all lint format lock check-lock clean
+.PHONY: help install dev run test test-all bench peers lint format lock check-lock clean
 
 help: ## shows this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -36,6 +36,29 @@ test: dev ## runs the tests
 test-all: dev ## runs the slow tests as well
 	$(BIN)/python -m pytest
 
+# A subject at a time, so that each can be made again alone (rm runs/bench/train.json), and then the page.
+BENCHES := generate train data data-large pipeline
+BENCH_generate := generate
+BENCH_train := train --runs 7
+BENCH_data := data --sums 100000 --text --runs 3
+BENCH_data-large := data --sums 1000000 --sums 10000000 --runs 1
+BENCH_pipeline := pipeline
+
+bench: $(BENCHES:%=runs/bench/%.json) ## measures what it costs beside the peers, 25 minutes, and writes docs/performance.md
+	$(BIN)/python -m pipeline.bench.page runs/bench docs/performance.md
+
+runs/bench/%.json: | install
+	@mkdir -p runs/bench
+	$(BIN)/charseq bench $(BENCH_$*) --json > $@.part
+	mv $@.part $@
+
+peers: .venv-peers/train/installed ## installs what the benchmarks are held beside, 5 GB
+
+.venv-peers/%/installed: requirements-peers-%.lock | install
+	"$(PYTHON)" -m venv .venv-peers/$*
+	$(UV) pip install --quiet --python .venv-peers/$*/bin/python --no-deps --require-hashes -r $<
+	@touch $@
+
 lint: dev ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -49,6 +72,7 @@ lock: install ## refreshes the locks to the newest versions that pyproject.toml 
 	$(LOCK) --upgrade pyproject.toml -o requirements.lock
 	$(LOCK) --upgrade --group dev -c requirements.lock -o requirements-dev.lock
 	$(LOCK) --upgrade --group gpu -c requirements.lock -o requirements-gpu.lock
+	$(LOCK) --upgrade --group peers-train -o requirements-peers-train.lock
 
 check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	cp requirements.lock .venv/requirements.lock && cp requirements-dev.lock .venv/requirements-dev.lock
@@ -59,6 +83,9 @@ check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	cp requirements-gpu.lock .venv/requirements-gpu.lock
 	$(LOCK) --group gpu -c requirements.lock -o .venv/requirements-gpu.lock
 	diff requirements-gpu.lock .venv/requirements-gpu.lock
+	cp requirements-peers-train.lock .venv/requirements-peers-train.lock
+	$(LOCK) --group peers-train -o .venv/requirements-peers-train.lock
+	diff requirements-peers-train.lock .venv/requirements-peers-train.lock
 
 clean: ## removes what was installed and what runs have left
-	rm -rf .venv runs
+	rm -rf .venv .venv-peers runs

@@ -2,12 +2,16 @@
 
 import contextlib
 import dataclasses
+import importlib
 import json
+from collections.abc import Callable
+from typing import Any
 
 import click
 
+from pipeline.bench.measure import machine, to_table
 from pipeline.cli_logs import held_back_stderr, set_up_logs
-from pipeline.cli_options import json_option
+from pipeline.cli_options import Command, json_option
 
 
 @click.group()
@@ -20,8 +24,13 @@ def bench() -> None:
     """
 
 
+def _runs_option(default: int) -> Callable[[Command], Command]:
+    text = "Measurements; the median counts."
+    return click.option("--runs", default=default, show_default=True, type=click.IntRange(1), help=text)
+
+
 @bench.command()
-@click.option("--runs", default=5, show_default=True, type=click.IntRange(1), help="Measurements; the median counts.")
+@_runs_option(5)
 @json_option
 def generate(runs: int, as_json: bool) -> None:
     """Characters a second of a served language model, beside the loop of reference 3.
@@ -30,13 +39,70 @@ def generate(runs: int, as_json: bool) -> None:
     Example:
       charseq bench generate --runs 3
     """
-    click.echo("generate: importing, exporting untrained models, starting a server, measuring", err=True)
+    _run("generate", "exporting untrained models, starting a server", as_json, runs)
+
+
+@bench.command()
+@_runs_option(5)
+@json_option
+def train(runs: int, as_json: bool) -> None:
+    """Examples a second of our Trainer, beside the notebooks' model.fit and PyTorch.
+
+    \b
+    Example:
+      make peers                      # PyTorch, in an environment of its own
+      charseq bench train --runs 3
+    """
+    _run("train", "compiling the models of references 2 and 3", as_json, runs)
+
+
+@bench.command()
+@click.option(
+    "--sums",
+    default=(100_000,),
+    show_default=True,
+    multiple=True,
+    type=click.IntRange(100),
+    help="Number of examples; give it several times for several. TFX's own take part up to 1,000,000.",
+)
+@click.option("--text", is_flag=True, help="Also a hundred times the text of a book.")
+@click.option("--workers", default=0, show_default=True, type=click.IntRange(0), help="Beam's; 0 is one for each core.")
+@_runs_option(3)
+@json_option
+def data(sums: tuple[int, ...], text: bool, workers: int, runs: int, as_json: bool) -> None:
+    """Seconds and memory of the data components, beside TFX's own.
+
+    \b
+    Example:
+      charseq bench data --sums 100000 --sums 1000000 --runs 1
+    """
+    _run("data", "each measurement is a process of its own", as_json, sums, text, workers, runs)
+
+
+@bench.command()
+@click.option(
+    "--notebook/--no-notebook", default=True, help="Whether to run the notebook of reference 2, minutes of training."
+)
+@_runs_option(3)
+@json_option
+def pipeline(notebook: bool, runs: int, as_json: bool) -> None:
+    """Where the seconds of `charseq run sums` go, beside the notebook of reference 2.
+
+    \b
+    Example:
+      charseq bench pipeline --runs 1 --no-notebook
+    """
+    _run("pipeline", "each run is a process of its own", as_json, runs, notebook)
+
+
+def _run(subject: str, doing: str, as_json: bool, *arguments: Any) -> None:
+    """Measures by the module of that name and prints what it found."""
+    click.echo(f"{subject}: {doing}", err=True)
     verbose = click.get_current_context().find_root().params["verbose"]
     with contextlib.nullcontext() if verbose else held_back_stderr():
-        from pipeline.bench.generate import measure
-        from pipeline.bench.measure import machine, to_table
-    set_up_logs(verbose)
-    figures = measure(runs)
+        measure = importlib.import_module(f"pipeline.bench.{subject}").measure
+    set_up_logs(verbose)  # again, for what was imported may have set up its own
+    figures = measure(*arguments)
     if as_json:
         found = {"machine": machine(), "figures": [dataclasses.asdict(figure) for figure in figures]}
         click.echo(json.dumps(found))

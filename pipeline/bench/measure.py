@@ -1,11 +1,12 @@
 """Medians of repeated measurements, and the table and JSON of a benchmark."""
 
 import dataclasses
+import importlib.metadata
 import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -47,9 +48,55 @@ def rate(name: str, unit: str, work: Callable[[], float], runs: int, note: str =
     return Figure(name, statistics.median(rates), unit, rates, note)
 
 
+def timed(work: Callable[[], float]) -> Callable[[], float]:
+    """Returns what does `work` once, which returns how much it was, and returns how much a second."""
+
+    def measured() -> float:
+        begin = time.perf_counter()
+        amount = work()
+        return amount / (time.perf_counter() - begin)
+
+    return measured
+
+
+def compare(
+    subject: str, sides: Mapping[str, Callable[[], float]], unit: str, runs: int, missing: Mapping[str, str]
+) -> list[Figure]:
+    """Measures the sides of a comparison by turns, so that what else the machine does meets all of them alike.
+
+    Args:
+      subject: What is compared; a figure's name is that, a colon and its side.
+      sides: What measures a side once and returns its figure; each is called once more at first, to warm up. The first is
+        ours: the others' notes say how many times theirs it is, as the median over the rounds.
+      unit: Unit of the figures, of which more is better.
+      runs: Rounds.
+      missing: Sides that cannot be measured, and why not.
+    """
+    for side in sides.values():
+        side()
+    rounds = [[side() for side in sides.values()] for _ in range(runs)]
+    figures = []
+    for index, name in enumerate(sides):
+        found = [values[index] for values in rounds]
+        ratio = statistics.median(values[0] / values[index] for values in rounds)
+        note = f"ours is {ratio:.2f} times this" if index else ""
+        figures.append(Figure(f"{subject}: {name}", statistics.median(found), unit, found, note))
+    return figures + [Figure(f"{subject}: {name}", None, "", note=reason) for name, reason in missing.items()]
+
+
 def machine() -> dict[str, Any]:
     """Returns what the figures were measured on."""
-    return {"processor": _processor(), "cores": len(os.sched_getaffinity(0)), "system": platform.platform()}
+    packages = ("tensorflow", "keras", "tfx", "apache-beam")
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": platform.platform(),
+        "versions": {
+            "python": platform.python_version(),
+            **{package: importlib.metadata.version(package) for package in packages},
+        },
+    }
 
 
 def _processor() -> str:

@@ -1,0 +1,64 @@
+"""Measurements in a process of their own: what it prints, and the memory of it and all that it starts."""
+
+import contextlib
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import psutil
+
+# Between two looks at the memory.
+_INTERVAL_SECONDS = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """A process that has ended well.
+
+    Attributes:
+      found: What its last line of standard output said, as JSON.
+      seconds: From its start to its end.
+      peak_mb: Most memory of it and its children together at any look, in MB, what they share counted once.
+    """
+
+    found: dict[str, Any]
+    seconds: float
+    peak_mb: float
+
+
+def run_measured(arguments: Sequence[str]) -> Measured:
+    """Runs Python with arguments.
+
+    Raises:
+      RuntimeError: It failed; the message ends with what it wrote last.
+    """
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        begin = time.perf_counter()
+        with subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=errors) as process:
+            peak = 0
+            while process.poll() is None:
+                peak = max(peak, _memory(process.pid))
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_INTERVAL_SECONDS)
+            seconds = time.perf_counter() - begin
+        if process.returncode:
+            errors.seek(0)
+            raise RuntimeError(f"{' '.join(arguments[:2])} ended with {process.returncode}:\n{errors.read()[-2_000:]}")
+        output.seek(0)
+        return Measured(json.loads(output.read().splitlines()[-1]), seconds, peak / 1e6)
+
+
+def _memory(pid: int) -> int:
+    """Returns the proportional set size of a process and those that it has started, in bytes."""
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += process.memory_full_info().pss
+    return total

@@ -1,0 +1,149 @@
+"""Training steps of references 2 and 3: ours, the notebooks' model.fit as written, PyTorch, and the machine's ceiling."""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from components.trainer.fitting import compile_model
+from components.trainer.input_pipeline import TokenArrays, training_dataset
+from components.trainer.input_pipeline import steps_per_epoch as examples_per_epoch
+from components.trainer.language_model.batches import steps_per_epoch as windows_per_epoch
+from components.trainer.language_model.batches import training_batches
+from components.trainer.language_model.models import build_model as build_language_model
+from components.trainer.language_model.settings import LanguageModelSettings
+from components.trainer.language_model.token_text import TokenText
+from components.trainer.models import build_model
+from pipeline.bench.ceiling import Ceiling, Product
+from pipeline.bench.measure import Figure, compare, timed
+from pipeline.bench.notebooks import one_hot, sums_model, text_model
+from pipeline.bench.peers import peer_process, peer_python, peer_version
+from pipeline.tasks import find_task
+
+_UNITS = 128
+_BATCH = 128
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """A reference's sizes.
+
+    Attributes:
+      task: Name of the task that is this reference.
+      vocabulary: Characters.
+      inputs: Characters that are read.
+      outputs: Characters of the answer; 0 is one, from the last state.
+      examples: In an epoch.
+      epochs: In a measurement.
+    """
+
+    task: str
+    vocabulary: int
+    inputs: int
+    outputs: int
+    examples: int
+    epochs: int
+
+
+# Reference 2's training split; 88 characters are those of reference 3's book.
+SUMS = Shape("sums-lstm", 12, 5, 3, 4_500, 4)
+TEXT = Shape("text-lstm", 88, 40, 0, 6_400, 1)
+
+
+def measure(runs: int) -> list[Figure]:
+    """Measures examples a second of both references, side by side.
+
+    Nothing depends on what the characters are, so they are drawn at random.
+    """
+    return [figure for shape in (SUMS, TEXT) for figure in _measure(shape, runs)]
+
+
+def products(shape: Shape) -> list[Product]:
+    """Returns the matrix products that a step cannot do without, each as large as it can be.
+
+    Those that every step of a recurrence waits for, forward and backward; those of the kernels' gradients, one for all steps;
+    none for a one-hot vector, which only selects a row of the kernel, but for its kernel's gradient; none for the state that
+    a recurrence begins with, which is zero; one for a vector that is repeated.
+    """
+    gates = 4 * _UNITS
+
+    def recurrence(steps: int) -> list[Product]:
+        forward = Product(_BATCH, _UNITS, gates, steps - 1)
+        backward = Product(_BATCH, gates, _UNITS, steps - 1)
+        return [forward, backward, Product(_UNITS, (steps - 1) * _BATCH, gates)]
+
+    def dense(rows: int, inner: int, columns: int) -> list[Product]:
+        return [Product(rows, inner, columns), Product(rows, columns, inner), Product(inner, rows, columns)]
+
+    encoder = [*recurrence(shape.inputs), Product(shape.vocabulary, shape.inputs * _BATCH, gates)]
+    if not shape.outputs:
+        return [*encoder, *dense(_BATCH, _UNITS, shape.vocabulary)]
+    decoder = [*dense(_BATCH, _UNITS, gates), *recurrence(shape.outputs)]
+    return [*encoder, *decoder, *dense(shape.outputs * _BATCH, _UNITS, shape.vocabulary)]
+
+
+def _measure(shape: Shape, runs: int) -> list[Figure]:
+    sides = {"ours": timed(_ours(shape)), "the notebook's model.fit": timed(_notebook(shape))}
+    missing: dict[str, str] = {}
+    with contextlib.ExitStack() as stack:
+        if python := peer_python("train"):
+            settings = dataclasses.asdict(shape) | {"threads": len(os.sched_getaffinity(0))}
+            sides[f"PyTorch {peer_version(python, 'torch')}"] = timed(
+                stack.enter_context(peer_process(python, "torch_train.py", settings))
+            )
+        else:
+            missing["PyTorch"] = "skipped: not installed (make peers)"
+        ceiling = Ceiling(products(shape))
+        sides["matrix products alone"] = lambda: _BATCH / ceiling.seconds()
+        return compare(shape.task, sides, "examples/s", runs, missing)
+
+
+def _ours(shape: Shape) -> Callable[[], float]:
+    """Returns our Trainer's steps, by the settings of the task."""
+    settings: Any = find_task(shape.task).train
+    random = np.random.default_rng(0)
+    if isinstance(settings, LanguageModelSettings):
+        tokens = random.integers(shape.vocabulary, size=shape.examples + shape.inputs, dtype=np.uint8)
+        starts = np.arange(shape.inputs, len(tokens))
+        text = TokenText(tokens, starts - shape.inputs, starts, starts + 1)
+        steps = windows_per_epoch(settings, text)
+        batches = training_batches(settings, text, shape.inputs, 0)
+        model = build_language_model(settings, shape.vocabulary)
+    else:
+        arrays = TokenArrays(
+            *(
+                random.integers(shape.vocabulary, size=[shape.examples, length], dtype=np.uint8)
+                for length in (shape.inputs, shape.outputs)
+            )
+        )
+        steps = examples_per_epoch(shape.examples, settings.batch_size, settings.drop_remainder)
+        batches = training_dataset(arrays, settings.batch_size, settings.drop_remainder, 0, 0)
+        model = build_model(settings, shape.inputs, shape.outputs, shape.vocabulary)
+    compile_model(model, settings, steps)
+
+    def work() -> float:
+        model.fit(batches, steps_per_epoch=steps, epochs=shape.epochs, verbose=0)
+        return shape.examples * shape.epochs
+
+    return work
+
+
+def _notebook(shape: Shape) -> Callable[[], float]:
+    random = np.random.default_rng(0)
+    questions = one_hot(random.integers(shape.vocabulary, size=[shape.examples, shape.inputs]), shape.vocabulary)
+    if shape.outputs:
+        model: keras.Model = sums_model(shape.inputs, shape.outputs, shape.vocabulary)
+        answers = one_hot(random.integers(shape.vocabulary, size=[shape.examples, shape.outputs]), shape.vocabulary)
+    else:
+        model = text_model(shape.inputs, shape.vocabulary)
+        answers = one_hot(random.integers(shape.vocabulary, size=shape.examples), shape.vocabulary)
+
+    def work() -> float:
+        model.fit(questions, answers, batch_size=_BATCH, epochs=shape.epochs, verbose=0)
+        return shape.examples * shape.epochs
+
+    return work
