@@ -8,12 +8,12 @@ without batching. So does every request of a batch that failed: one bad input is
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from serving.batch_inputs import concatenate, kind_of, padded_shapes
-from serving.batch_scheduler import BatchScheduler, Task
+from serving.batch_scheduler import BatchScheduler, Execute, Task
 from serving.batching_parameters import BatchingParameters
 from serving.errors import ServingError
 from serving.saved_model import SavedModel, Signature, match_inputs, select_fetches
@@ -58,8 +58,17 @@ class _Rows:
         return self.output.elements[self.start * self.output.row : self.stop * self.output.row]
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What a scheduler is given."""
+
+    key: Hashable
+    task: Task
+    execute: Execute
+
+
 class BatchedModel(SavedModel):
-    """A SavedModel whose :meth:`predict` goes through a :class:`BatchScheduler`."""
+    """A SavedModel whose requests go through a :class:`BatchScheduler`."""
 
     def __init__(
         self,
@@ -93,19 +102,52 @@ class BatchedModel(SavedModel):
         encode: Encoder = encode_as_field,
     ) -> None:
         """Runs a signature, together with other requests of its kind; arguments and errors are those of SavedModel."""
+        work = self._plan(signature, inputs, output_filter, outputs, timeout_ms, encode)
+        if work is None:
+            super().predict(signature, inputs, output_filter, outputs, timeout_ms=timeout_ms, encode=encode)
+        else:
+            self._scheduler.run(work.key, work.task, work.execute, self._parameters)
+
+    def begin_predict(
+        self,
+        signature: Signature,
+        inputs: Any,
+        output_filter: Sequence[str],
+        outputs: Any,
+        done: Callable[[BaseException | None], None],
+        *,
+        timeout_ms: int = 0,
+        encode: Encoder = encode_as_field,
+    ) -> bool:
+        """Does what :meth:`predict` does on another thread, if the request can share a batch."""
+        work = self._plan(signature, inputs, output_filter, outputs, timeout_ms, encode)
+        if work is None:
+            return False
+        work.task.done = lambda: done(work.task.error)
+        self._scheduler.submit(work.key, work.task, work.execute, self._parameters)
+        return True
+
+    def _plan(
+        self,
+        signature: Signature,
+        inputs: Any,
+        output_filter: Sequence[str],
+        outputs: Any,
+        timeout_ms: int,
+        encode: Encoder,
+    ) -> _Work | None:
+        """Makes the task of a request; None for one that runs on its own."""
         fetches = tuple(select_fetches(signature, output_filter))
         matched = match_inputs(signature, inputs)
         kind, rows = kind_of(matched, pad=self._parameters.pad_variable_length_inputs)
         if kind is None or rows > self._parameters.max_batch_size:
-            super().predict(signature, inputs, output_filter, outputs, timeout_ms=timeout_ms, encode=encode)
-            return
-        key = (id(self), signature.name, fetches, encode, kind)
+            return None
         deadline = time.monotonic() + timeout_ms / 1000 if timeout_ms else None
-
-        def execute(tasks: list[Task]) -> None:
-            self._execute(signature, fetches, encode, tasks)
-
-        self._scheduler.run(key, Task(matched, rows, outputs, deadline), execute, self._parameters)
+        return _Work(
+            (id(self), signature.name, fetches, encode, kind),
+            Task(matched, rows, outputs, deadline),
+            lambda tasks: self._execute(signature, fetches, encode, tasks),
+        )
 
     def _execute(self, signature: Signature, fetches: Sequence[str], encode: Encoder, tasks: list[Task]) -> None:
         """Runs tasks as one batch; one after the other if that does not work."""

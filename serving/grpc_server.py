@@ -1,7 +1,11 @@
-"""The gRPC side of the server: calls in, answers and status codes out."""
+"""The gRPC side of the server: calls in, answers and status codes out.
 
+An event loop reads and writes, threads and the batches answer: a caller who waits costs no thread.
+"""
+
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,6 +13,8 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from serving.errors import Code, ServingError
+from serving.event_loop import EventLoop
+from serving.health import Health
 from serving.model_service import ModelService
 from serving.monitoring import Metrics
 from serving.prediction_service import PredictionService
@@ -33,98 +39,192 @@ _LONGEST_DEADLINE_S = 1e9
 _STATUS_CODES = {Code(status.value[0]): status for status in grpc.StatusCode}
 
 
-def create_grpc_server(
-    prediction_service: PredictionService,
-    model_service: ModelService,
-    *,
-    max_threads: int,
-    metrics: Metrics | None = None,
-    options: Sequence[tuple[str, int | str]] = (),
-) -> Any:
-    """Makes a gRPC server that answers both services; it still needs an address and a start.
+class GrpcServer:
+    """Serves both services over gRPC. :meth:`listen`, then :meth:`start`, then :meth:`stop`."""
 
-    Args:
-      prediction_service: Answers the calls about predictions.
-      model_service: Answers the calls about models.
-      max_threads: Requests worked on at a time.
-      metrics: Where the calls about predictions are counted; None to count none.
-      options: Further channel arguments, which win over the defaults here.
+    def __init__(
+        self,
+        prediction_service: PredictionService,
+        model_service: ModelService,
+        *,
+        max_threads: int,
+        metrics: Metrics | None = None,
+        health: Health | None = None,
+        options: Sequence[tuple[str, int | str]] = (),
+    ) -> None:
+        """Makes the server.
 
-    Returns:
-      A ``grpc.Server``.
-    """
-    defaults = {
-        "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
-        "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
-        # Two servers on one port would share its calls at random. An error at start is better.
-        "grpc.so_reuseport": 0,
-    }
-    server = grpc.server(ThreadPoolExecutor(max_threads, "grpc"), options=tuple({**defaults, **dict(options)}.items()))
-    predictions = {
-        "Predict": (predict_pb2.PredictRequest, prediction_service.predict),
-        "Classify": (classification_pb2.ClassificationRequest, prediction_service.classify),
-        "Regress": (regression_pb2.RegressionRequest, prediction_service.regress),
-        "MultiInference": (inference_pb2.MultiInferenceRequest, prediction_service.multi_inference),
-    }
-    about_models = {
-        "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, model_service.get_model_status),
-        "HandleReloadConfigRequest": (model_management_pb2.ReloadConfigRequest, model_service.handle_reload_config),
-    }
-    handlers = {
-        name: _handler(request_type, _with_deadline(answer, name, metrics))
-        for name, (request_type, answer) in predictions.items()
-    }
-    handlers["GetModelMetadata"] = _handler(
-        get_model_metadata_pb2.GetModelMetadataRequest, _without_deadline(prediction_service.get_model_metadata)
-    )
-    server.add_generic_rpc_handlers(
-        (
-            grpc.method_handlers_generic_handler(PREDICTION_SERVICE, handlers),
-            grpc.method_handlers_generic_handler(
-                MODEL_SERVICE,
-                {
-                    name: _handler(request_type, _without_deadline(answer))
-                    for name, (request_type, answer) in about_models.items()
-                },
-            ),
+        Args:
+          prediction_service: Answers the calls about predictions.
+          model_service: Answers the calls about models.
+          max_threads: Requests worked on at a time, batches aside.
+          metrics: Where the calls about predictions are counted; None to count none.
+          health: Answers the calls about health; None to answer none.
+          options: Further channel arguments, which win over the defaults here.
+        """
+        self._predictions, self._models, self._metrics, self._health = (
+            *(prediction_service, model_service),
+            *(metrics, health),
         )
-    )
-    # Which services there are, so that grpcurl and the like need no .proto files; on in the real server as well.
-    add_reflection(server)
-    return server
+        self._threads = ThreadPoolExecutor(max_threads, "grpc")
+        self._events = EventLoop("grpc")
+        self._events.start()
+        defaults = {
+            "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+            "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+            # Two servers on one port would share its calls at random. An error at start is better.
+            "grpc.so_reuseport": 0,
+        }
+        self._server = self._events.call(self._create(tuple({**defaults, **dict(options)}.items())))
+
+    def listen(self, host: str, port: int, credentials: Any = None) -> int:
+        """Takes a port; nothing is answered before :meth:`start`.
+
+        Args:
+          host: Address to listen on.
+          port: Port; 0 for a free one.
+          credentials: A ``grpc.ServerCredentials`` for TLS; None for plain text.
+
+        Returns:
+          The port.
+
+        Raises:
+          ServingError: UNAVAILABLE, it cannot be had.
+        """
+        try:
+            bound = self._events.call(self._bind(f"{host}:{port}", credentials))
+        except RuntimeError:
+            bound = 0
+        if not bound:
+            message = f"Port {port} on {host} cannot be listened on (in use?); choose another with --port."
+            raise ServingError(Code.UNAVAILABLE, message)
+        return bound
+
+    def start(self) -> None:
+        """Begins to answer."""
+        self._events.call(self._server.start())
+
+    def set_serving(self, serving: bool) -> None:
+        """Changes what the calls about health are answered."""
+        if self._health is not None:
+            self._events.call(self._health.set_serving(serving))
+
+    def stop(self, grace_s: float) -> None:
+        """Takes no new requests and lets those in progress finish, for at most ``grace_s`` seconds."""
+        try:
+            # Late by as long as a cancelled request goes on computing, which nothing can interrupt.
+            self._events.call(self._server.stop(grace_s), grace_s + 1)
+        except TimeoutError:
+            logger.warning("The gRPC server did not end within %g s.", grace_s + 1)
+        self._events.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _create(self, options: tuple[tuple[str, int | str], ...]) -> Any:
+        server = grpc.aio.server(options=options)
+        predictions, models = self._predictions, self._models
+        about_predictions = {
+            "Predict": _handler(predict_pb2.PredictRequest, self._predict),
+            "Classify": self._timed("Classify", classification_pb2.ClassificationRequest, predictions.classify),
+            "Regress": self._timed("Regress", regression_pb2.RegressionRequest, predictions.regress),
+            "MultiInference": self._timed(
+                "MultiInference", inference_pb2.MultiInferenceRequest, predictions.multi_inference
+            ),
+            "GetModelMetadata": self._untimed(
+                get_model_metadata_pb2.GetModelMetadataRequest, predictions.get_model_metadata
+            ),
+        }
+        about_models = {
+            "GetModelStatus": self._untimed(get_model_status_pb2.GetModelStatusRequest, models.get_model_status),
+            "HandleReloadConfigRequest": self._untimed(
+                model_management_pb2.ReloadConfigRequest, models.handle_reload_config
+            ),
+        }
+        server.add_generic_rpc_handlers(
+            (
+                grpc.method_handlers_generic_handler(PREDICTION_SERVICE, about_predictions),
+                grpc.method_handlers_generic_handler(MODEL_SERVICE, about_models),
+            )
+        )
+        # Which services there are, so that grpcurl and the like need no .proto files; on in the real server as well.
+        add_reflection(server)
+        if self._health is not None:
+            await self._health.add_to(server)
+        return server
+
+    async def _bind(self, address: str, credentials: Any) -> int:
+        if credentials is None:
+            return int(self._server.add_insecure_port(address))
+        return int(self._server.add_secure_port(address, credentials))
+
+    async def _predict(self, request: Any, context: Any) -> Any:
+        future = self._events.loop.create_future()
+        with _measured(self._metrics, request, "Predict"):
+            self._predictions.begin_predict(
+                request,
+                lambda response, error: self._events.answer(future, response, error),
+                self._threads,
+                timeout_ms=_timeout_ms(context),
+            )
+            return await future
+
+    def _timed(self, method: str, request_type: Any, answer: Callable[[Any, int], Any]) -> Any:
+        """Makes the handler of a function that takes the time left for the call, in milliseconds."""
+
+        async def behaviour(request: Any, context: Any) -> Any:
+            timeout_ms = _timeout_ms(context)
+            with _measured(self._metrics, request, method):
+                return await self._events.loop.run_in_executor(self._threads, answer, request, timeout_ms)
+
+        return _handler(request_type, behaviour)
+
+    def _untimed(self, request_type: Any, answer: Callable[[Any], Any]) -> Any:
+        """Makes the handler of a function that no deadline can end."""
+
+        async def behaviour(request: Any, context: Any) -> Any:
+            return await self._events.loop.run_in_executor(self._threads, answer, request)
+
+        return _handler(request_type, behaviour)
 
 
-def _handler(request_type: Any, behaviour: Callable[[Any, Any], Any]) -> Any:
-    def parse_and_answer(serialized: bytes, context: Any) -> Any:
-        # Here and not in gRPC's own deserializer: a call whose deserializer raises leaves 14 KiB behind for ever.
+def _handler(request_type: Any, answer: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+    """Makes the handler of a method: request and context in, response out, errors as the status of the call."""
+
+    async def behaviour(serialized: bytes, context: Any) -> Any:
+        # Here and not in gRPC's own deserializer, which answers with a status of its own and logs a stack trace.
         try:
             request = request_type.FromString(serialized)
         except DecodeError:
-            context.abort(grpc.StatusCode.INTERNAL, f"The request is no {request_type.DESCRIPTOR.full_name}.")
-        return behaviour(request, context)
+            message = f"The request is no {request_type.DESCRIPTOR.full_name}."
+            await context.abort(grpc.StatusCode.INTERNAL, message)
+        try:
+            return await answer(request, context)
+        except ServingError as error:
+            # gRPC hangs on a message that has no UTF-8 form, as that of a model that quotes its input may be.
+            code, details = _STATUS_CODES[error.code], error.details().decode("utf-8", "replace")
+        except Exception as error:
+            logger.exception("A request failed in a way that is a bug of this server")
+            code, details = grpc.StatusCode.INTERNAL, f"Internal error of the server: {error!r}"[:500]
+        await context.abort(code, details)
 
-    return grpc.unary_unary_rpc_method_handler(parse_and_answer, response_serializer=_serialize)
+    return grpc.unary_unary_rpc_method_handler(behaviour, response_serializer=_serialize)
 
 
 def _serialize(response: Any) -> bytes:
     return bytes(response.SerializeToString())
 
 
-def _with_deadline(
-    answer: Callable[[Any, int], Any], method: str, metrics: Metrics | None
-) -> Callable[[Any, Any], Any]:
-    """Makes a gRPC behaviour of a function that takes the time left for the call, in milliseconds."""
+def _timeout_ms(context: Any) -> int:
+    """Returns the time left for a call, in milliseconds; 0 for one without a deadline."""
+    remaining_s = context.time_remaining()
+    if remaining_s is None or remaining_s > _LONGEST_DEADLINE_S:
+        return 0
+    # At least 1 ms: a call that is out of time ends by itself.
+    return max(int(remaining_s * 1000), 1)
 
-    def behaviour(request: Any, context: Any) -> Any:
-        remaining_s = context.time_remaining()  # infinite for a call without a deadline
-        # At least 1 ms: 0 would mean no limit. A call that is out of time ends by itself.
-        timeout_ms = max(int(remaining_s * 1000), 1) if remaining_s < _LONGEST_DEADLINE_S else 0
-        if metrics is None:
-            return _answer(lambda: answer(request, timeout_ms), context)
-        model = _model_of(request)
-        return _answer(lambda: metrics.measure(model, method, "GRPC", lambda: answer(request, timeout_ms)), context)
 
-    return behaviour
+def _measured(metrics: Metrics | None, request: Any, method: str) -> contextlib.AbstractContextManager[None]:
+    """Returns the context in which a request is counted."""
+    return contextlib.nullcontext() if metrics is None else metrics.measure(_model_of(request), method, "GRPC")
 
 
 def _model_of(request: Any) -> str:
@@ -132,20 +232,3 @@ def _model_of(request: Any) -> str:
     if isinstance(request, inference_pb2.MultiInferenceRequest):
         return str(request.tasks[0].model_spec.name) if request.tasks else ""
     return str(request.model_spec.name)
-
-
-def _without_deadline(answer: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """Makes a gRPC behaviour of a function that no deadline can end."""
-    return lambda request, context: _answer(lambda: answer(request), context)
-
-
-def _answer(call: Callable[[], Any], context: Any) -> Any:
-    """Calls, and turns errors into the status of the gRPC call."""
-    try:
-        return call()
-    except ServingError as error:
-        code, details = _STATUS_CODES[error.code], error.details()
-    except Exception as error:
-        logger.exception("A request failed in a way that is a bug of this server")
-        code, details = grpc.StatusCode.INTERNAL, f"Internal error of the server: {error!r}"[:500].encode()
-    context.abort(code, details)

@@ -20,18 +20,18 @@ class Health:
         """
         try:
             self._health_pb2: Any = importlib.import_module("grpc_health.v1.health_pb2")
-            self._servicer = importlib.import_module("grpc_health.v1.health").HealthServicer()
+            self._servicer = importlib.import_module("grpc_health.v1.health").aio.HealthServicer()
         except Exception as error:
             message = f"--enable_grpc_healthcheck_service: {error} Reinstall requirements.lock."
             raise ServingError(Code.FAILED_PRECONDITION, message) from error
-        self.set_serving(False)
 
-    def add_to(self, server: Any) -> None:
-        """Registers the service with a ``grpc.Server``."""
+    async def add_to(self, server: Any) -> None:
+        """Registers the service with a ``grpc.aio.Server``."""
+        await self.set_serving(False)
         importlib.import_module("grpc_health.v1.health_pb2_grpc").add_HealthServicer_to_server(self._servicer, server)
 
-    def set_serving(self, serving: bool) -> None:
+    async def set_serving(self, serving: bool) -> None:
         """Changes the answer for every service, and tells those who watch."""
         response = self._health_pb2.HealthCheckResponse
         for service in _SERVICES:
-            self._servicer.set(service, response.SERVING if serving else response.NOT_SERVING)
+            await self._servicer.set(service, response.SERVING if serving else response.NOT_SERVING)

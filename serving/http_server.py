@@ -6,7 +6,6 @@ A client that sends slowly, or not at all, costs a socket and no thread. What it
 import asyncio
 import logging
 import socket
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from serving.errors import Code, ServingError
+from serving.event_loop import EventLoop
 from serving.rest_api import RestApi, error_response
 
 logger = logging.getLogger(__name__)
@@ -81,24 +81,22 @@ class HttpServer:
         self._grace_s, self._idle_s, self._pages = grace_s, idle_s or _FOREVER_S, pages or {}
         self._socket = _listen(host, port)
         self._threads = ThreadPoolExecutor(num_threads, "rest")
-        self._loop = asyncio.new_event_loop()
+        self._events = EventLoop("rest")
         self._runner: web.AppRunner | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
 
     def start(self) -> None:
         """Begins to answer."""
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
+        self._events.start()
+        self._events.call(self._start())
 
     def stop(self) -> None:
         """Takes no new connections and lets the requests in progress finish."""
-        if not self._thread.is_alive():
+        if not self._events.is_running:
             self._socket.close()
             self._threads.shutdown(wait=False)
             return
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._events.call(self._stop())
+        self._events.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _start(self) -> None:
@@ -120,7 +118,7 @@ class HttpServer:
             return
         # Accepts no more, and leaves those accepted just now the time to be known: asyncio forgets a connection that it is
         # accepting when it is closed, and aiohttp waits for one that it has not begun to read, each with its client.
-        self._loop.remove_reader(self._socket)
+        self._events.loop.remove_reader(self._socket)
         await asyncio.sleep(_SETTLE_S)
         await self._runner.cleanup()
 

@@ -3,8 +3,9 @@
 import bisect
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from serving.config_messages import read_message
 from serving.errors import Code, ServingError
@@ -18,8 +19,6 @@ _BOUNDS = tuple(10 * 1.8**power for power in range(33))
 
 # Names of models that a client made up must not grow the table without end.
 _MAX_MODELS = 1000
-
-_Result = TypeVar("_Result")
 
 
 def prometheus_path(config_file: str) -> str:
@@ -41,26 +40,22 @@ class Metrics:
         self._requests: dict[tuple[str, str], int] = {}
         self._latency: dict[tuple[str, str, str], list[float]] = {}  # counts per bucket, then the sum
 
-    def measure(self, model: str, api: str, entrypoint: str, call: Callable[[], _Result]) -> _Result:
-        """Calls, and notes how that ended and how long it took.
+    @contextmanager
+    def measure(self, model: str, api: str, entrypoint: str) -> Iterator[None]:
+        """Notes how what is done in its context ends, and how long it takes.
 
         Args:
           model: The model's name.
           api: For example ``Predict``.
           entrypoint: ``GRPC`` or ``REST``.
-          call: What to call.
-
-        Returns:
-          What it returned.
         """
         started = time.perf_counter()
         try:
-            result = call()
+            yield
         except ServingError as error:
             self._note(model, error.code)
             raise
         self._note(model, Code.OK, (model, api, entrypoint), (time.perf_counter() - started) * 1e6)
-        return result
 
     def _note(
         self, model: str, code: Code, series: tuple[str, str, str] | None = None, microseconds: float = 0.0

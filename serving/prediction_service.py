@@ -1,6 +1,8 @@
 """PredictionService: what a request asks of a model, independent of how it arrived."""
 
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ from serving.examples import (
     run_signature,
 )
 from serving.model_manager import ModelManager
-from serving.saved_model import DEFAULT_SIGNATURE
+from serving.saved_model import DEFAULT_SIGNATURE, Signature
 from serving.servable import Servable
 from serving.stubs import (
     classification_pb2,
@@ -85,13 +87,74 @@ class PredictionService:
         with self.acquire(request) as servable:
             return self.predict_on(servable, request, timeout_ms)
 
+    def begin_predict(
+        self,
+        request: Any,
+        done: Callable[[Any, BaseException | None], None],
+        threads: Executor,
+        *,
+        timeout_ms: int = 0,
+    ) -> None:
+        """Begins to answer a ``PredictRequest``, in a batch if it can share one.
+
+        Args:
+          request: The request.
+          done: Called at the end, on any thread, with the ``PredictResponse`` and what :meth:`predict` would have
+            raised, or None.
+          threads: Where a request that shares no batch is answered.
+          timeout_ms: Longest time in milliseconds; 0 for no limit.
+
+        Raises:
+          ServingError: the request cannot be answered.
+        """
+        deadline = time.monotonic() + timeout_ms / 1000
+        servable = self.acquire(request)
+        response = predict_pb2.PredictResponse()
+
+        def finish(error: BaseException | None) -> None:
+            servable.release()
+            done(response, error)
+
+        def run() -> None:
+            try:
+                left_ms = int((deadline - time.monotonic()) * 1000) if timeout_ms else 0
+                if left_ms < 0:
+                    raise ServingError(Code.DEADLINE_EXCEEDED, "The time for the request was over before it was run.")
+                self._fill(response, servable, request, signature, max(left_ms, 1) if timeout_ms else 0)
+            except BaseException as error:
+                finish(error)
+            else:
+                finish(None)
+
+        try:
+            signature = servable.model.signature(request.model_spec.signature_name)
+            _fill_spec(response.model_spec, servable, signature.name)
+            begun = servable.model.begin_predict(
+                signature,
+                request.inputs,
+                request.output_filter,
+                response.outputs,
+                finish,
+                timeout_ms=timeout_ms,
+                encode=self._encode,
+            )
+            if not begun:
+                threads.submit(run)
+        except BaseException:
+            servable.release()
+            raise
+
     def predict_on(self, servable: Servable, request: Any, timeout_ms: int) -> Any:
         """Answers a ``PredictRequest`` with a servable that :meth:`acquire` gave; see :meth:`predict`."""
-        model = servable.model
-        signature = model.signature(request.model_spec.signature_name)
         response = predict_pb2.PredictResponse()
+        signature = servable.model.signature(request.model_spec.signature_name)
+        self._fill(response, servable, request, signature, timeout_ms)
+        return response
+
+    def _fill(self, response: Any, servable: Servable, request: Any, signature: Signature, timeout_ms: int) -> None:
+        """Fills a ``PredictResponse``."""
         _fill_spec(response.model_spec, servable, signature.name)
-        model.predict(
+        servable.model.predict(
             signature,
             request.inputs,
             request.output_filter,
@@ -99,7 +162,6 @@ class PredictionService:
             timeout_ms=timeout_ms,
             encode=self._encode,
         )
-        return response
 
     def classify(self, request: Any, timeout_ms: int = 0) -> Any:
         """Answers a ``ClassificationRequest``; arguments and errors as for :meth:`predict`."""

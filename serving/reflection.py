@@ -40,7 +40,7 @@ _FILES = {
 
 
 def add_reflection(server: Any) -> None:
-    """Has a ``grpc.Server`` answer the reflection protocol, for the services of TensorFlow Serving."""
+    """Has a ``grpc.aio.Server`` answer the reflection protocol, for the services of TensorFlow Serving."""
     pool = descriptor_pool.DescriptorPool()
     added: set[str] = set()
     _add_with_dependencies(pool, reflection_pb2.DESCRIPTOR, added)

@@ -146,8 +146,8 @@ class RestApi:
             if self._metrics is None:
                 answered = method(call, body)
             else:
-                api = call.method.capitalize()
-                answered = self._metrics.measure(call.model, api, "REST", lambda: method(call, body))
+                with self._metrics.measure(call.model, call.method.capitalize(), "REST"):
+                    answered = method(call, body)
         except ServingError as error:
             return error_response(error)
         return 200, _encode(answered)

@@ -1,6 +1,6 @@
 """A SavedModel in memory: its signatures and how to run them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -123,6 +123,36 @@ class SavedModel:
         with self.fetch(signature, match_inputs(signature, inputs), list(fetches), timeout_ms) as results:
             for alias, tensor in zip(fetches, results, strict=True):
                 encode(tensor, outputs[alias])
+
+    def begin_predict(
+        self,
+        signature: Signature,
+        inputs: Any,
+        output_filter: Sequence[str],
+        outputs: Any,
+        done: Callable[[BaseException | None], None],
+        *,
+        timeout_ms: int = 0,
+        encode: Encoder = encode_as_field,
+    ) -> bool:
+        """Begins what :meth:`predict` does, if that can be done without a thread of the caller's.
+
+        Args:
+          signature: As for :meth:`predict`.
+          inputs: As for :meth:`predict`.
+          output_filter: As for :meth:`predict`.
+          outputs: As for :meth:`predict`.
+          done: Called at the end, on any thread, with what :meth:`predict` would have raised, or None.
+          timeout_ms: As for :meth:`predict`.
+          encode: As for :meth:`predict`.
+
+        Returns:
+          Whether it was begun; if not, call :meth:`predict`.
+
+        Raises:
+          ServingError: the request does not fit the signature, or too many are waiting.
+        """
+        return False
 
     @contextmanager
     def fetch(

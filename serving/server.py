@@ -17,7 +17,7 @@ from serving.batched_model import BatchedModel
 from serving.batching_parameters import read_batching_parameters, read_model_parameters
 from serving.errors import Code, ServingError
 from serving.flags import Flags, parse_flags
-from serving.grpc_server import create_grpc_server
+from serving.grpc_server import GrpcServer
 from serving.health import Health
 from serving.http_server import HttpServer, Page
 from serving.model_config import PLATFORM, read_config
@@ -78,12 +78,11 @@ class ModelServer:
         if flags.enable_batching:
             parameters = read_batching_parameters(flags.batching_parameters_file, len(os.sched_getaffinity(0)))
             self._batches = BatchScheduler(parameters)
-        self._health = Health() if flags.enable_grpc_healthcheck_service else None
         self._credentials = server_credentials(flags.ssl_config_file) if flags.ssl_config_file else None
         self._metrics_path = prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else ""
         self._metrics = Metrics() if self._metrics_path else None
         self._stopping = threading.Event()
-        self._server: Any = None
+        self._server: GrpcServer | None = None
         self._rest: HttpServer | None = None
         self._poller: ConfigFilePoller | None = None
 
@@ -105,17 +104,20 @@ class ModelServer:
         check = flags.enable_signature_method_name_check
         encode = encode_as_content if flags.enable_serialization_as_tensor_content else encode_as_field
         models = ModelService(self._manager, self._sources)
-        self._server = create_grpc_server(
+        self._server = GrpcServer(
             PredictionService(self._manager, encode, check_method_name=check),
             models,
             max_threads=flags.threads,
             metrics=self._metrics,
+            health=Health() if flags.enable_grpc_healthcheck_service else None,
             options=flags.channel_arguments,
         )
-        if self._health is not None:
-            self._health.add_to(self._server)
         # The ports first: an address in use should not cost the user the time of loading.
-        address = Address(flags.bind_address, self._bind(flags.bind_address, flags.port), flags.rest_api_port)
+        address = Address(
+            flags.bind_address,
+            self._server.listen(flags.bind_address, flags.port, self._credentials),
+            flags.rest_api_port,
+        )
         if flags.rest_api_port:
             self._rest = HttpServer(
                 RestApi(
@@ -153,8 +155,7 @@ class ModelServer:
         self._server.start()
         if self._rest is not None:
             self._rest.start()
-        if self._health is not None:
-            self._health.set_serving(True)
+        self._server.set_serving(True)
         return address
 
     def stop(self) -> bool:
@@ -164,14 +165,16 @@ class ModelServer:
           False if requests were still running when the grace period was over.
         """
         self._stopping.set()
-        if self._health is not None:
-            self._health.set_serving(False)
+        if self._server is not None:
+            self._server.set_serving(False)
         if self._poller is not None:
             self._poller.stop()
         if self._rest is not None:
             self._rest.stop()
-        # The event is late by as long as a cancelled request goes on computing, which nothing can interrupt.
-        self._server.stop(self._flags.shutdown_grace_seconds).wait(self._flags.shutdown_grace_seconds + 1)
+        if self._server is not None:
+            self._server.stop(self._flags.shutdown_grace_seconds)
+        if self._batches is not None:
+            self._batches.close()
         return self._manager.stop(timeout_s=1)
 
     def abandon_start(self) -> None:
@@ -211,19 +214,6 @@ class ModelServer:
         labels = self._manager.labels
         models = [PageModel(name, labels.names(name)) for name in self._manager.models()]
         return render(models, grpc=f":{grpc_port}", tls=self._credentials is not None)
-
-    def _bind(self, host: str, port: int) -> int:
-        try:
-            if self._credentials is not None:
-                bound = self._server.add_secure_port(f"{host}:{port}", self._credentials)
-            else:
-                bound = self._server.add_insecure_port(f"{host}:{port}")
-        except RuntimeError:
-            bound = 0
-        if not bound:
-            message = f"Port {port} on {host} cannot be listened on (in use?); choose another with --port."
-            raise ServingError(Code.UNAVAILABLE, message)
-        return int(bound)
 
 
 def _first_config(flags: Flags) -> Any:

@@ -1,0 +1,75 @@
+"""An event loop on a thread of its own, for servers that the rest of the process uses from its threads."""
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+_Result = TypeVar("_Result")
+
+
+class EventLoop:
+    """Runs coroutines from :meth:`start` to :meth:`stop`."""
+
+    def __init__(self, name: str) -> None:
+        """Makes the loop; ``name`` is its thread's."""
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._answers: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._delivering = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begins to run."""
+        self._thread.start()
+
+    def call(self, coroutine: Coroutine[Any, Any, _Result], timeout_s: float | None = None) -> _Result:
+        """Runs a coroutine on the loop, from another thread, and returns its result.
+
+        Raises:
+          TimeoutError: it took longer than ``timeout_s``, and was cancelled.
+        """
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        try:
+            return future.result(timeout_s)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    def answer(self, future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+        """Ends a future of the loop, from any thread.
+
+        Answers that come close together wake the loop once, where ``call_soon_threadsafe`` would wake it for each.
+        """
+        self._answers.append((future, result, error))
+        if not self._delivering:
+            self._delivering = True
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and whoever waited with it
+                self.loop.call_soon_threadsafe(self._deliver)
+
+    def stop(self) -> None:
+        """Ends the loop and its thread."""
+        if self.is_running:
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def _deliver(self) -> None:
+        self._delivering = False  # before the look: what comes after it schedules anew
+        while self._answers:
+            future, result, error = self._answers.popleft()
+            if future.done():
+                continue  # cancelled: the client has gone
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
