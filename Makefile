@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 LOCK := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --python-platform x86_64-unknown-linux-gnu
 
-.PHONY: help install dev run test test-all bench peers lint format lock check-lock clean
+.PHONY: help install dev browser run test test-all bench peers lint format lock check-lock clean
 
 help: ## shows this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -24,6 +24,16 @@ dev: .venv/dev-installed ## adds the development tools
 
 .venv/dev-installed: .venv/installed requirements-dev.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+browser: .browser/installed ## adds TensorFlow.js and its converter, for --set browser.export=true
+
+# The converter asks for another TensorFlow than the pipeline, and for JAX: an environment of its own.
+.browser/installed: .venv/installed requirements-browser.lock components/browser/package-lock.json
+	"$(PYTHON)" -m venv .browser/venv
+	$(UV) pip install --no-config --quiet --python .browser/venv/bin/python --no-deps --require-hashes -r requirements-browser.lock
+	cp components/browser/package.json components/browser/package-lock.json .browser/
+	npm ci --prefix .browser --silent --ignore-scripts
 	@touch $@
 
 run: install ## trains, gates, pushes and serves the sums model, and asks it a few sums
@@ -73,6 +83,7 @@ lock: install ## refreshes the locks to the newest versions that pyproject.toml 
 	$(LOCK) --upgrade --group dev -c requirements.lock -o requirements-dev.lock
 	$(LOCK) --upgrade --group gpu -c requirements.lock -o requirements-gpu.lock
 	$(LOCK) --upgrade --group peers-train -o requirements-peers-train.lock
+	$(LOCK) --no-config --upgrade requirements-browser.in -o requirements-browser.lock
 
 check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	cp requirements.lock .venv/requirements.lock && cp requirements-dev.lock .venv/requirements-dev.lock
@@ -86,6 +97,9 @@ check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	cp requirements-peers-train.lock .venv/requirements-peers-train.lock
 	$(LOCK) --group peers-train -o .venv/requirements-peers-train.lock
 	diff requirements-peers-train.lock .venv/requirements-peers-train.lock
+	cp requirements-browser.lock .venv/requirements-browser.lock
+	$(LOCK) --no-config requirements-browser.in -o .venv/requirements-browser.lock
+	diff requirements-browser.lock .venv/requirements-browser.lock
 
 clean: ## removes what was installed and what runs have left
-	rm -rf .venv .venv-peers runs
+	rm -rf .venv .venv-peers .browser runs

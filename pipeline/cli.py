@@ -107,6 +107,8 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
             click.echo(
                 f"  served is {result.served_version} still: charseq promote {result.pushed_version} --model {config.task}"
             )
+        if result.browser_model:
+            click.echo(f"{'browser model':24} {result.browser_model}")
         click.echo(f"{'report':24} {result.report}")
     if not result.blessed:
         sys.exit(1)

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from components.browser.settings import BrowserSettings
 from components.evaluator.settings import GateSettings, TextGateSettings
 from components.example_gen.settings import PairsData, SumsData, TextData
 from components.infra_validator.settings import InfraSettings
@@ -83,6 +84,7 @@ class Config:
       gate: When a model is good enough.
       validate: What stops a run before training.
       infra: How a candidate is tried out in a server.
+      browser: The pushed model as files for a browser.
       ngram: Text only: the model without a network that a language model is held beside.
       beam: Where data jobs run.
       run: How the pipeline runs.
@@ -96,6 +98,7 @@ class Config:
     tune: TuneSettings = dataclasses.field(default_factory=TuneSettings)
     validate: ValidateSettings = dataclasses.field(default_factory=ValidateSettings)
     infra: InfraSettings = dataclasses.field(default_factory=InfraSettings)
+    browser: BrowserSettings = dataclasses.field(default_factory=BrowserSettings)
     ngram: NgramSettings = dataclasses.field(default_factory=NgramSettings)
     beam: BeamSettings = dataclasses.field(default_factory=BeamSettings)
     run: RunSettings = dataclasses.field(default_factory=RunSettings)
@@ -103,6 +106,10 @@ class Config:
     def __post_init__(self) -> None:
         if self.tune.trials:
             parse_space(self.tune, self.train)
+        if self.browser.export and isinstance(self.data, TextData):
+            raise SettingsError(
+                f"browser.export: {self.task} writes text, and there is no page for that; sums and pairs have one"
+            )
 
     @property
     def kind(self) -> Literal["sums", "pairs", "text"]:

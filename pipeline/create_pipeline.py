@@ -13,6 +13,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
 
 from components.baseline.component import Baseline
+from components.browser.component import BrowserModel
 from components.evaluator.component import Evaluator
 from components.example_gen.component import PairsExampleGen, SumsExampleGen, TextExampleGen
 from components.example_gen.settings import PairsData, SumsData, TextData
@@ -72,6 +73,10 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
         statistics_gen.outputs["statistics"],
         model_dir,
     )
+    browser_model = []
+    if config.browser.export:
+        graph = transform.outputs["transform_graph"]
+        browser_model = [BrowserModel(pusher.outputs["pushed_model"], graph, config.task, config.browser)]
     ngram = [NgramModel(examples, config.ngram)] if isinstance(config.data, TextData) else []
     return Pipeline(
         pipeline_name=config.task,
@@ -89,6 +94,7 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
             evaluator,
             infra_validator,
             pusher,
+            *browser_model,
         ],
         enable_cache=config.run.cache,
         metadata_connection_config=sqlite_metadata_connection_config(places.metadata_path),

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from components.baseline.served import served_version
+from components.browser.component import BROWSER_MODEL_KEY
+from components.browser.export import find_tools
 from components.evaluator.component import REASONS_PROPERTY
 from components.evaluator.results import Evaluation, read_evaluation
 from components.infra_validator.component import REASON_PROPERTY
@@ -33,6 +35,7 @@ class RunResult:
       served_version: The version that an unversioned request gets. After a promotion or rollback it stays what it was, whatever
         is pushed, until another is promoted.
       serving_dir: Folder that the model server reads.
+      browser_model: Folder of the files for a browser; None if there are none.
       report: Path of the report.
       seconds: Seconds of each component.
       cached: Components whose outputs are an earlier run's.
@@ -46,6 +49,7 @@ class RunResult:
     pushed_version: int | None
     served_version: int | None
     serving_dir: str
+    browser_model: str | None
     report: str
     seconds: dict[str, float]
     cached: list[str]
@@ -58,6 +62,8 @@ def run_task(
     on_done: Callable[[str, float], None] = lambda component, seconds: None,
 ) -> RunResult:
     """Runs a task's pipeline and writes its report; a component that fails ends the run, with its error as the reason."""
+    if config.browser.export:
+        find_tools(config.browser.tools)  # now, not when all else is done
     os.makedirs(places.root, exist_ok=True)
     runner = LocalRunner(on_start, on_done)
     failure: list[str] = []
@@ -81,12 +87,20 @@ def run_task(
         pushed_version=int(pushed["pushed_version"]) if pushed.get("pushed") else None,
         served_version=served_version(places.model_dir(config.task)),
         serving_dir=places.serving_dir,
+        browser_model=_find_browser_model(records),
         report=places.report_path(config.task, runner.run_id),
         seconds={component: round(seconds, 2) for component, seconds in runner.seconds.items()},
         cached=[component for component, record in records.items() if record.cached],
     )
     write_report(result, config, evaluation, records)
     return result
+
+
+def _find_browser_model(records: dict[str, ComponentRecord]) -> str | None:
+    if "BrowserModel" not in records:
+        return None
+    folder = records["BrowserModel"].outputs[BROWSER_MODEL_KEY].uri
+    return folder if os.path.exists(os.path.join(folder, "index.html")) else None
 
 
 def _read_history(records: dict[str, ComponentRecord]) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 """Pages in a real, headless Chromium, and what an accessibility checker says of them."""
 
+import functools
+import http.server
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -85,6 +89,21 @@ def page_in_chromium(
         tab.page.goto(address)
         yield tab
         browser.close()
+
+
+class _Files(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def static_files(folder: Path) -> Iterator[str]:
+    """Serves a folder by a web server that knows nothing but files, not at its root; yields the folder's address."""
+    handler = functools.partial(_Files, directory=folder.parent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/{folder.name}/"
+        server.shutdown()
 
 
 def axe_violations(tab: Tab) -> str:

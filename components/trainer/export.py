@@ -37,6 +37,9 @@ class Seq2SeqModel(StringModel):
         super().__init__(model, transform_output)
         self._logits = functools.partial(model, training=False)
         self._lengths = {EXPRESSION: input_length, ANSWER: output_length}
+        # With the length in its shape, which is where a client finds it.
+        tokens = tf.TensorSpec([None, input_length], tf.int32, "tokens")
+        self.numeric = tf.function(self._numeric, input_signature=[tokens], autograph=False)
 
     @graph_function(text=tf.string)
     def serving_default(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -63,8 +66,7 @@ class Seq2SeqModel(StringModel):
             "character_log_prob": character_log_prob,
         }
 
-    @graph_function(tokens=tf.TensorSpec([None, None], tf.int32))
-    def numeric(self, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _numeric(self, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers without strings, for runtimes that have none, such as TensorFlow.js; nothing is refused.
 
         Args:
@@ -73,8 +75,9 @@ class Seq2SeqModel(StringModel):
         Returns:
           `log_probabilities` float32 [N, output_length, vocabulary], natural logs; the answer is padded on the left.
         """
-        tokens.set_shape([None, self._lengths[EXPRESSION]])
-        return {"log_probabilities": self._predict(tokens)}
+        log_probabilities = self._predict(tokens)
+        log_probabilities.set_shape([None, self._lengths[ANSWER], len(self.vocabulary)])
+        return {"log_probabilities": log_probabilities}
 
     @graph_function(examples=tf.string)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -36,6 +36,10 @@ def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSe
       SettingsError: A setting cannot be used.
     """
     config = override(find_task(task, tuple(assignments)), assignments)
+    if config.browser.export and not config.browser.tools:
+        raise SettingsError(
+            "browser.export: the image has no TensorFlow.js; leave it out, or add it and name its folder: browser.tools"
+        )
     places = cluster_places(settings)
     graph = build_graph(config, places)
     steps = [component.id for component in graph.components]

@@ -49,6 +49,13 @@ def test_it_is_the_graph_that_runs_locally(accepted):
         assert accepted.needs(step) == {step_name(node.id) for node in component.upstream_nodes}
 
 
+def test_the_image_has_no_tools_for_browsers(compiled):
+    from pipeline.kubeflow.compile import compile_pipeline
+
+    with pytest.raises(SettingsError, match=r"browser.export: the image has no TensorFlow.js"):
+        compile_pipeline("sums", ["browser.export=true"], KubeflowSettings(image="registry/charseq:0.1.0"))
+
+
 @pytest.mark.parametrize(
     ("component", "step"),
     [

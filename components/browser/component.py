@@ -1,0 +1,83 @@
+"""The BrowserModel component."""
+
+import logging
+from typing import Any
+
+import tensorflow_transform as tft
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.types import Artifact, BaseChannel, Channel, ComponentSpec, artifact_utils, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+from tfx.types.standard_component_specs import PUSHED_MODEL_KEY, TRANSFORM_GRAPH_KEY
+
+from components.browser.export import export, find_tools
+from components.browser.settings import BrowserSettings
+from components.settings import from_json, to_json
+from components.transform.preprocessing import read_vocabulary
+
+_LOG = logging.getLogger("charseq.browser")
+
+BROWSER_MODEL_KEY = "browser_model"
+
+
+class Executor(BaseExecutor):
+    """Makes the files of the model that was pushed."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the files into the artifact `browser_model`; none if nothing was pushed.
+
+        Raises:
+          SettingsError: The converter is not installed.
+          RuntimeError: The converter fails.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        pushed = artifact_utils.get_single_instance(input_dict[PUSHED_MODEL_KEY])
+        if not pushed.get_int_custom_property("pushed"):
+            _LOG.info("nothing was pushed: no files for a browser")
+            return
+        transform_graph = artifact_utils.get_single_instance(input_dict[TRANSFORM_GRAPH_KEY])
+        export(
+            pushed.uri,
+            read_vocabulary(tft.TFTransformOutput(transform_graph.uri)),
+            exec_properties["model_name"],
+            pushed.get_string_custom_property("pushed_version"),
+            find_tools(from_json(BrowserSettings, exec_properties["browser_settings"]).tools),
+            artifact_utils.get_single_instance(output_dict[BROWSER_MODEL_KEY]).uri,
+        )
+
+
+class BrowserModelSpec(ComponentSpec):
+    """A pushed model and its vocabulary in, files for a browser out."""
+
+    PARAMETERS = {"model_name": ExecutionParameter(type=str), "browser_settings": ExecutionParameter(type=str)}
+    INPUTS = {
+        PUSHED_MODEL_KEY: ChannelParameter(type=standard_artifacts.PushedModel),
+        TRANSFORM_GRAPH_KEY: ChannelParameter(type=standard_artifacts.TransformGraph),
+    }
+    OUTPUTS = {BROWSER_MODEL_KEY: ChannelParameter(type=standard_artifacts.Model)}
+
+
+class BrowserModel(BaseComponent):
+    """The pushed model as TensorFlow.js files, and a page that answers with them without any server."""
+
+    SPEC_CLASS = BrowserModelSpec
+    EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+
+    def __init__(
+        self, pushed_model: BaseChannel, transform_graph: BaseChannel, model_name: str, settings: BrowserSettings
+    ):
+        super().__init__(
+            BrowserModelSpec(
+                model_name=model_name,
+                browser_settings=to_json(settings),
+                pushed_model=pushed_model,
+                transform_graph=transform_graph,
+                browser_model=Channel(type=standard_artifacts.Model),
+            )
+        )
