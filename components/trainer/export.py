@@ -5,6 +5,7 @@ the best answer: greedy decoding is exact.
 """
 
 import functools
+import os
 
 import keras
 import tensorflow as tf
@@ -12,6 +13,15 @@ import tensorflow_transform as tft
 
 from components.trainer.string_model import StringModel, graph_function
 from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points
+
+# Where TensorFlow Serving and the built-in server look with --enable_per_model_batching_parameters.
+_BATCHING_FILE = "batching_params.pbtxt"
+# 64 rows take 2.3 times as long as one (sums, 2 cores). The wait is less than such a batch takes over the network and back.
+_BATCHING_PARAMETERS = """\
+max_batch_size { value: 64 }
+batch_timeout_micros { value: 2000 }
+max_enqueued_batches { value: 256 }
+"""
 
 
 class Seq2SeqModel(StringModel):
@@ -40,6 +50,15 @@ class Seq2SeqModel(StringModel):
         # With the length in its shape, which is where a client finds it.
         tokens = tf.TensorSpec([None, input_length], tf.int32, "tokens")
         self.numeric = tf.function(self._numeric, input_signature=[tokens], autograph=False)
+
+    def save(self, path: str) -> None:
+        """Writes the SavedModel with its signatures, and how a server should batch requests to it.
+
+        An answer takes the same steps whatever is asked, so requests lose nothing by sharing a batch.
+        """
+        super().save(path)
+        with tf.io.gfile.GFile(os.path.join(path, _BATCHING_FILE), "w") as file:
+            file.write(_BATCHING_PARAMETERS)
 
     @graph_function(text=tf.string)
     def serving_default(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
