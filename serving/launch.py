@@ -60,7 +60,14 @@ def server_command(
                 f"There is no {executable} on PATH; install it, or leave the choice to the built-in server."
             )
     if tensorflow_serving is None:
-        command = [sys.executable, "-m", "serving", f"--serving_dir={serving_dir}", f"--port={port}", *_FOR_SMALL_MODELS]
+        command = [
+            sys.executable,
+            "-m",
+            "serving",
+            f"--serving_dir={serving_dir}",
+            f"--port={port}",
+            *_FOR_SMALL_MODELS,
+        ]
         optional = {"rest_api_port": rest_port, "bind_address": bind_address, "ready_file": ready_file}
         command += [f"--{name}={value}" for name, value in optional.items() if value is not None]
         return [*command, *(["--page"] if page else []), *(["--verbose"] if verbose else [])]
