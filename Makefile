@@ -47,8 +47,9 @@ test-all: dev ## runs the slow tests as well
 	$(BIN)/python -m pytest
 
 # A subject at a time, so that each can be made again alone (rm runs/bench/train.json), and then the page.
-BENCHES := generate train data data-large pipeline
+BENCHES := generate serve train data data-large pipeline
 BENCH_generate := generate
+BENCH_serve := serve
 BENCH_train := train --runs 7
 BENCH_data := data --sums 100000 --text --runs 3
 BENCH_data-large := data --sums 1000000 --sums 10000000 --runs 1
@@ -62,7 +63,7 @@ runs/bench/%.json: | install
 	$(BIN)/charseq bench $(BENCH_$*) --json > $@.part
 	mv $@.part $@
 
-peers: .venv-peers/train/installed ## installs what the benchmarks are held beside, 5 GB
+peers: .venv-peers/train/installed .venv-peers/serve/installed ## installs what the benchmarks are held beside, 8 GB
 
 .venv-peers/%/installed: requirements-peers-%.lock | install
 	"$(PYTHON)" -m venv .venv-peers/$*
@@ -84,6 +85,7 @@ lock: install ## refreshes the locks to the newest versions that pyproject.toml 
 	$(LOCK) --upgrade --group gpu -c requirements.lock -o requirements-gpu.lock
 	$(LOCK) --upgrade --group peers-train -o requirements-peers-train.lock
 	$(LOCK) --no-config --upgrade requirements-browser.in -o requirements-browser.lock
+	$(LOCK) --upgrade --group peers-serve -o requirements-peers-serve.lock
 
 check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	cp requirements.lock .venv/requirements.lock && cp requirements-dev.lock .venv/requirements-dev.lock
@@ -100,6 +102,9 @@ check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	cp requirements-browser.lock .venv/requirements-browser.lock
 	$(LOCK) --no-config requirements-browser.in -o .venv/requirements-browser.lock
 	diff requirements-browser.lock .venv/requirements-browser.lock
+	cp requirements-peers-serve.lock .venv/requirements-peers-serve.lock
+	$(LOCK) --group peers-serve -o .venv/requirements-peers-serve.lock
+	diff requirements-peers-serve.lock .venv/requirements-peers-serve.lock
 
 clean: ## removes what was installed and what runs have left
 	rm -rf .venv .venv-peers .browser runs

@@ -95,6 +95,20 @@ def pipeline(notebook: bool, runs: int, as_json: bool) -> None:
     _run("pipeline", "each run is a process of its own", as_json, runs, notebook)
 
 
+@bench.command()
+@_runs_option(5)
+@json_option
+def serve(runs: int, as_json: bool) -> None:
+    """Requests a second of the built-in server, beside gRPC alone and what people install from PyPI.
+
+    \b
+    Example:
+      make peers                      # BentoML, LitServe, MLServer, Ray Serve, in an environment of their own
+      charseq bench serve --runs 3
+    """
+    _run("serve", "exporting an untrained model, starting one server after the other", as_json, runs)
+
+
 def _run(subject: str, doing: str, as_json: bool, *arguments: Any) -> None:
     """Measures by the module of that name and prints what it found."""
     click.echo(f"{subject}: {doing}", err=True)

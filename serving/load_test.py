@@ -10,6 +10,7 @@ import math
 import sys
 import time
 from array import array
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,17 @@ from serving.load_plot import FORMATS, save_plot
 from serving.load_samples import LoadResult, LoadSamples
 from serving.stubs import predict_pb2
 
-_METHOD = "/tensorflow.serving.PredictionService/Predict"
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+
 _WARM_UP_S = 0.5
 # More callers share connections: one connection carries them one after the other.
 _CALLERS_PER_CHANNEL = 16
 _MAX_SECONDS = 600.0
 _MAX_CALLERS = 4096
+
+
+# Sends the next request of a caller, by its number; returns the code that it failed with, empty if it was answered.
+Call = Callable[[int], Awaitable[str]]
 
 
 def run_load(target: str, request: bytes, *, callers: int, seconds: float, timeout_s: float = 10.0) -> LoadResult:
@@ -38,7 +44,9 @@ def run_load(target: str, request: bytes, *, callers: int, seconds: float, timeo
     return sample_load(target, request, callers=callers, seconds=seconds, timeout_s=timeout_s).result()
 
 
-def sample_load(target: str, request: bytes, *, callers: int, seconds: float, timeout_s: float = 10.0) -> LoadSamples:
+def sample_load(
+    target: str, request: bytes, *, callers: int, seconds: float, timeout_s: float = 10.0, method: str = PREDICT
+) -> LoadSamples:
     """Loads a server.
 
     Args:
@@ -47,6 +55,7 @@ def sample_load(target: str, request: bytes, *, callers: int, seconds: float, ti
       callers: Requests in flight at a time.
       seconds: How long to measure, after a short warm-up.
       timeout_s: Deadline of each request.
+      method: Full name of another unary method, whose request ``request`` is.
 
     Returns:
       Every request of it.
@@ -54,43 +63,57 @@ def sample_load(target: str, request: bytes, *, callers: int, seconds: float, ti
     Raises:
       ValueError: the load is without bounds.
     """
+    return asyncio.run(_load_grpc(target, request, callers, seconds, timeout_s, method))
+
+
+async def sample_calls(call: Call, *, callers: int, seconds: float) -> LoadSamples:
+    """Has callers call as long as it says; arguments, result and errors are those of :func:`sample_load`."""
     if not 1 <= callers <= _MAX_CALLERS or not 0 < seconds <= _MAX_SECONDS:
         raise ValueError(
             f"{callers} callers for {seconds:g} s: give 1 to {_MAX_CALLERS} callers and at most {_MAX_SECONDS:g} s."
         )
-    return asyncio.run(_run(target, request, callers, seconds, timeout_s))
-
-
-async def _run(target: str, request: bytes, callers: int, seconds: float, timeout_s: float) -> LoadSamples:
-    # Channels of their own: gRPC would have equal ones share a connection.
-    channels = [
-        grpc.aio.insecure_channel(target, options=(("grpc.use_local_subchannel_pool", 1),))
-        for _ in range(math.ceil(callers / _CALLERS_PER_CHANNEL))
-    ]
-    calls: list[Any] = [channel.unary_unary(_METHOD) for channel in channels]
     samples = LoadSamples(callers, seconds)
     begin = time.perf_counter() + _WARM_UP_S
     end = begin + seconds
 
     async def caller(number: int) -> None:
-        call = calls[number % len(calls)]
         while (started := time.perf_counter()) < end:
-            try:
-                await call(request, timeout=timeout_s)
-            except grpc.aio.AioRpcError as error:
-                if started >= begin:
-                    samples.errors.setdefault(error.code().name, array("d")).append(time.perf_counter() - begin)
-                await asyncio.sleep(0.01)
-                continue
+            failure = await call(number)
             finished = time.perf_counter()
-            if started >= begin and finished <= end:
+            if failure:
+                if started >= begin:
+                    samples.errors.setdefault(failure, array("d")).append(finished - begin)
+                await asyncio.sleep(0.01)
+            elif started >= begin and finished <= end:
                 samples.finished.append(finished - begin)
                 samples.latencies.append(finished - started)
 
     await asyncio.gather(*(caller(number) for number in range(callers)))
-    for channel in channels:
-        await channel.close()
     return samples
+
+
+async def _load_grpc(
+    target: str, request: bytes, callers: int, seconds: float, timeout_s: float, method: str
+) -> LoadSamples:
+    # Channels of their own: gRPC would have equal ones share a connection.
+    channels = [
+        grpc.aio.insecure_channel(target, options=(("grpc.use_local_subchannel_pool", 1),))
+        for _ in range(math.ceil(callers / _CALLERS_PER_CHANNEL))
+    ]
+    methods: list[Any] = [channel.unary_unary(method) for channel in channels]
+
+    async def call(number: int) -> str:
+        try:
+            await methods[number % len(methods)](request, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            return str(error.code().name)
+        return ""
+
+    try:
+        return await sample_calls(call, callers=callers, seconds=seconds)
+    finally:
+        for channel in channels:
+            await channel.close()
 
 
 def text_request(model: str, text: str, *, signature: str = "", label: str = "") -> bytes:
