@@ -8,6 +8,7 @@ import tfx  # noqa: F401
 
 import tensorflow_data_validation as tfdv  # isort: skip
 import tensorflow_model_analysis as tfma  # isort: skip
+from tensorflow_model_analysis import constants as tfma_constants  # isort: skip
 from tensorflow_model_analysis.metrics import metric_types, metric_util  # isort: skip
 
-__all__ = ["metric_types", "metric_util", "tfdv", "tfma"]
+__all__ = ["metric_types", "metric_util", "tfdv", "tfma", "tfma_constants"]

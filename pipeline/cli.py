@@ -3,18 +3,21 @@
 Commands import what they need when they run: TensorFlow alone takes seconds, and `--help` needs none of it.
 """
 
-import contextlib
 import json
+import shlex
 import sys
 from typing import Any
 
 import click
 
 from components.settings import SettingsError
-from pipeline import cli_bench, cli_kubeflow, cli_serving
-from pipeline.cli_logs import held_back_stderr, set_up_logs
-from pipeline.cli_options import InputError, json_option
-from pipeline.places import DEFAULT_ROOT, DEFAULT_TASK, Places
+from pipeline import cli_bench, cli_kubeflow, cli_runs, cli_serving
+from pipeline.cli_logs import set_up_logs
+from pipeline.cli_options import InputError, json_option, root_option
+from pipeline.places import DEFAULT_TASK, Places
+
+# Exit status of a run that was interrupted, as a shell gives it.
+INTERRUPTED = 130
 
 
 class _Group(click.Group):
@@ -64,34 +67,33 @@ def tasks(as_json: bool) -> None:
 @main.command()
 @click.argument("task", default=DEFAULT_TASK)
 @click.option("--set", "assignments", multiple=True, metavar="K=V", help="Override a setting, such as train.epochs=5.")
-@click.option("--root", default=DEFAULT_ROOT, show_default=True, help="Folder of artifacts, metadata and reports.")
+@root_option
 @click.option("--serving-dir", default="", help="Folder that the model server reads.  [default: ROOT/serving]")
 @json_option
 def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as_json: bool) -> None:
     """Runs a task's whole pipeline here: data, training, gate, push.
 
-    Ends with status 1 if the model is refused.
+    Ends with status 1 if the model is refused, with 130 if it is interrupted (Ctrl-C), saying how to go on.
 
     \b
     Example:
       charseq run sums --set train.epochs=50
     """
     from pipeline.config import override
+    from pipeline.run_display import show_run
     from pipeline.tasks import find_task
 
     config = override(find_task(task, assignments), assignments)
-    click.echo(f"{config.task}: {config.summary}", err=True)
-    click.echo("  starting (importing TensorFlow, TFX and Beam)", err=True)
     verbose = click.get_current_context().find_root().params["verbose"]
-    with contextlib.nullcontext() if verbose else held_back_stderr():
-        from pipeline.run import run_task
-    set_up_logs(verbose)  # again, for absl and TensorFlow have set up theirs
-    result = run_task(
-        config,
-        Places(root, serving_dir),
-        on_start=lambda component: click.echo(component, err=True),
-        on_done=lambda component, seconds: click.echo(f"  done in {seconds:.1f} s", err=True),
-    )
+    try:
+        with show_run(f"{config.task}: {config.summary}", verbose, live=not as_json) as observer:
+            from pipeline.run import run_task
+
+            result = run_task(config, Places(root, serving_dir), observer)
+    except KeyboardInterrupt:
+        again = shlex.join([*sys.argv, *([] if config.run.cache else ["--set", "run.cache=true"])])
+        click.echo(f"Interrupted; what is done is kept. To go on from there:\n  {again}", err=True)
+        sys.exit(INTERRUPTED)
     if as_json:
         import dataclasses
 
@@ -114,5 +116,5 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         sys.exit(1)
 
 
-for command in (*cli_serving.COMMANDS, *cli_kubeflow.COMMANDS, *cli_bench.COMMANDS):
+for command in (*cli_serving.COMMANDS, *cli_kubeflow.COMMANDS, *cli_bench.COMMANDS, *cli_runs.COMMANDS):
     main.add_command(command)

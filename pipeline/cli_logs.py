@@ -8,12 +8,17 @@ import tempfile
 from collections.abc import Iterator
 
 
-def set_up_logs(verbose: bool) -> None:
-    """Our own progress to standard error; the libraries' logs too if asked for (what goes wrong is raised, not logged)."""
+def set_up_logs(verbose: bool, handler: logging.Handler | None = None) -> None:
+    """Our own progress to standard error; the libraries' logs too if asked for (what goes wrong is raised, not logged).
+
+    Args:
+      verbose: Whether the libraries' logs are asked for.
+      handler: Takes the place of standard error.
+    """
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    handler = logging.StreamHandler(sys.stderr)
+    handler = handler or logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s" if verbose else "  %(message)s"))
     if not verbose:
         handler.addFilter(lambda record: record.name.partition(".")[0] == "charseq")
@@ -34,6 +39,8 @@ def held_back_stderr() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
+        except KeyboardInterrupt:
+            raise  # nothing has gone wrong
         except BaseException:
             held.seek(0)
             os.write(real, held.read())

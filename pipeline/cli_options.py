@@ -25,6 +25,12 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help=text)(command)
 
 
+def root_option(command: Command) -> Command:
+    """Adds --root."""
+    text = "Folder of artifacts, metadata and reports."
+    return click.option("--root", default=DEFAULT_ROOT, show_default=True, help=text)(command)
+
+
 def serving_dir_option(command: Command) -> Command:
     """Adds --serving-dir; empty is the default root's."""
     text = f"Folder with <model>/<version>.  [default: {DEFAULT_ROOT}/serving]"

@@ -1,13 +1,37 @@
-"""What a run made, read from ML Metadata."""
+"""Runs and what they made, in ML Metadata: TFX's own records, and notes on each run that TFX does not make.
+
+Nothing here imports TensorFlow or TFX, which would take longer than any question about a run.
+"""
 
 import dataclasses
-from typing import Any
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from ml_metadata import proto
+from ml_metadata import errors, proto
 from ml_metadata.metadata_store import MetadataStore
 
-_RUN_CONTEXT = "pipeline_run"
-_NODE_CONTEXT = "node"
+_RUN_TYPE = "pipeline_run"
+_NODE_TYPE = "node"
+
+# Of the artifacts, as TFX and our components name them.
+_BLESSED = "blessed"
+_PUSHED_VERSION = "pushed_version"
+
+State = Literal["done", "cached", "failed", "interrupted", "unfinished"]
+Result = Literal["blessed", "refused", "failed", "interrupted", "unfinished"]
+
+_STATES: dict[int, State] = {
+    proto.Execution.COMPLETE: "done",
+    proto.Execution.CACHED: "cached",
+    proto.Execution.FAILED: "failed",
+    proto.Execution.CANCELED: "interrupted",
+}
+
+
+class NoSuchRunError(LookupError):
+    """There is no such run; the message says which there are."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,54 +52,226 @@ class ComponentRecord:
     """A component's part in a run.
 
     Attributes:
-      cached: Whether its outputs are an earlier run's.
-      outputs: Its first artifact under each output's name.
+      state: What came of it; `cached`: its outputs are an earlier run's; `unfinished`: it is running still, or was killed.
+      began: When, in seconds since 1970.
+      seconds: How long it took.
+      outputs: Its first artifact under each output's name, if it is done or cached.
     """
 
-    cached: bool
+    state: State
+    began: float
+    seconds: float
     outputs: dict[str, Output]
 
 
-def read_run(metadata_path: str, run_id: str) -> dict[str, ComponentRecord]:
-    """Returns the components of a run that have ended well, by name.
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """A run.
 
-    Args:
-      metadata_path: The database of the local runner.
-      run_id: Name of the run.
-
-    Raises:
-      KeyError: No run has that name.
+    Attributes:
+      number: Its place among all runs of the root, from 1.
+      run_id: Its name.
+      task: The task, which is the pipeline's name as well.
+      began: When, in seconds since 1970.
+      components: Its components by name, in the order in which they began.
+      notes: What was noted of it, see `note_run`.
     """
+
+    number: int
+    run_id: str
+    task: str
+    began: float
+    components: dict[str, ComponentRecord]
+    notes: dict[str, Any]
+
+    @property
+    def done(self) -> dict[str, ComponentRecord]:
+        """The components that have outputs."""
+        return {name: record for name, record in self.components.items() if record.state in ("done", "cached")}
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The whole configuration; empty if it was not noted, as for a run by an earlier version."""
+        return dict(self.notes.get("config", {}))
+
+    @property
+    def failure(self) -> str:
+        """The error that ended the run, empty if none did."""
+        return str(self.notes.get("failure", ""))
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why there is no pushed version: the error, and what Evaluator and InfraValidator have against the model."""
+        reasons = [self.failure] if self.failure else []
+        reasons += json.loads(self.output_property("Evaluator", "blessing", "reasons") or "[]")
+        infra = self.output_property("InfraValidator", "blessing", "reason")
+        return reasons + ([f"InfraValidator: {infra}"] if infra else [])
+
+    @property
+    def result(self) -> Result:
+        """What came of the run."""
+        if self.failure:
+            return "failed"
+        if self.reasons:
+            return "refused"
+        if "Pusher" in self.done:
+            return "blessed"
+        return "interrupted" if self.notes.get("interrupted") else "unfinished"
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metrics over the unseen examples, the one that decides first; empty if the Evaluator was not reached."""
+        return dict(json.loads(self.output_property("Evaluator", "evaluation", "metrics") or "{}"))
+
+    @property
+    def pushed_version(self) -> int | None:
+        """The version that was pushed, None if none was."""
+        version = self.output_property("Pusher", "pushed_model", _PUSHED_VERSION)
+        return int(version) if version else None
+
+    @property
+    def baseline_version(self) -> int | None:
+        """The version that was served when the run began, None if none was."""
+        version = self.output_property("Baseline", "model", "version")
+        return int(version) if version else None
+
+    @property
+    def examples(self) -> dict[str, Any]:
+        """Properties of the examples: `fingerprint`, `examples` (JSON of their numbers); empty if there are none."""
+        return next(
+            (r.outputs["examples"].properties for name, r in self.done.items() if name.endswith("ExampleGen")), {}
+        )
+
+    def output_property(self, component: str, output: str, name: str) -> Any:
+        """Returns a property of an artifact, None if there is none."""
+        record = self.done.get(component)
+        return record.outputs[output].properties.get(name) if record and output in record.outputs else None
+
+
+def open_store(metadata_path: str, read_only: bool = False) -> MetadataStore:
+    """Opens a local runner's database."""
     config = proto.ConnectionConfig()
     config.sqlite.filename_uri = metadata_path
-    store = MetadataStore(config)
-    context = store.get_context_by_type_and_name(_RUN_CONTEXT, run_id)
-    if context is None:
-        raise KeyError(run_id)
-    done = {
-        execution.id: execution
-        for execution in store.get_executions_by_context(context.id)
-        if execution.last_known_state in (proto.Execution.COMPLETE, proto.Execution.CACHED)
-    }
-    names = {}
-    for execution_id in done:
-        (node,) = (c.name for c in store.get_contexts_by_execution(execution_id) if _is_node(store, c))
-        names[execution_id] = node.rpartition(".")[2]
-    events = [e for e in store.get_events_by_execution_ids(list(done)) if e.type == proto.Event.OUTPUT] if done else []
-    artifacts = {a.id: a for a in store.get_artifacts_by_id([event.artifact_id for event in events])}
-    records = {
-        names[execution_id]: ComponentRecord(execution.last_known_state == proto.Execution.CACHED, {})
-        for execution_id, execution in sorted(done.items())
-    }
-    for event in events:
-        key = next(step.key for step in event.path.steps if step.HasField("key"))
-        artifact = artifacts[event.artifact_id]
-        records[names[event.execution_id]].outputs.setdefault(key, Output(artifact.uri, _properties(artifact)))
-    return records
+    if read_only:
+        config.sqlite.connection_mode = config.sqlite.READONLY
+    return MetadataStore(config)
 
 
-def _is_node(store: MetadataStore, context: proto.Context) -> bool:
-    return bool(store.get_context_types_by_id([context.type_id])[0].name == _NODE_CONTEXT)
+def note_run(store: MetadataStore, run_id: str, notes: Mapping[str, Any]) -> None:
+    """Adds notes to a run.
+
+    Args:
+      store: ML Metadata, where the run's context is already.
+      run_id: The run.
+      notes: Values for JSON. Those in use: `config`, `code` (see code_version), `failure` (the error's text), `interrupted`
+        (the component it was in), `served` (`version`, the one that is served afterwards, and `versions`, all that there are).
+    """
+    context = store.get_context_by_type_and_name(_RUN_TYPE, run_id)
+    for name, value in notes.items():
+        context.custom_properties[name].string_value = json.dumps(value, ensure_ascii=False)
+    store.put_contexts([context])
+
+
+def cancel_executions(store: MetadataStore, run_id: str) -> None:
+    """Marks what a run was doing as interrupted."""
+    context = store.get_context_by_type_and_name(_RUN_TYPE, run_id)
+    running = [e for e in store.get_executions_by_context(context.id) if e.last_known_state == proto.Execution.RUNNING]
+    for execution in running:
+        execution.last_known_state = proto.Execution.CANCELED
+    if running:
+        store.put_executions(running)
+
+
+def is_cached(store: MetadataStore, execution_id: int) -> bool:
+    """Says whether an execution took an earlier one's outputs."""
+    (execution,) = store.get_executions_by_id([execution_id])
+    return bool(execution.last_known_state == proto.Execution.CACHED)
+
+
+class Lineage:
+    """The runs in a local runner's database, read-only."""
+
+    def __init__(self, metadata_path: str):
+        """Opens the database.
+
+        Raises:
+          NoSuchRunError: There is none.
+        """
+        if not os.path.exists(metadata_path):
+            root = os.path.dirname(metadata_path)
+            raise NoSuchRunError(
+                f"there is no run in {root}: make one with charseq run, or name another folder with --root"
+            )
+        self._store = open_store(metadata_path, read_only=True)
+        self._node_type = self._type_id(_NODE_TYPE)
+        self._contexts = sorted(self._store.get_contexts_by_type(_RUN_TYPE), key=lambda context: context.id)
+
+    def __len__(self) -> int:
+        return len(self._contexts)
+
+    def latest(self, count: int) -> list[RunRecord]:
+        """Returns the last runs, the newest first."""
+        numbers = range(max(len(self) - count, 0) + 1, len(self) + 1)
+        return [self._read(number) for number in reversed(numbers)]
+
+    def find(self, name: str) -> RunRecord:
+        """Returns a run by its name or number; the latest one for the empty string.
+
+        Raises:
+          NoSuchRunError: There is no such run.
+        """
+        if not self._contexts:
+            raise NoSuchRunError("there is no run yet: make one with charseq run")
+        if not name:
+            return self._read(len(self))
+        names = [context.name for context in self._contexts]
+        if name in names:
+            return self._read(names.index(name) + 1)
+        if name.isdecimal() and 1 <= int(name) <= len(self):
+            return self._read(int(name))
+        raise NoSuchRunError(f"there is no run {name!r}: runs have the numbers 1 to {len(self)} (charseq runs)")
+
+    def _read(self, number: int) -> RunRecord:
+        context = self._contexts[number - 1]
+        store = self._store
+        executions = sorted(store.get_executions_by_context(context.id), key=lambda execution: execution.id)
+        names, task = {}, ""
+        for execution in executions:
+            node = next(c.name for c in store.get_contexts_by_execution(execution.id) if c.type_id == self._node_type)
+            task, _, names[execution.id] = node.rpartition(".")
+        outputs = self._outputs([execution.id for execution in executions])
+        components = {
+            names[execution.id]: ComponentRecord(
+                _STATES.get(execution.last_known_state, "unfinished"),
+                execution.create_time_since_epoch / 1000,
+                (execution.last_update_time_since_epoch - execution.create_time_since_epoch) / 1000,
+                outputs.get(execution.id, {}),
+            )
+            for execution in executions
+        }
+        notes = {name: json.loads(value.string_value) for name, value in context.custom_properties.items()}
+        if not task:
+            task = str(notes.get("config", {}).get("task", ""))
+        return RunRecord(number, context.name, task, context.create_time_since_epoch / 1000, components, notes)
+
+    def _outputs(self, execution_ids: list[int]) -> dict[int, dict[str, Output]]:
+        """Returns what executions made, by the output's name."""
+        events = self._store.get_events_by_execution_ids(execution_ids) if execution_ids else []
+        events = [event for event in events if event.type == proto.Event.OUTPUT]
+        artifacts = {a.id: a for a in self._store.get_artifacts_by_id([event.artifact_id for event in events])}
+        outputs: dict[int, dict[str, Output]] = {}
+        for event in events:
+            key = next(step.key for step in event.path.steps if step.HasField("key"))
+            artifact = artifacts[event.artifact_id]
+            output = Output(artifact.uri, _properties(artifact))
+            outputs.setdefault(event.execution_id, {}).setdefault(key, output)
+        return outputs
+
+    def _type_id(self, name: str) -> int | None:
+        try:
+            return int(self._store.get_context_type(name).id)
+        except errors.NotFoundError:
+            return None
 
 
 def _properties(artifact: proto.Artifact) -> dict[str, Any]:

@@ -5,20 +5,27 @@ Also the file that TFX's own command reads:
   tfx run create --engine=local --pipeline_name=sums
 """
 
+import dataclasses
 import datetime
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable.mlmd import context_lib
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.baseline.component import Baseline
+from pipeline.code_version import code_version
+from pipeline.config import Config
 from pipeline.create_pipeline import create_pipeline
+from pipeline.lineage import cancel_executions, is_cached, note_run
 from pipeline.places import DEFAULT_TASK, Places
+from pipeline.run_observer import RunObserver
 from pipeline.tasks import find_task
 
 
@@ -46,18 +53,18 @@ class LocalRunner(LocalDagRunner):
 
     def __init__(
         self,
-        on_start: Callable[[str], None] = lambda component: None,
-        on_done: Callable[[str, float], None] = lambda component, seconds: None,
+        observer: RunObserver | None = None,
+        notes: Mapping[str, Any] | None = None,
     ):
         """Makes a runner.
 
         Args:
-          on_start: Called with a component's name before it runs.
-          on_done: Called with a component's name and seconds when it has run.
+          observer: Is told what happens.
+          notes: What to note of the run in ML Metadata, see `pipeline.lineage.note_run`.
         """
         super().__init__()
-        self._on_start = on_start
-        self._on_done = on_done
+        self._observer = observer or RunObserver()
+        self._notes = dict(notes or {})
         self.run_id = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S.%f")
         self.seconds: dict[str, float] = {}
 
@@ -72,26 +79,58 @@ class LocalRunner(LocalDagRunner):
         )
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         connection = deployment.metadata_connection_config
-        for node in (node.pipeline_node for node in pipeline.nodes):
-            component = node.node_info.id
-            if component == Baseline.__name__:
-                node.execution_options.caching_options.enable_cache = False
-            self._on_start(component)
-            began = time.monotonic()
-            try:
-                launcher.Launcher(
-                    pipeline_node=node,
-                    mlmd_connection=metadata.Metadata(getattr(connection, connection.WhichOneof("connection_config"))),
-                    pipeline_info=pipeline.pipeline_info,
-                    pipeline_runtime_spec=pipeline.runtime_spec,
-                    executor_spec=runner_utils.extract_executor_spec(deployment, component),
-                    custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, component),
-                ).launch()
-            except Exception as error:
-                raise ComponentFailedError(component, error) from error
-            self.seconds[component] = time.monotonic() - began
-            self._on_done(component, self.seconds[component])
+        mlmd = metadata.Metadata(getattr(connection, connection.WhichOneof("connection_config")))
+        nodes = [node.pipeline_node for node in pipeline.nodes]
+        with mlmd:  # before the first component, so that a run that is killed is known as well
+            context_lib.prepare_contexts(mlmd, nodes[0].contexts)
+            note_run(mlmd.store, self.run_id, self._notes)
+        self._observer.on_plan([node.node_info.id for node in nodes])
+        for node in nodes:
+            self._run_component(pipeline, node, deployment, mlmd)
+
+    def _run_component(
+        self,
+        pipeline: pipeline_pb2.Pipeline,
+        node: pipeline_pb2.PipelineNode,
+        deployment: pipeline_pb2.IntermediateDeploymentConfig,
+        mlmd: metadata.Metadata,
+    ) -> None:
+        component = node.node_info.id
+        if component == Baseline.__name__:
+            node.execution_options.caching_options.enable_cache = False
+        self._observer.on_start(component)
+        began = time.monotonic()
+        try:
+            execution = launcher.Launcher(
+                pipeline_node=node,
+                mlmd_connection=mlmd,
+                pipeline_info=pipeline.pipeline_info,
+                pipeline_runtime_spec=pipeline.runtime_spec,
+                executor_spec=runner_utils.extract_executor_spec(deployment, component),
+                custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, component),
+            ).launch()
+        except Exception as error:
+            failed = ComponentFailedError(component, error)
+            self._observer.on_failed(component, str(error))
+            with mlmd:
+                note_run(mlmd.store, self.run_id, {"failure": str(failed)})
+            raise failed from error
+        except KeyboardInterrupt:
+            with mlmd:
+                cancel_executions(mlmd.store, self.run_id)
+                note_run(mlmd.store, self.run_id, {"interrupted": component})
+            raise
+        self.seconds[component] = time.monotonic() - began
+        with mlmd:
+            cached = is_cached(mlmd.store, execution.execution_id)
+        self._observer.on_done(component, self.seconds[component], cached)
+
+
+def run_notes(config: Config) -> dict[str, Any]:
+    """Returns what a run by this code has to be known by."""
+    return {"config": dataclasses.asdict(config), "code": code_version()}
 
 
 if __name__ == "__main__":
-    LocalRunner().run(create_pipeline(find_task(DEFAULT_TASK), Places()))
+    config = find_task(DEFAULT_TASK)
+    LocalRunner(notes=run_notes(config)).run(create_pipeline(config, Places()))

@@ -1,23 +1,20 @@
 """A run of a task on this machine, from its configuration to what came of it."""
 
+import contextlib
 import dataclasses
-import json
 import os
-from collections.abc import Callable
-from typing import Any
 
-from components.baseline.served import served_version
+from components.baseline.served import list_versions, served_version
 from components.browser.component import BROWSER_MODEL_KEY
 from components.browser.export import find_tools
-from components.evaluator.component import REASONS_PROPERTY
-from components.evaluator.results import Evaluation, read_evaluation
-from components.infra_validator.component import REASON_PROPERTY
 from pipeline.config import Config
 from pipeline.create_pipeline import create_pipeline
-from pipeline.lineage import ComponentRecord, read_run
-from pipeline.local_runner import ComponentFailedError, LocalRunner
+from pipeline.lineage import Lineage, RunRecord, note_run, open_store
+from pipeline.local_runner import ComponentFailedError, LocalRunner, run_notes
 from pipeline.places import Places
-from pipeline.report import read_ngram, write_report
+from pipeline.report.contents import read_contents
+from pipeline.report.page import write_report
+from pipeline.run_observer import RunObserver
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,73 +52,54 @@ class RunResult:
     cached: list[str]
 
 
-def run_task(
-    config: Config,
-    places: Places,
-    on_start: Callable[[str], None] = lambda component: None,
-    on_done: Callable[[str, float], None] = lambda component, seconds: None,
-) -> RunResult:
-    """Runs a task's pipeline and writes its report; a component that fails ends the run, with its error as the reason."""
+def run_task(config: Config, places: Places, observer: RunObserver | None = None) -> RunResult:
+    """Runs a task's pipeline and writes its report; a component that fails ends the run, with its error as the reason.
+
+    Args:
+      config: What to run.
+      places: Where.
+      observer: Is told what happens.
+
+    Raises:
+      KeyboardInterrupt: It was interrupted; see `pipeline.local_runner` for what is left then.
+    """
     if config.browser.export:
         find_tools(config.browser.tools)  # now, not when all else is done
     os.makedirs(places.root, exist_ok=True)
-    runner = LocalRunner(on_start, on_done)
-    failure: list[str] = []
-    try:
+    runner = LocalRunner(observer, run_notes(config))
+    with contextlib.suppress(ComponentFailedError):  # the run's record says so
         runner.run(create_pipeline(config, places))
-    except ComponentFailedError as error:
-        failure = [str(error)]
-        if not runner.seconds:  # nothing of this run may be in ML Metadata
-            raise
-    records = read_run(places.metadata_path, runner.run_id)
-    evaluation = read_evaluation(records["Evaluator"].outputs["evaluation"].uri) if "Evaluator" in records else None
-    history = _read_history(records)
-    pushed = records["Pusher"].outputs["pushed_model"].properties if "Pusher" in records else {}
-    reasons = failure + _refusals(records)
-    result = RunResult(
+    model_dir = places.model_dir(config.task)
+    served = served_version(model_dir)
+    store = open_store(places.metadata_path)
+    note_run(store, runner.run_id, {"served": {"version": served, "versions": list_versions(model_dir)}})
+    record = Lineage(places.metadata_path).find(runner.run_id)
+    return RunResult(
         task=config.task,
         run_id=runner.run_id,
-        blessed=not reasons and evaluation is not None and evaluation.blessed,
-        reasons=reasons,
-        metrics=_metrics(evaluation, history, read_ngram(records)),
-        pushed_version=int(pushed["pushed_version"]) if pushed.get("pushed") else None,
-        served_version=served_version(places.model_dir(config.task)),
+        blessed=record.result == "blessed",
+        reasons=record.reasons,
+        metrics=_metrics(record),
+        pushed_version=record.pushed_version,
+        served_version=served,
         serving_dir=places.serving_dir,
-        browser_model=_find_browser_model(records),
-        report=places.report_path(config.task, runner.run_id),
+        browser_model=_find_browser_model(record),
+        report=write_report(record, places),
         seconds={component: round(seconds, 2) for component, seconds in runner.seconds.items()},
-        cached=[component for component, record in records.items() if record.cached],
+        cached=[component for component, part in record.components.items() if part.state == "cached"],
     )
-    write_report(result, config, evaluation, records)
-    return result
 
 
-def _find_browser_model(records: dict[str, ComponentRecord]) -> str | None:
-    if "BrowserModel" not in records:
+def _find_browser_model(record: RunRecord) -> str | None:
+    if "BrowserModel" not in record.done:
         return None
-    folder = records["BrowserModel"].outputs[BROWSER_MODEL_KEY].uri
+    folder = record.done["BrowserModel"].outputs[BROWSER_MODEL_KEY].uri
     return folder if os.path.exists(os.path.join(folder, "index.html")) else None
 
 
-def _read_history(records: dict[str, ComponentRecord]) -> dict[str, Any]:
-    if "Trainer" not in records:
-        return {}
-    with open(os.path.join(records["Trainer"].outputs["model_run"].uri, "history.json")) as file:
-        return dict(json.load(file))
-
-
-def _refusals(records: dict[str, ComponentRecord]) -> list[str]:
-    """Returns why Evaluator and InfraValidator refuse the model."""
-    reasons: list[str] = []
-    if "Evaluator" in records:
-        reasons += json.loads(records["Evaluator"].outputs["blessing"].properties[REASONS_PROPERTY])
-    if "InfraValidator" in records:
-        reason = records["InfraValidator"].outputs["blessing"].properties.get(REASON_PROPERTY)
-        reasons += [f"InfraValidator: {reason}"] if reason else []
-    return reasons
-
-
-def _metrics(evaluation: Evaluation | None, history: dict[str, Any], ngram: dict[str, Any] | None) -> dict[str, float]:
+def _metrics(record: RunRecord) -> dict[str, float]:
+    contents = read_contents(record)
+    evaluation, ngram, history = contents.evaluation, contents.ngram, contents.history
     metrics: dict[str, float] = {}
     if evaluation:
         metrics |= evaluation.metrics | {"examples": evaluation.slices[0].examples}

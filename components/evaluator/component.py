@@ -2,21 +2,34 @@
 
 import json
 import logging
+import os
 from typing import Any
 
+from tensorflow_model_analysis.proto import config_pb2
 from tfx.components.evaluator import component as tfx_component
 from tfx.components.evaluator import executor as tfx_executor
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import Artifact, BaseChannel, artifact_utils
-from tfx.types.standard_component_specs import BASELINE_MODEL_KEY, BLESSING_KEY, EVALUATION_KEY
+from tfx.types.standard_component_specs import (
+    BASELINE_MODEL_KEY,
+    BLESSING_KEY,
+    EVAL_CONFIG_KEY,
+    EVALUATION_KEY,
+)
+from tfx.utils import proto_utils
 
 from components.baseline.component import baseline_version
 from components.evaluator.gate import to_eval_config
-from components.evaluator.results import read_evaluation
+from components.evaluator.results import FILE_NAME, to_json
 from components.evaluator.settings import GateSettings, TextGateSettings
+from components.evaluator.tfma_results import read_tfma_results
+from components.files import write_file
 
 # Custom property of the blessing artifact: JSON list of why the candidate is refused, empty if it is blessed.
 REASONS_PROPERTY = "reasons"
+
+# Custom property of the evaluation artifact: JSON of the metrics over all examples, the one that decides first.
+METRICS_PROPERTY = "metrics"
 
 _LOG = logging.getLogger("charseq.evaluator")
 
@@ -35,7 +48,11 @@ class Executor(tfx_executor.Executor):
         if not baseline_version(artifact_utils.get_single_instance(inputs[BASELINE_MODEL_KEY])):
             del inputs[BASELINE_MODEL_KEY]
         super().Do(inputs, output_dict, exec_properties)
-        evaluation = read_evaluation(artifact_utils.get_single_uri(output_dict[EVALUATION_KEY]))
+        artifact = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
+        eval_config = proto_utils.json_to_proto(exec_properties[EVAL_CONFIG_KEY], config_pb2.EvalConfig())
+        evaluation = read_tfma_results(artifact.uri, eval_config)
+        write_file(os.path.join(artifact.uri, FILE_NAME), to_json(evaluation))
+        artifact.set_string_custom_property(METRICS_PROPERTY, json.dumps(evaluation.metrics))
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         blessing.set_string_custom_property(REASONS_PROPERTY, json.dumps(evaluation.reasons))
         for reason in evaluation.reasons:

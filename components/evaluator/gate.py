@@ -13,6 +13,10 @@ BITS_PER_CHARACTER = "bits_per_character"
 SEQ2SEQ_METRICS = (EXACT_MATCH, "character_accuracy", "log_prob")
 TEXT_METRICS = (BITS_PER_CHARACTER, "nats_per_character", "perplexity")
 
+# What the report shows of the mistakes; see components.evaluator.mistakes.
+WORST = "worst"
+CONFUSION = "confusion"
+
 SIGNATURE = "evaluate"
 
 
@@ -32,6 +36,10 @@ def to_eval_config(gate: GateSettings | TextGateSettings) -> config_pb2.EvalConf
         for name in names
     ]
     metrics.append(config_pb2.MetricConfig(class_name="ExampleCount"))
+    metrics += [
+        config_pb2.MetricConfig(class_name=mistakes, module="components.evaluator.mistakes")
+        for mistakes in (("WorstPassages",) if text else ("WorstAnswers", "Confusion"))
+    ]
     return config_pb2.EvalConfig(
         model_specs=[config_pb2.ModelSpec(signature_name=SIGNATURE, label_key="text" if text else "answer")],
         slicing_specs=[

@@ -1,16 +1,12 @@
-"""What the Evaluator found, as plain Python: metrics, slices, and in words why a candidate is refused."""
+"""What the Evaluator found, as plain Python: metrics, slices, the gate's bounds, mistakes; and the file that it lies in."""
 
 import dataclasses
-import math
+import json
+import os
 from typing import Any
 
-from google.protobuf import wrappers_pb2
-from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
-
-from components.evaluator.gate import SEQ2SEQ_METRICS, TEXT_METRICS
-from components.tfx_libraries import tfma
-
-_EXAMPLE_COUNT = "example_count"
+# In the Evaluator's artifact, beside TFMA's own files, which take TensorFlow to read.
+FILE_NAME = "results.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,20 +27,47 @@ class Slice:
 
 
 @dataclasses.dataclass(frozen=True)
+class Check:
+    """A bound of the gate, and what was held against it.
+
+    Attributes:
+      metric: Name of the metric.
+      setting: The setting that the bound comes from, such as `gate.exact_match`.
+      change: Whether it bounds the metric's difference from that of the version being served, and not the metric.
+      bound: The bound.
+      least: Whether the value must not lie below the bound; otherwise not above it.
+      value: The metric over all unseen examples, or the difference; None if no version was served to differ from.
+      passed: Whether the value keeps to the bound; None if there is no value.
+    """
+
+    metric: str
+    setting: str
+    change: bool
+    bound: float
+    least: bool
+    value: float | None
+    passed: bool | None
+
+
+@dataclasses.dataclass(frozen=True)
 class Evaluation:
     """Results of one candidate.
 
     Attributes:
       blessed: Whether the gate lets the candidate through.
       reasons: Why not, a sentence each.
+      checks: Every bound of the gate.
       slices: The overall slice first, then by feature and value.
       baseline: Metrics over all examples of the version being served; None if none was.
+      mistakes: What `components.evaluator.mistakes` found, by its metrics' names.
     """
 
     blessed: bool
     reasons: list[str]
+    checks: list[Check]
     slices: list[Slice]
     baseline: dict[str, float] | None
+    mistakes: dict[str, Any]
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -52,71 +75,14 @@ class Evaluation:
         return self.slices[0].metrics
 
 
+def to_json(evaluation: Evaluation) -> bytes:
+    """Returns the content of the file."""
+    return json.dumps(dataclasses.asdict(evaluation), ensure_ascii=False).encode()
+
+
 def read_evaluation(evaluation_dir: str) -> Evaluation:
-    """Reads what TFX's Evaluator wrote."""
-    slices: list[Slice] = []
-    baseline = None
-    for metrics in tfma.load_metrics(evaluation_dir):
-        column = metrics.slice_key.single_slice_keys
-        feature, value = (column[0].column, _slice_value(column[0])) if column else ("", "")
-        figures: dict[str, float] = {}
-        baseline_figures: dict[str, float] = {}
-        for item in metrics.metric_keys_and_values:
-            if not item.key.is_diff and item.value.WhichOneof("type") == "double_value":
-                kind = baseline_figures if item.key.model_name == tfma.BASELINE_KEY else figures
-                kind[item.key.name] = item.value.double_value.value
-        examples = int(figures.pop(_EXAMPLE_COUNT))
-        slices.append(Slice(feature, value, examples, _in_order(figures)))
-        if not feature and baseline_figures:
-            baseline_figures.pop(_EXAMPLE_COUNT, None)
-            baseline = _in_order(baseline_figures)
-    slices.sort(key=lambda s: (s.feature, len(s.value), s.value))
-    validation = tfma.load_validation_result(evaluation_dir)
-    return Evaluation(validation.validation_ok, _reasons(validation), slices, baseline)
-
-
-def _reasons(validation: validation_result_pb2.ValidationResult) -> list[str]:
-    reasons = []
-    for failed_slice in validation.metric_validations_per_slice:
-        column = failed_slice.slice_key.single_slice_keys
-        where = f"{column[0].column} {_slice_value(column[0])}" if column else "all unseen examples"
-        for failure in failed_slice.failures:
-            value = failure.metric_value.double_value.value
-            threshold = failure.metric_threshold
-            if failure.metric_key.is_diff:
-                rising = threshold.change_threshold.direction == config_pb2.MetricDirection.LOWER_IS_BETTER
-                side, setting = ("above", "largest_rise") if rising else ("below", "largest_drop")
-                reasons.append(
-                    f"{failure.metric_key.name} on {where} lies {abs(value):.4f} {side} that of the version being served; "
-                    f"at most {abs(_number(threshold.change_threshold.absolute)):.4f} is allowed (gate.{setting})"
-                )
-            elif math.isnan(value):
-                reasons.append(f"{failure.metric_key.name} on {where} could not be computed: {failure.message}")
-            else:
-                bounds = threshold.value_threshold
-                upper = bounds.HasField("upper_bound")
-                bound = f"at {'most' if upper else 'least'} {_number(bounds.upper_bound if upper else bounds.lower_bound):.4f}"
-                reasons.append(
-                    f"{failure.metric_key.name} on {where} is {value:.4f}; "
-                    f"{bound} is needed (gate.{failure.metric_key.name})"
-                )
-    for missing in validation.missing_slices:
-        reasons.append(f"no example fell into a slice that has a threshold: {str(missing).strip()}")
-    if not validation.validation_ok and not reasons:
-        reasons.append("no threshold was checked, so nothing can be blessed; set one in the gate's settings")
-    return reasons
-
-
-def _in_order(figures: dict[str, float]) -> dict[str, float]:
-    """Returns figures in the gate's order, the one that decides first."""
-    return {name: figures[name] for name in (*SEQ2SEQ_METRICS, *TEXT_METRICS) if name in figures}
-
-
-def _number(value: wrappers_pb2.DoubleValue) -> float:
-    return float(value.value)
-
-
-def _slice_value(key: Any) -> str:
-    kind = key.WhichOneof("kind")
-    value = getattr(key, kind)
-    return value.decode() if isinstance(value, bytes) else str(value)
+    """Reads the file in an Evaluator's artifact."""
+    with open(os.path.join(evaluation_dir, FILE_NAME), encoding="utf-8") as file:
+        fields = json.load(file)
+    checks = [Check(**check) for check in fields.pop("checks")]
+    return Evaluation(checks=checks, slices=[Slice(**part) for part in fields.pop("slices")], **fields)

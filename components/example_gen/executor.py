@@ -1,6 +1,7 @@
 """Executors of the ExampleGens: each turns shards into work for Beam."""
 
 import abc
+import dataclasses
 import json
 import os
 import uuid
@@ -18,7 +19,12 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 
 from components.example_gen import pairs, shards, sums, text
 from components.example_gen.settings import PairsData, SumsData, TextData
+from components.files import write_file
 from components.settings import from_json
+
+# Custom properties of an Examples artifact: a name for its content, and JSON of how many examples each split has.
+FINGERPRINT_PROPERTY = "fingerprint"
+COUNTS_PROPERTY = "examples"
 
 # Custom property of a text's Examples artifact: what is in it, as JSON (`text.TextPlan.summary`).
 SUMMARY_PROPERTY = "text_summary"
@@ -57,18 +63,31 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
         sources = self._shards(data_json)
         write = self._write()
         write.configure(data_json, artifact.uri, len(sources))
+        written_path = os.path.join(self._get_tmp_dir(), f"shards-{uuid.uuid4().hex}.json")
         with self._make_beam_pipeline() as pipeline:
             _ = (
                 pipeline
                 | "Shards" >> beam.Create(list(enumerate(sources)), reshuffle=True)
                 | "Write" >> beam.ParDo(write)
+                | "Together" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+                | "Note" >> beam.Map(_write_list, written_path)
             )
-        for split in shards.SPLITS:
-            if next(shards.read_examples(artifact.uri, split), None) is None:
+        with tf.io.gfile.GFile(written_path) as file:
+            written = [shards.ShardFile(**fields) for fields in json.load(file)]
+        tf.io.gfile.remove(written_path)
+        counts = {split: sum(file.examples for file in written if file.split == split) for split in shards.SPLITS}
+        for split, count in counts.items():
+            if not count:
                 raise ValueError(
                     f"the {split} split has no example: too few examples for data.eval_fraction; raise data.count or "
                     "add pairs, or change data.eval_fraction"
                 )
+        artifact.set_string_custom_property(FINGERPRINT_PROPERTY, shards.fingerprint(written))
+        artifact.set_string_custom_property(COUNTS_PROPERTY, json.dumps(counts))
+
+
+def _write_list(written: list[shards.ShardFile], path: str) -> None:
+    write_file(path, json.dumps([dataclasses.asdict(file) for file in written]).encode())
 
 
 class _WriteShard(beam.DoFn):
@@ -80,9 +99,9 @@ class _WriteShard(beam.DoFn):
     def batches(self, source: Any) -> Iterator[shards.SplitBatch]:
         raise NotImplementedError
 
-    def process(self, element: tuple[int, Any]) -> Iterator[dict[str, int]]:
+    def process(self, element: tuple[int, Any]) -> Iterator[shards.ShardFile]:
         shard, source = element
-        yield shards.write_shard(self.batches(source), self._examples_uri, shard, self._count)
+        yield from shards.write_shard(self.batches(source), self._examples_uri, shard, self._count)
 
 
 class _WriteSumsShard(_WriteShard):

@@ -4,6 +4,8 @@ A shard's name, content and order follow from the settings alone. Beam only deci
 bytes are the same for every runner and number of workers, and a bundle that Beam runs again writes the same file again.
 """
 
+import dataclasses
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 
@@ -15,6 +17,9 @@ from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
 SPLITS = ("train", "eval")
 
+# Bytes of a file that are held at a time.
+_CHUNK = 1 << 20
+
 # A batch of examples: Arrow columns of one-element lists, and which of its rows are for evaluation (bool [N]).
 SplitBatch = tuple[pa.RecordBatch, npt.NDArray[np.bool_]]
 
@@ -24,7 +29,24 @@ def shard_path(examples_uri: str, split: str, shard: int, shards: int) -> str:
     return os.path.join(examples_uri, f"Split-{split}", f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz")
 
 
-def write_shard(batches: Iterable[SplitBatch], examples_uri: str, shard: int, shards: int) -> dict[str, int]:
+@dataclasses.dataclass(frozen=True)
+class ShardFile:
+    """What a shard has of a split.
+
+    Attributes:
+      split: The split.
+      shard: Index of the shard.
+      examples: How many.
+      sha256: Of the file, in hexadecimal.
+    """
+
+    split: str
+    shard: int
+    examples: int
+    sha256: str
+
+
+def write_shard(batches: Iterable[SplitBatch], examples_uri: str, shard: int, shards: int) -> list[ShardFile]:
     """Writes one shard of every split, aside and then under its final name.
 
     Args:
@@ -34,7 +56,7 @@ def write_shard(batches: Iterable[SplitBatch], examples_uri: str, shard: int, sh
       shards: Number of shards.
 
     Returns:
-      How many examples each split got.
+      What was written, a file for each split.
     """
     encoder = RecordBatchToExamplesEncoder()
     paths = {split: shard_path(examples_uri, split, shard, shards) for split in SPLITS}
@@ -56,10 +78,28 @@ def write_shard(batches: Iterable[SplitBatch], examples_uri: str, shard: int, sh
             writer.close()
             tf.io.gfile.remove(aside[split])
         raise
+    written = []
     for split, writer in writers.items():
         writer.close()
+        written.append(ShardFile(split, shard, counts[split], _sha256(aside[split])))
         tf.io.gfile.rename(aside[split], paths[split], overwrite=True)
-    return counts
+    return written
+
+
+def fingerprint(files: Iterable[ShardFile]) -> str:
+    """Returns a name for the content of all shards together, the same whoever wrote them in which order."""
+    digest = hashlib.sha256()
+    for file in sorted(files, key=lambda file: (file.split, file.shard)):
+        digest.update(f"{file.split} {file.shard} {file.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def read_examples(examples_uri: str, split: str) -> Iterator[bytes]:

@@ -17,7 +17,8 @@ from tfx.utils import json_utils, path_utils, writer_utils
 
 from components.baseline.component import baseline_version
 from components.baseline.served import STATISTICS_PATH
-from components.example_validator.anomalies import DataAnomalyError, describe, find_anomalies
+from components.example_validator.anomalies import DataAnomalyError, find_anomalies
+from components.example_validator.words import describe
 
 
 class Executor(tfx_executor.Executor):

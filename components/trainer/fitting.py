@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import time
 from collections.abc import Callable, Sequence
 
 import keras
@@ -10,15 +9,13 @@ import tensorflow as tf
 
 from components.trainer import workers
 from components.trainer.checkpoint import TrainingState
+from components.trainer.progress import Progress
 from components.trainer.settings import FitSettings
 
 _LOG = logging.getLogger("charseq.trainer")
 
 # Name of the layer that gives the logits, which Muon leaves to AdamW.
 OUTPUT_LAYER = "logits"
-
-# Least seconds between two lines of progress.
-_PROGRESS_SECONDS = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,40 +171,3 @@ def distribution_strategy() -> tf.distribute.Strategy:
 def _validation_epochs(settings: FitSettings) -> list[int]:
     """Returns the epochs, counted from 1, after which to validate."""
     return sorted({*range(settings.validate_every, settings.epochs + 1, settings.validate_every), settings.epochs})
-
-
-class Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Logs epoch, loss, validation and the time left, at most every 5 seconds."""
-
-    def __init__(self, epochs: int):
-        super().__init__()
-        self._epochs = epochs
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        self._logged = time.monotonic()
-        self._first: tuple[int, float] | None = None
-        self._validation = ""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = logs or {}
-        now = time.monotonic()
-        left = ""
-        if self._first is None:  # it compiled as well, and says nothing of those to come
-            self._first = epoch, now
-        else:
-            seconds = (now - self._first[1]) / (epoch - self._first[0]) * (self._epochs - epoch - 1)
-            left = f"; {seconds:.0f} s left"
-        if "val_loss" in logs:
-            self._validation = f", val_loss {logs['val_loss']:.4f}, val_accuracy {logs['val_accuracy']:.4f}"
-        if now - self._logged < _PROGRESS_SECONDS and epoch + 1 < self._epochs:
-            return
-        self._logged = now
-        _LOG.info(
-            "epoch %d/%d: loss %.4f, accuracy %.4f%s%s",
-            epoch + 1,
-            self._epochs,
-            logs["loss"],
-            logs["accuracy"],
-            self._validation,
-            left,
-        )

@@ -1,6 +1,7 @@
 """The gate: what is averaged, what is refused, and that the refusal says why."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +12,10 @@ from tfx.types import standard_artifacts
 from tfx.utils import path_utils, proto_utils
 
 from components.baseline.component import VERSION_PROPERTY
+from components.evaluator import mistakes
 from components.evaluator.component import REASONS_PROPERTY, Executor
 from components.evaluator.gate import to_eval_config
-from components.evaluator.results import read_evaluation
+from components.evaluator.results import Check, read_evaluation
 from components.evaluator.settings import GateSettings, TextGateSettings
 from components.example_gen.shards import write_shard
 from components.example_gen.sums import to_record_batch
@@ -107,6 +109,8 @@ def test_a_good_model_is_blessed_and_its_slices_add_up(tmp_path, examples, schem
     assert evaluation.metrics["log_prob"] < 0
     counts = {(s.feature, s.value): s.examples for s in evaluation.slices}
     carried = int((PAIRS.sum(axis=1) > 9).sum())
+    assert evaluation.mistakes["worst"] == []
+    assert all(right == predicted for _, right, predicted, _ in evaluation.mistakes["confusion"])
     assert counts == {("", ""): 81, ("digits", "1+1"): 81, ("carries", "0"): 81 - carried, ("carries", "1"): carried}
 
 
@@ -114,10 +118,38 @@ def test_a_bad_model_is_refused_with_the_figure_and_the_bound(tmp_path, examples
     evaluation = evaluate(tmp_path, examples, schema, constant("10"), exact_match=0.5)
     assert not evaluation.blessed
     share = (PAIRS.sum(axis=1) == 10).mean()
+    assert evaluation.checks == [
+        Check("exact_match", "gate.exact_match", False, 0.5, True, evaluation.metrics["exact_match"], False),
+        Check("exact_match", "gate.largest_drop", True, -0.005, True, None, None),
+    ]
     assert evaluation.metrics["exact_match"] == pytest.approx(share)
     assert evaluation.reasons == [
         f"exact_match on all unseen examples is {share:.4f}; at least 0.5000 is needed (gate.exact_match)"
     ]
+
+
+def test_the_worst_mistakes_and_the_characters_taken_for_others_are_counted(tmp_path, examples, schema):
+    # With a baseline, whose own mistakes must not be among them.
+    evaluation = evaluate(tmp_path, examples, schema, constant("10"), baseline=constant("9"), exact_match=0.5)
+    wrong = {f"{a}+{b}": str(a + b) for a, b in PAIRS if a + b != 10}
+    worst = evaluation.mistakes["worst"]
+    # All have one probability, and then the order of the expressions decides.
+    assert [mistake["expression"] for mistake in worst] == sorted(wrong)[:20]
+    assert {(m["text"], m["log_prob"]) for m in worst} == {("10", -1.0)}
+    assert all(wrong[mistake["expression"]] == mistake["answer"] for mistake in worst)
+    counts = {(position, right, said): count for position, right, said, count in evaluation.mistakes["confusion"]}
+    answers = [str(answer) for answer in PAIRS.sum(axis=1)]
+    assert counts[1, "", "1"] == sum(len(answer) == 1 for answer in answers)
+    assert counts[1, "1", "1"] == sum(len(answer) == 2 for answer in answers)
+    assert counts[0, "7", "0"] == sum(answer[-1] == "7" for answer in answers)
+    assert sum(counts.values()) == 2 * len(PAIRS)
+
+
+def test_confusions_stay_within_their_bound():
+    rare = Counter({(0, str(number), "x"): 1 for number in range(mistakes._CONFUSIONS)})
+    kept = mistakes._bounded(rare + Counter({(0, "a", "b"): 5, (1, "c", "d"): 1}))
+    assert len(kept) == mistakes._CONFUSIONS // 2
+    assert kept[0, "a", "b"] == 5
 
 
 def test_a_model_worse_than_the_one_being_served_is_refused(tmp_path, examples, schema):
@@ -127,6 +159,8 @@ def test_a_model_worse_than_the_one_being_served_is_refused(tmp_path, examples, 
     assert not evaluation.blessed
     assert evaluation.baseline["exact_match"] == pytest.approx(9 / 81)
     drop = 1 / 81
+    assert [check.passed for check in evaluation.checks] == [True, False]
+    assert evaluation.checks[1].value == pytest.approx(-drop)
     assert evaluation.reasons == [
         f"exact_match on all unseen examples lies {drop:.4f} below that of the version being served; "
         "at most 0.0050 is allowed (gate.largest_drop)"

@@ -1,6 +1,7 @@
 """The ExampleGen executors under Beam: same bytes for any number of workers, and nothing half-written."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
 from components.example_gen import shards
-from components.example_gen.executor import PairsExecutor, SumsExecutor
+from components.example_gen.executor import COUNTS_PROPERTY, FINGERPRINT_PROPERTY, PairsExecutor, SumsExecutor
 from components.example_gen.settings import PairsData, SumsData
 from components.settings import to_json
 from pipeline.config import BeamSettings
@@ -22,7 +23,8 @@ def generate(executor_class, data, folder, workers=1):
         beam_pipeline_args=BeamSettings(workers).pipeline_args, tmp_dir=str(folder / "tmp"), unique_id="1"
     )
     executor_class(context).Do({}, {"examples": [artifact]}, {"data": to_json(data)})
-    return {
+    noted = {name: artifact.get_string_custom_property(name) for name in (FINGERPRINT_PROPERTY, COUNTS_PROPERTY)}
+    return noted | {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
@@ -39,7 +41,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path):
     one = generate(SumsExecutor, data, tmp_path / "one")
     three = generate(SumsExecutor, data, tmp_path / "three", workers=3)
     assert one == three
-    assert len(one) == 2 * 7
+    assert len(one) == 2 * 7 + 2
     examples = [e for split in shards.SPLITS for e in shards.read_examples(str(tmp_path / "one"), split)]
     assert len(examples) == 2_000
     assert len({bytes(features(e)["expression"][0]) for e in examples}) == 2_000
@@ -48,7 +50,10 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path):
 def test_another_seed_gives_other_examples(tmp_path):
     settings = {"count": 100, "eval_fraction": 0.2}
     first = generate(SumsExecutor, SumsData(seed=1, **settings), tmp_path / "1")
-    assert first != generate(SumsExecutor, SumsData(seed=2, **settings), tmp_path / "2")
+    second = generate(SumsExecutor, SumsData(seed=2, **settings), tmp_path / "2")
+    assert first[FINGERPRINT_PROPERTY] != second[FINGERPRINT_PROPERTY]
+    assert sum(json.loads(first[COUNTS_PROPERTY]).values()) == 100
+    assert [name for name in first if name.endswith(".gz") and first[name] == second[name]] == []
 
 
 def test_pairs_from_several_files(tmp_path):

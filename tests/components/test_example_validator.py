@@ -9,7 +9,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.example_gen.settings import SumsData
 from components.example_gen.sums import generate_terms, to_record_batch
-from components.example_validator.anomalies import describe, find_anomalies
+from components.example_validator.anomalies import find_anomalies
+from components.example_validator.words import describe
 from components.tfx_libraries import tfdv
 
 

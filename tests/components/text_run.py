@@ -19,6 +19,7 @@ from components.example_gen.settings import TextData
 from components.tfx_libraries import tfdv
 from pipeline.config import BeamSettings
 from pipeline.local_runner import LocalRunner
+from pipeline.run_observer import RunObserver
 
 SCHEMA = os.path.join("components", "schema", "text", "schema.pbtxt")
 
@@ -42,10 +43,11 @@ def run(data, root, statistics=True):
         statistics_gen.add_upstream_node(transform)  # last, for its memory hides what comes after
     costs = {}
 
-    def on_done(component, seconds):
-        costs[component] = (round(seconds, 1), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    class Costs(RunObserver):
+        def on_done(self, component, seconds, cached):
+            costs[component] = (round(seconds, 1), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
-    LocalRunner(on_done=on_done).run(
+    LocalRunner(Costs()).run(
         Pipeline(
             pipeline_name="text",
             pipeline_root=os.path.join(root, "artifacts"),

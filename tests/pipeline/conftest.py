@@ -71,3 +71,11 @@ def first_run(charseq, place):
     result = charseq("run", "sums", "--json", "--root", place, *QUICK)
     assert result.status == 0, result.stderr
     return result
+
+
+@pytest.fixture(scope="session")
+def refused_run(charseq, place, first_run):
+    """A run whose model the gate refuses, in the same root; a version is served already."""
+    result = charseq("run", "sums", "--json", "--root", place, "--set", "train.epochs=1")
+    assert result.status == 1, result.stderr
+    return result

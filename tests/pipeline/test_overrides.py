@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.lineage import read_run
+from pipeline.lineage import Lineage, NoSuchRunError
 
 OVERRIDES = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["uv"]["override-dependencies"]
 
@@ -36,16 +36,16 @@ def test_tfdv_and_tfx_bsl_hand_each_other_arrow_tables_and_protobufs(tmp_path):
 
 @pytest.mark.e2e
 def test_ml_metadata_has_the_lineage_of_a_run(first_run, place):
-    records = read_run(str(place / "metadata.sqlite"), first_run.json["run_id"])
+    records = Lineage(str(place / "metadata.sqlite")).find(first_run.json["run_id"]).components
     assert set(records) == set(first_run.json["seconds"])
     assert records["Pusher"].outputs["pushed_model"].properties["pushed_version"] == str(
         first_run.json["pushed_version"]
     )
     assert Path(records["Transform"].outputs["transform_graph"].uri).is_dir()
-    assert not any(record.cached for record in records.values())
+    assert {record.state for record in records.values()} == {"done"}
 
 
 @pytest.mark.e2e
 def test_an_unknown_run_is_an_error_that_names_it(first_run, place):
-    with pytest.raises(KeyError, match="yesterday"):
-        read_run(str(place / "metadata.sqlite"), "yesterday")
+    with pytest.raises(NoSuchRunError, match="yesterday"):
+        Lineage(str(place / "metadata.sqlite")).find("yesterday")

@@ -1,16 +1,26 @@
-"""The report's words."""
+"""The report's words, and that what users bring is never markup."""
+
+import html
+import json
+import math
+import re
+from pathlib import Path
 
 import pytest
 
 from components.evaluator.results import Evaluation, Slice
-from pipeline.report import largest_gap
+from components.trainer.pictures import draw_curves, to_svg
+from pipeline.lineage import ComponentRecord, Output, RunRecord
+from pipeline.places import Places
+from pipeline.report.page import write_comparison, write_report
+from pipeline.report.words import confusions, largest_gap, number, probability, visible
 
 
 def evaluation(*slices):
     parts = [
         Slice(feature, value, examples, {"exact_match": right / examples}) for feature, value, examples, right in slices
     ]
-    return Evaluation(True, [], parts, None)
+    return Evaluation(True, [], [], parts, None, {})
 
 
 def test_the_largest_gap_is_named_with_its_counts_and_so_is_where_most_mistakes_are():
@@ -34,3 +44,103 @@ def test_the_largest_gap_is_named_with_its_counts_and_so_is_where_most_mistakes_
 )
 def test_where_there_is_no_gap_it_says_so(slices, said):
     assert said in largest_gap(evaluation(*slices))
+
+
+def test_confusions_are_tables_of_the_positions_that_have_any():
+    (table,) = confusions([[0, "7", "7", 90], [0, "7", "1", 3], [0, "", "7", 1], [1, "2", "2", 94]])
+    assert (table["position"], table["mistakes"], table["others"]) == (0, 4, 0)
+    assert table["characters"] == ["", "1", "7"]
+    assert table["rows"] == [[0, 0, 1], [0, 0, 0], [0, 3, 90]]
+
+
+def test_of_many_characters_those_with_most_mistakes_are_shown():
+    counts = [[0, chr(0x4E00 + index), "x", index] for index in range(1, 100)]
+    (table,) = confusions(counts)
+    assert len(table["characters"]) == 14
+    assert table["others"] == 100 - 14
+    assert chr(0x4E00 + 99) in table["characters"]
+
+
+@pytest.mark.parametrize(
+    ("log_prob", "said"),
+    [(0.0, "100.00%"), (math.log(0.25), "25.00%"), (math.log(1e-6), "1 in 1,000,000"), (-2000.0, "1 in 10^869")],
+)
+def test_probabilities_are_said_so_that_they_can_be_read(log_prob, said):
+    assert probability(log_prob) == said
+
+
+def test_numbers_and_characters_that_cannot_be_seen():
+    assert [number(value) for value in (1234567, 0.98765, 1e-9, None, "x", True)] == [
+        "1,234,567",
+        "0.9877",
+        "1e-09",
+        "",
+        "x",
+        "True",
+    ]
+    assert [visible(character) for character in ("", " ", "a", "\u200d")] == ["none", "space", "a", "U+200D"]
+
+
+def test_pictures_take_the_pages_colours_and_two_on_a_page_have_other_ids():
+    history = [{"loss": 1.0, "val_loss": 1.1, "accuracy": 0.5}, {"loss": 0.1, "accuracy": 0.9}]
+    one, two = (to_svg(draw_curves({"": history})) for _ in range(2))
+    assert "currentColor" in one
+    assert "#000000" not in one
+    assert "#ffffff" not in one
+    assert ">validation</text>" in one
+    ids = [set(re.findall(r' id="(p[0-9a-f]{10})"', svg)) for svg in (one, two)]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+
+
+NASTY = '<script>alert("x")</script>&'
+
+
+def nasty_run(folder, number):
+    """A run of a user's own pairs that look like HTML, refused for a reason that does too."""
+    run_dir, evaluation_dir = folder / "model_run", folder / "evaluation"
+    for path in (run_dir, evaluation_dir):
+        path.mkdir(parents=True)
+    (run_dir / "predictions.json").write_text(
+        json.dumps([{"expression": NASTY, "answer": NASTY, "predicted": "</li>"}])
+    )
+    metrics = {"exact_match": 0.5, "character_accuracy": 0.75, "log_prob": -1.0}
+    mistakes = {
+        "worst": [{"expression": NASTY, "answer": NASTY, "text": "", "log_prob": -3.0}],
+        "confusion": [[0, "<", "&", 3], [0, "&", "&", 1]],
+    }
+    results = {"blessed": False, "reasons": [NASTY], "checks": [], "baseline": None, "mistakes": mistakes}
+    results["slices"] = [{"feature": "", "value": "", "examples": 4, "metrics": metrics}]
+    results["slices"] += [{"feature": "length", "value": NASTY, "examples": 4, "metrics": metrics}]
+    (evaluation_dir / "results.json").write_text(json.dumps(results))
+    components = {
+        "Trainer": ComponentRecord("done", 1.0, 2.0, {"model_run": Output(str(run_dir), {})}),
+        "Evaluator": ComponentRecord(
+            "done",
+            3.0,
+            1.0,
+            {
+                "evaluation": Output(str(evaluation_dir), {"metrics": json.dumps(metrics)}),
+                "blessing": Output("", {"reasons": json.dumps([NASTY])}),
+            },
+        ),
+    }
+    notes = {"config": {"task": "pairs", "data": {"pattern": NASTY}}}
+    return RunRecord(number, f"run-{number}", "pairs", 0.0, components, notes)
+
+
+def test_what_users_data_looks_like_is_never_markup(tmp_path):
+    runs = [nasty_run(tmp_path / str(number), number) for number in (1, 2)]
+    places = Places(str(tmp_path))
+    for path in (write_report(runs[0], places), write_comparison(tuple(runs), places)):
+        page = Path(path).read_text()
+        assert "<script" not in page
+        assert html.escape(NASTY, quote=False).replace('"', "&#34;") in page
+    assert [path.name for path in (tmp_path / "reports" / "pairs").iterdir()] == ["run-1.html"]
+
+
+def test_a_run_that_was_killed_at_once_has_a_report_too(tmp_path):
+    run = RunRecord(1, "killed", "sums", 0.0, {}, {})
+    page = Path(write_report(run, Places(str(tmp_path)))).read_text()
+    assert "it is running still, or it was killed" in page
+    assert "not reached" in page

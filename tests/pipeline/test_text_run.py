@@ -10,7 +10,9 @@ import pytest
 import tensorflow as tf
 
 from components.trainer.language_model import models  # noqa: F401 (Keras finds its layers)
+from tests.browser import CHROMIUM
 from tests.pipeline.conftest import serving
+from tests.pipeline.pages import check_report
 
 pytestmark = pytest.mark.e2e
 
@@ -77,6 +79,13 @@ def test_a_run_says_how_many_bits_a_character_takes_beside_an_ngrams(text_run, t
     report = Path(text_run.json["report"]).read_text()
     assert "n-gram" in report
     assert "Temperature 0.5" in report
+    assert "Hardest passages" in report
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM, reason="there is no chromium on PATH: apt-get install chromium")
+def test_the_report_shows_text_in_any_script_to_everyone(text_run):
+    check_report(text_run.json["report"], "Bits per character")
 
 
 def test_the_figure_is_that_of_a_plain_loop_over_every_character_once(text_run, text_place):

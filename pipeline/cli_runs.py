@@ -1,0 +1,182 @@
+"""The commands that look at what has been run: report, runs, tensorboard."""
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli_options import InputError, json_option, root_option
+from pipeline.places import Places
+
+if TYPE_CHECKING:
+    from pipeline.lineage import Lineage, RunRecord
+
+# Runs that are listed, and whose logs TensorBoard shows, unless asked otherwise.
+_LAST = 20
+_LAST_LOGS = 5
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[RUN [OTHER]]")
+@root_option
+@json_option
+def report(names: tuple[str, ...], root: str, as_json: bool) -> None:
+    """Opens a run's report, or that of two runs beside each other; without a display, prints its path.
+
+    RUN is a number from `charseq runs`, or a run's name; by default the latest run's.
+
+    \b
+    Example:
+      charseq report 3 4
+    """
+    if len(names) > 2:
+        raise click.UsageError(f"a report is of one run or two, not {len(names)}")
+    from pipeline.report.page import write_comparison, write_report
+
+    runs = [_find(_open(root), name) for name in names or ("",)]
+    path = write_comparison((runs[0], runs[1]), Places(root)) if len(runs) == 2 else write_report(runs[0], Places(root))
+    if as_json:
+        click.echo(json.dumps({"report": path, "runs": [run.run_id for run in runs]}))
+        return
+    click.echo(path)
+    if sys.stdout.isatty() and _has_display():
+        click.launch(path)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--last", default=_LAST, show_default=True, type=click.IntRange(1), help="How many.")
+@root_option
+@json_option
+@click.pass_context
+def runs(context: click.Context, last: int, root: str, as_json: bool) -> None:
+    """Lists past runs, the newest first: result, the metric that decides, pushed version.
+
+    \b
+    Example:
+      charseq runs
+      charseq runs show 3
+    """
+    if context.invoked_subcommand:
+        context.obj = root
+        return
+    records = _open(root).latest(last)
+    if as_json:
+        click.echo(json.dumps({"runs": [_summary(record) for record in records]}))
+        return
+    rows = [("run", "began", "task", "took", "result", "", "pushed version")]
+    for record in records:
+        summary = _summary(record)
+        metric = next((f"{name} {value:.4f}" for name, value in summary["metrics"].items()), "")
+        took = f"{summary['seconds']:.0f} s"
+        pushed = str(record.pushed_version or "")
+        rows.append((str(record.number), summary["began"], record.task, took, record.result, metric, pushed))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@runs.command()
+@click.argument("run")
+@root_option
+@json_option
+@click.pass_obj
+def show(group_root: str, run: str, root: str, as_json: bool) -> None:
+    """Says what came of a run, and from which data, code, settings and baseline.
+
+    RUN is a number from `charseq runs`, or a run's name.
+
+    \b
+    Example:
+      charseq runs show 3
+    """
+    from pipeline.code_version import describe_code
+    from pipeline.report import words
+
+    source = click.get_current_context().get_parameter_source("root")
+    record = _find(_open(group_root if source == click.core.ParameterSource.DEFAULT else root), run)
+    description = _summary(record) | {
+        "code": record.notes.get("code", {}),
+        "examples": {
+            "fingerprint": record.examples.get("fingerprint"),
+            "numbers": json.loads(record.examples.get("examples") or "{}"),
+            "corpus": json.loads(record.examples.get("text_summary") or "{}"),
+        },
+        "baseline_version": record.baseline_version,
+        "components": {
+            name: {"state": part.state, "seconds": part.seconds} for name, part in record.components.items()
+        },
+        "artifacts": {
+            f"{name}.{key}": output.uri for name, part in record.done.items() for key, output in part.outputs.items()
+        },
+        "config": record.config,
+    }
+    if as_json:
+        click.echo(json.dumps(description))
+        return
+    counts = ", ".join(f"{count:,} {split}" for split, count in description["examples"]["numbers"].items())
+    lines: list[tuple[str, Any]] = [
+        ("run", f"{record.number}, {record.run_id}"),
+        ("task", record.task),
+        ("result", record.result),
+        *(("  because", reason) for reason in record.reasons),
+        *((name, f"{value:.4f}") for name, value in record.metrics.items()),
+        ("pushed version", record.pushed_version or "none"),
+        ("baseline", record.baseline_version or "no version was served"),
+        ("code", describe_code(record.notes.get("code", {})) or "not noted"),
+        ("examples", f"{record.examples.get('fingerprint', 'none')}" + (f" ({counts})" if counts else "")),
+    ]
+    files = description["examples"]["corpus"].get("files")
+    lines += [("corpus", ", ".join(files) if isinstance(files, list) else files)] if files else []
+    lines += [
+        (f"  {name}", f"{words.seconds(part.seconds):>10}  {part.state}") for name, part in record.components.items()
+    ]
+    lines += [
+        (f"{section}", json.dumps(values)) for section, values in record.config.items() if isinstance(values, dict)
+    ]
+    for name, value in lines:
+        click.echo(f"{name:18} {value}")
+
+
+def _open(root: str) -> "Lineage":
+    """Returns the runs of a root."""
+    from pipeline.lineage import Lineage, NoSuchRunError
+
+    try:
+        return Lineage(Places(root).metadata_path)
+    except NoSuchRunError as error:
+        raise InputError(str(error)) from None
+
+
+def _find(lineage: "Lineage", name: str) -> "RunRecord":
+    from pipeline.lineage import NoSuchRunError
+
+    try:
+        return lineage.find(name)
+    except NoSuchRunError as error:
+        raise InputError(str(error)) from None
+
+
+def _summary(record: "RunRecord") -> dict[str, Any]:
+    """Returns what the list says of a run."""
+    import datetime
+
+    return {
+        "run": record.number,
+        "run_id": record.run_id,
+        "began": datetime.datetime.fromtimestamp(record.began).isoformat(" ", "seconds"),
+        "task": record.task,
+        "seconds": round(sum(part.seconds for part in record.components.values()), 2),
+        "result": record.result,
+        "reasons": record.reasons,
+        "metrics": record.metrics,
+        "pushed_version": record.pushed_version,
+    }
+
+
+def _has_display() -> bool:
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+COMMANDS = (report, runs)

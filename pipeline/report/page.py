@@ -1,0 +1,183 @@
+"""Makes the pages: what the templates show, and the file that they become."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+import markupsafe
+
+from components.settings import SettingsError
+from components.trainer.pictures import LayerSummary, draw_curves, draw_diagram, to_svg
+from pipeline.code_version import describe_code
+from pipeline.lineage import RunRecord
+from pipeline.places import Places
+from pipeline.report import words
+from pipeline.report.contents import Contents, read_contents
+from pipeline.tasks import find_task
+
+# Epochs that the table of the curves shows.
+_EPOCHS = 20
+
+
+def write_report(run: RunRecord, places: Places) -> str:
+    """Writes a run's page and returns its path."""
+    contents = read_contents(run)
+    page = _render("run.html.jinja", contents=contents, run=run, **_shown(contents))
+    return _write(places.report_path(run.task, run.run_id), page)
+
+
+def write_comparison(runs: tuple[RunRecord, RunRecord], places: Places) -> str:
+    """Writes the page of two runs beside each other and returns its path."""
+    contents = [read_contents(run) for run in runs]
+    settings = [_flat(run.config) for run in runs]
+    evaluations = [c.evaluation for c in contents]
+    slices: dict[tuple[str, str], list[Any]] = {}
+    for index, evaluation in enumerate(evaluations):
+        for part in evaluation.slices if evaluation else []:
+            slices.setdefault((part.feature, part.value), [None, None])[index] = part
+    histories = {f"run {c.run.number}": c.history["epochs"] for c in contents if c.history}
+    page = _render(
+        "comparison.html.jinja",
+        runs=runs,
+        contents=contents,
+        codes=[describe_code(run.notes.get("code", {})) for run in runs],
+        settings=_differences(settings),
+        metrics=_side_by_side([_figures(c) for c in contents]),
+        checks=[_checks(c) for c in contents],
+        slices=slices,
+        curves=_svg(draw_curves(histories)) if histories else "",
+        components=_side_by_side([run.components for run in runs]),
+    )
+    name = "-".join(str(run.number) for run in runs)
+    return _write(os.path.join(places.root, "reports", f"runs-{name}.html"), page)
+
+
+def _shown(contents: Contents) -> dict[str, Any]:
+    """Returns what the page of a run shows beside the contents themselves."""
+    run, evaluation, history = contents.run, contents.evaluation, contents.history
+    epochs = history.get("epochs", [])
+    step = max(1, -(-len(epochs) // _EPOCHS))
+    layers = [LayerSummary(**layer) for layer in history.get("layers", [])]
+    exact = evaluation is not None and "exact_match" in evaluation.metrics
+    mistakes = evaluation.mistakes if evaluation else {}
+    return {
+        "code": describe_code(run.notes.get("code", {})),
+        "counts": json.loads(run.examples.get("examples") or "{}"),
+        "served": run.notes.get("served", {}),
+        "seconds": sum(record.seconds for record in run.components.values()),
+        "figures": _figures(contents),
+        "checks": _checks(contents),
+        "gap": words.largest_gap(evaluation) if exact and evaluation else "",
+        "worst": mistakes.get("worst", []),
+        "confusions": words.confusions(mistakes["confusion"]) if "confusion" in mistakes else None,
+        "curves": _svg(draw_curves({"": epochs})) if epochs else "",
+        "epochs": [(n, logs) for n, logs in enumerate(epochs, 1) if n % step == 0 or n in (1, len(epochs))],
+        "diagram": _svg(draw_diagram(layers, history["model"])) if layers else "",
+        "layers": layers,
+        "settings": _changed(run),
+    }
+
+
+def _figures(contents: Contents) -> dict[str, Any]:
+    """Returns the figures of a run by their names in words."""
+    evaluation, history = contents.evaluation, contents.history
+    figures: dict[str, Any] = {}
+    if evaluation:
+        figures |= {name.replace("_", " "): value for name, value in evaluation.metrics.items()}
+        figures["unseen examples"] = evaluation.slices[0].examples
+    if contents.ngram:
+        figures[f"bits per character of an n-gram model ({contents.ngram['order']} characters)"] = contents.ngram[
+            "bits_per_character"
+        ]
+    if history:
+        figures |= {"parameters": history["parameters"], "epochs": len(history["epochs"])}
+        figures["seconds of training"] = history["seconds"]
+    return figures
+
+
+def _checks(contents: Contents) -> list[dict[str, Any]]:
+    """Returns every bound of the gate, and what else stands between a model and its push: words, values, verdicts."""
+    run, checks = contents.run, []
+    rows = contents.evaluation.checks if contents.evaluation else []
+    for check in rows:
+        value = "no version was served" if check.value is None else f"{check.value:{'+' if check.change else ''}.4f}"
+        verdict = "not checked" if check.passed is None else "passed" if check.passed else "refused"
+        checks.append(
+            {
+                "what": words.describe_check(check),
+                "value": value,
+                "bound": words.describe_bound(check),
+                "setting": f"{check.setting} = {abs(check.bound):g}",
+                "verdict": verdict,
+            }
+        )
+    for component, what, bound in (
+        ("ExampleValidator", "the data against its schema, and its drift", "no anomaly"),
+        ("InfraValidator", "the candidate in the server's own process", "loads and answers"),
+    ):
+        record = run.components.get(component)
+        reason = run.output_property("InfraValidator", "blessing", "reason") if component == "InfraValidator" else ""
+        passed = record is not None and record.state in ("done", "cached") and not reason
+        verdict = "passed" if passed else "refused" if record else "not reached"
+        row = {"what": f"{component}: {what}", "value": "", "bound": bound, "setting": "", "verdict": verdict}
+        checks.insert(0, row) if component == "ExampleValidator" else checks.append(row)
+    return checks
+
+
+def _changed(run: RunRecord) -> list[tuple[str, Any, Any]]:
+    """Returns every setting with its value, and the task's own value where that is another one."""
+    try:
+        task = _flat(json.loads(json.dumps(dataclasses.asdict(find_task(run.task)))))
+    except SettingsError:  # a task that this version does not know, or one that has to be completed
+        task = {}
+    return [(name, value, task.get(name, value)) for name, value in _flat(run.config).items()]
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns `section.field` and values, as --set names them."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{field}": inner for field, inner in value.items()}
+    return flat
+
+
+def _differences(settings: list[dict[str, Any]]) -> dict[str, tuple[Any, Any]]:
+    """Returns the settings whose values differ."""
+    return {name: values for name, values in _side_by_side(settings).items() if values[0] != values[1]}
+
+
+def _side_by_side(sides: list[dict[str, Any]]) -> dict[str, tuple[Any, Any]]:
+    """Returns what both sides have under every name, None where one has nothing."""
+    return {name: (sides[0].get(name), sides[1].get(name)) for name in {**sides[0], **sides[1]}}
+
+
+def _render(template: str, **shown: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(os.path.dirname(__file__)),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for show in (words.number, words.percent, words.probability, words.seconds, words.moment, words.visible):
+        environment.filters[show.__name__] = show
+    return str(environment.get_template(template).render(**shown))
+
+
+def _svg(figure: Any) -> markupsafe.Markup:
+    # Matplotlib escapes the text in it; there is none of a user's.
+    return markupsafe.Markup(to_svg(figure))
+
+
+def _write(path: str, page: str) -> str:
+    """Writes a file aside and then under its name."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    aside = f"{path}.{os.getpid()}.part"
+    with open(aside, "w", encoding="utf-8") as file:
+        file.write(page)
+    os.replace(aside, path)
+    return path
