@@ -1,5 +1,6 @@
 """The commands that look at what has been run: report, runs, tensorboard."""
 
+import itertools
 import json
 import os
 import sys
@@ -61,7 +62,7 @@ def runs(context: click.Context, last: int, root: str, as_json: bool) -> None:
     if context.invoked_subcommand:
         context.obj = root
         return
-    records = _open(root).latest(last)
+    records = list(itertools.islice(_open(root), last))
     if as_json:
         click.echo(json.dumps({"runs": [_summary(record) for record in records]}))
         return
@@ -139,6 +140,28 @@ def show(group_root: str, run: str, root: str, as_json: bool) -> None:
         click.echo(f"{name:18} {value}")
 
 
+@click.command()
+@click.option(
+    "--runs", "count", default=_LAST_LOGS, show_default=True, type=click.IntRange(1), help="How many, the last."
+)
+@click.option("--port", default=6006, show_default=True, help="Port; 0 picks a free one.")
+@root_option
+def tensorboard(count: int, port: int, root: str) -> None:
+    """Shows the training logs of the last runs together, on this machine alone, until it is stopped (Ctrl-C).
+
+    \b
+    Example:
+      charseq tensorboard --runs 3
+    """
+    from pipeline.tensorboard import log_folders, serve_logs
+
+    folders = log_folders(_open(root), count)
+    if not folders:
+        raise InputError(f"no run in {root} has left logs of a training")
+    click.echo(f"starting TensorBoard with {', '.join(folders)}", err=True)
+    sys.exit(serve_logs(folders, port))
+
+
 def _open(root: str) -> "Lineage":
     """Returns the runs of a root."""
     from pipeline.lineage import Lineage, NoSuchRunError
@@ -179,4 +202,4 @@ def _has_display() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-COMMANDS = (report, runs)
+COMMANDS = (report, runs, tensorboard)

@@ -6,7 +6,7 @@ Nothing here imports TensorFlow or TFX, which would take longer than any questio
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from ml_metadata import errors, proto
@@ -209,10 +209,10 @@ class Lineage:
     def __len__(self) -> int:
         return len(self._contexts)
 
-    def latest(self, count: int) -> list[RunRecord]:
-        """Returns the last runs, the newest first."""
-        numbers = range(max(len(self) - count, 0) + 1, len(self) + 1)
-        return [self._read(number) for number in reversed(numbers)]
+    def __iter__(self) -> Iterator[RunRecord]:
+        """Yields the runs, the newest first."""
+        for number in range(len(self), 0, -1):
+            yield self._read(number)
 
     def find(self, name: str) -> RunRecord:
         """Returns a run by its name or number; the latest one for the empty string.

@@ -63,8 +63,9 @@ class LiveList(RunObserver, logging.Handler):
         self._details: dict[str, str] = {}
         self._seconds: dict[str, float] = {}
         self._began = time.monotonic()
-        self._running = _IMPORTS
-        self._states[_IMPORTS] = "running"
+        self._running = "start"
+        self._states["start"] = "running"
+        self._details["start"] = _IMPORTS
 
     def on_plan(self, components: list[str]) -> None:
         """Lists them."""
@@ -134,12 +135,12 @@ def describe_progress(progress: Any) -> str:
     words = [f"epoch {progress.epoch}/{progress.epochs}"]
     if progress.first_epoch > 1:
         words[0] += f" (from the checkpoint after {progress.first_epoch - 1})"
+    left = progress.seconds_left
+    if left:  # before what a narrow terminal cuts off
+        words.append(f"{left:.0f} s left" if left < 90 else f"{left / 60:.0f} min left")
     for name in ("loss", "val_loss", "val_accuracy"):
         if name in progress.logs:
             words.append(f"{name} {progress.logs[name]:.4f}")
-    left = progress.seconds_left
-    if left is not None and progress.epoch <= progress.epochs and left > 0:
-        words.append(f"{left:.0f} s left" if left < 90 else f"{left / 60:.0f} min left")
     return "  ".join(words)
 
 

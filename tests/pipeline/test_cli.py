@@ -7,7 +7,21 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["run"], ["tasks"], ["serve"], ["predict"], ["models"], ["promote"], ["rollback"]]
+    "command",
+    [
+        [],
+        ["run"],
+        ["tasks"],
+        ["report"],
+        ["runs"],
+        ["runs", "show"],
+        ["tensorboard"],
+        ["serve"],
+        ["predict"],
+        ["models"],
+        ["promote"],
+        ["rollback"],
+    ],
 )
 def test_every_command_has_help_with_an_example(charseq, command):
     result = charseq(*command, "--help")
@@ -51,6 +65,10 @@ def test_tasks_are_listed_the_default_first(charseq):
             "no file matches 'none*.tsv'",
         ),
         (["serve", "--serving-dir", "/nowhere/at/all"], "there is no folder /nowhere/at/all"),
+        (["runs"], "there is no run in"),
+        (["runs", "show", "1"], "make one with charseq run"),
+        (["report", "1", "2", "--root", "elsewhere"], "elsewhere: make one with charseq run"),
+        (["tensorboard"], "there is no run in"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(charseq, arguments, said, tmp_path):
@@ -64,7 +82,15 @@ def test_bad_input_is_one_line_and_status_2(charseq, arguments, said, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["predict"], ["run", "--sett", "a=b"], ["predict", "1+1", "--version", "x"], ["fly"]]
+    "arguments",
+    [
+        ["predict"],
+        ["run", "--sett", "a=b"],
+        ["report", "1", "2", "3"],
+        ["runs", "--last", "0"],
+        ["predict", "1+1", "--version", "x"],
+        ["fly"],
+    ],
 )
 def test_bad_usage_is_status_2(charseq, arguments):
     assert charseq(*arguments).status == 2
