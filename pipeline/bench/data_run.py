@@ -25,6 +25,7 @@ from pipeline.config import Config, override
 from pipeline.create_pipeline import create_pipeline
 from pipeline.local_runner import LocalRunner
 from pipeline.places import Places
+from pipeline.run_observer import RunObserver
 from pipeline.tasks import find_task
 
 
@@ -40,15 +41,16 @@ def main() -> None:
     pipeline = create_pipeline(_config(settings), places)
     if settings["side"] != "ours":
         pipeline = _stock_pipeline(settings, pipeline, places)
-    runner = LocalRunner(on_done=_stop_after_transform)
+    runner = LocalRunner(_StopAfterTransform())
     with contextlib.suppress(_TransformedError):
         runner.run(pipeline)
     print(json.dumps(runner.seconds))
 
 
-def _stop_after_transform(component: str, seconds: float) -> None:
-    if component == "Transform":
-        raise _TransformedError
+class _StopAfterTransform(RunObserver):
+    def on_done(self, component: str, seconds: float, cached: bool) -> None:
+        if component == "Transform":
+            raise _TransformedError
 
 
 def _config(settings: dict[str, Any]) -> Config:

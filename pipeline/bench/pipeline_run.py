@@ -49,6 +49,7 @@ def main() -> None:
     from pipeline.config import override
     from pipeline.places import Places
     from pipeline.run import run_task
+    from pipeline.run_observer import RunObserver
     from pipeline.tasks import find_task
 
     settings = json.loads(sys.argv[1])
@@ -61,15 +62,17 @@ def main() -> None:
         parts[part] = now[0] - last[0], now[1] - last[1]
         last = now
 
+    class Parts(RunObserver):
+        def on_plan(self, components: list[str]) -> None:
+            end("wiring the components")
+
+        def on_done(self, component: str, seconds: float, cached: bool) -> None:
+            end(component)
+
     end("starting")
     with contextlib.redirect_stdout(sys.stderr):
         config = override(find_task(settings["task"]), settings["set"])
-        result = run_task(
-            config,
-            Places(settings["root"]),
-            on_start=lambda component: end("wiring the components") if len(parts) == 1 else None,
-            on_done=lambda component, seconds: end(component),
-        )
+        result = run_task(config, Places(settings["root"]), Parts())
     end("report")
     training = result.metrics.get("train_seconds", 0.0)
     print(json.dumps({"parts": parts, "training": training}))
