@@ -142,6 +142,9 @@ def test_drifted_data_stops_the_run_with_the_anomaly_in_words(charseq, first_run
     assert reason.startswith("ExampleValidator failed: the data set has anomalies")
     assert "digits" in reason
     assert "--set validate.check_drift=false" in reason
+    report = Path(answer["report"]).read_text()
+    assert "A component failed" in report
+    assert "the data set has anomalies" in report
 
 
 def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path):
