@@ -7,6 +7,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from components.settings import SettingsError
+
 
 def set_up_logs(verbose: bool, handler: logging.Handler | None = None) -> None:
     """Our own progress to standard error; the libraries' logs too if asked for (what goes wrong is raised, not logged).
@@ -39,8 +41,8 @@ def held_back_stderr() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except KeyboardInterrupt:
-            raise  # nothing has gone wrong
+        except (KeyboardInterrupt, SettingsError):
+            raise  # nothing here has gone wrong
         except BaseException:
             held.seek(0)
             os.write(real, held.read())
