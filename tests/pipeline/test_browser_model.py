@@ -67,8 +67,7 @@ def test_what_the_served_model_refuses_is_refused_in_the_same_words(page, root):
         assert [tab.page.evaluate(REFUSAL, text) for text in texts] == served
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP])
+@pytest.mark.parametrize(("scheme", "size"), [("light", PHONE), ("dark", DESKTOP)])
 def test_the_page_answers_and_an_accessibility_checker_finds_nothing(page, scheme, size, run):
     from playwright.sync_api import expect
 

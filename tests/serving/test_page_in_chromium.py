@@ -193,8 +193,7 @@ def test_the_lines_for_a_terminal_do_the_same(server: RunningServer, model: str)
         assert said in str(response)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP])
+@pytest.mark.parametrize(("scheme", "size"), [("light", PHONE), ("dark", DESKTOP)])
 def test_an_accessibility_checker_finds_nothing(server: RunningServer, scheme: Scheme, size: tuple[int, int]) -> None:
     with opened(f"{server.rest_url}/?model=sums", scheme=scheme, size=size) as tab:
         expect(tab, "#answering").to_be_visible()
