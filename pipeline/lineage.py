@@ -172,14 +172,13 @@ def note_run(store: MetadataStore, run_id: str, notes: Mapping[str, Any]) -> Non
     store.put_contexts([context])
 
 
-def cancel_executions(store: MetadataStore, run_id: str) -> None:
-    """Marks what a run was doing as interrupted."""
+def cancel_last_execution(store: MetadataStore, run_id: str) -> None:
+    """Marks what a run was doing as interrupted, so that no later run takes its outputs for whole."""
     context = store.get_context_by_type_and_name(_RUN_TYPE, run_id)
-    running = [e for e in store.get_executions_by_context(context.id) if e.last_known_state == proto.Execution.RUNNING]
-    for execution in running:
+    execution = max(store.get_executions_by_context(context.id), key=lambda e: e.id, default=None)
+    if execution is not None:
         execution.last_known_state = proto.Execution.CANCELED
-    if running:
-        store.put_executions(running)
+        store.put_executions([execution])
 
 
 def is_cached(store: MetadataStore, execution_id: int) -> bool:

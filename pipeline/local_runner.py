@@ -5,10 +5,13 @@ Also the file that TFX's own command reads:
   tfx run create --engine=local --pipeline_name=sums
 """
 
+import contextlib
 import dataclasses
 import datetime
+import signal
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfx.dsl.compiler import constants
@@ -23,7 +26,7 @@ from components.baseline.component import Baseline
 from pipeline.code_version import code_version
 from pipeline.config import Config
 from pipeline.create_pipeline import create_pipeline
-from pipeline.lineage import cancel_executions, is_cached, note_run
+from pipeline.lineage import cancel_last_execution, is_cached, note_run
 from pipeline.places import DEFAULT_TASK, Places
 from pipeline.run_observer import RunObserver
 from pipeline.tasks import find_task
@@ -73,6 +76,7 @@ class LocalRunner(LocalDagRunner):
 
         Raises:
           ComponentFailedError: A component failed; those after it have not run.
+          KeyboardInterrupt: It was interrupted; what the component made that was running is not taken for whole.
         """
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: self.run_id}
@@ -85,45 +89,68 @@ class LocalRunner(LocalDagRunner):
             context_lib.prepare_contexts(mlmd, nodes[0].contexts)
             note_run(mlmd.store, self.run_id, self._notes)
         self._observer.on_plan([node.node_info.id for node in nodes])
-        for node in nodes:
-            self._run_component(pipeline, node, deployment, mlmd)
+        with _interrupts() as interrupted:
+            for node in nodes:
+                component = node.node_info.id
+                if component == Baseline.__name__:
+                    node.execution_options.caching_options.enable_cache = False
+                self._observer.on_start(component)
+                began = time.monotonic()
+                try:
+                    cached = self._launch(pipeline, node, deployment, mlmd)
+                    if interrupted.is_set():
+                        raise KeyboardInterrupt
+                except (Exception, KeyboardInterrupt) as error:
+                    if interrupted.is_set() or isinstance(error, KeyboardInterrupt):
+                        with mlmd:
+                            cancel_last_execution(mlmd.store, self.run_id)
+                            note_run(mlmd.store, self.run_id, {"interrupted": component})
+                        raise KeyboardInterrupt from None
+                    failed = ComponentFailedError(component, error)
+                    self._observer.on_failed(component, str(error))
+                    with mlmd:
+                        note_run(mlmd.store, self.run_id, {"failure": str(failed)})
+                    raise failed from error
+                self.seconds[component] = time.monotonic() - began
+                self._observer.on_done(component, self.seconds[component], cached)
 
-    def _run_component(
+    def _launch(
         self,
         pipeline: pipeline_pb2.Pipeline,
         node: pipeline_pb2.PipelineNode,
         deployment: pipeline_pb2.IntermediateDeploymentConfig,
         mlmd: metadata.Metadata,
-    ) -> None:
-        component = node.node_info.id
-        if component == Baseline.__name__:
-            node.execution_options.caching_options.enable_cache = False
-        self._observer.on_start(component)
-        began = time.monotonic()
-        try:
-            execution = launcher.Launcher(
-                pipeline_node=node,
-                mlmd_connection=mlmd,
-                pipeline_info=pipeline.pipeline_info,
-                pipeline_runtime_spec=pipeline.runtime_spec,
-                executor_spec=runner_utils.extract_executor_spec(deployment, component),
-                custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, component),
-            ).launch()
-        except Exception as error:
-            failed = ComponentFailedError(component, error)
-            self._observer.on_failed(component, str(error))
-            with mlmd:
-                note_run(mlmd.store, self.run_id, {"failure": str(failed)})
-            raise failed from error
-        except KeyboardInterrupt:
-            with mlmd:
-                cancel_executions(mlmd.store, self.run_id)
-                note_run(mlmd.store, self.run_id, {"interrupted": component})
-            raise
-        self.seconds[component] = time.monotonic() - began
+    ) -> bool:
+        """Runs a component; returns whether an earlier run's outputs were taken for it."""
+        execution = launcher.Launcher(
+            pipeline_node=node,
+            mlmd_connection=mlmd,
+            pipeline_info=pipeline.pipeline_info,
+            pipeline_runtime_spec=pipeline.runtime_spec,
+            executor_spec=runner_utils.extract_executor_spec(deployment, node.node_info.id),
+            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node.node_info.id),
+        ).launch()
         with mlmd:
-            cached = is_cached(mlmd.store, execution.execution_id)
-        self._observer.on_done(component, self.seconds[component], cached)
+            return is_cached(mlmd.store, execution.execution_id)
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Remembers that Ctrl-C was pressed, beside raising KeyboardInterrupt: Beam's and TensorFlow's callbacks swallow that."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # who has no signals
+        yield interrupted
+        return
+
+    def interrupt(number: int, frame: Any) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def run_notes(config: Config) -> dict[str, Any]:

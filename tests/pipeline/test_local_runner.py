@@ -1,0 +1,74 @@
+"""The local runner's notes in ML Metadata, also when it is interrupted."""
+
+import contextlib
+import signal
+
+import pytest
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import Pipeline
+
+from components.example_gen.component import SumsExampleGen
+from components.example_gen.settings import SumsData
+from pipeline.config import BeamSettings
+from pipeline.lineage import Lineage
+from pipeline.local_runner import ComponentFailedError, LocalRunner
+
+
+@pytest.fixture
+def metadata_path(tmp_path):
+    return str(tmp_path / "metadata.sqlite")
+
+
+@pytest.fixture
+def pipeline(tmp_path, metadata_path):
+    return Pipeline(
+        pipeline_name="sums",
+        pipeline_root=str(tmp_path / "artifacts"),
+        components=[SumsExampleGen(SumsData(count=100, eval_fraction=0.5))],
+        metadata_connection_config=sqlite_metadata_connection_config(metadata_path),
+        beam_pipeline_args=BeamSettings().pipeline_args,
+        enable_cache=True,
+    )
+
+
+def record(runner, metadata_path):
+    return Lineage(metadata_path).find(runner.run_id)
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_an_interrupt_ends_the_run_even_if_a_library_swallows_it(pipeline, metadata_path, monkeypatch, swallowed):
+    launch = LocalRunner._launch
+
+    def interrupt(self, *arguments):
+        cached = launch(self, *arguments)
+        with contextlib.suppress(KeyboardInterrupt) if swallowed else contextlib.nullcontext():
+            signal.raise_signal(signal.SIGINT)
+        return cached
+
+    monkeypatch.setattr(LocalRunner, "_launch", interrupt)
+    handler = signal.getsignal(signal.SIGINT)
+    runner = LocalRunner(notes={"config": {"task": "sums"}})
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(pipeline)
+    assert signal.getsignal(signal.SIGINT) is handler
+    run = record(runner, metadata_path)
+    assert (run.result, run.notes["interrupted"]) == ("interrupted", "SumsExampleGen")
+    assert {name: part.state for name, part in run.components.items()} == {"SumsExampleGen": "interrupted"}
+    # What it made is not taken for whole, though it looks so.
+    monkeypatch.undo()
+    again = LocalRunner()
+    again.run(pipeline)
+    assert record(again, metadata_path).components["SumsExampleGen"].state == "done"
+
+
+def test_a_component_that_fails_leaves_its_error(pipeline, metadata_path, monkeypatch):
+    def fail(self, *arguments):
+        raise OSError("no space left on the device")
+
+    monkeypatch.setattr(LocalRunner, "_launch", fail)
+    runner = LocalRunner()
+    with pytest.raises(ComponentFailedError, match="no space left"):
+        runner.run(pipeline)
+    run = record(runner, metadata_path)
+    assert run.result == "failed"
+    assert run.reasons == ["SumsExampleGen failed: no space left on the device"]
