@@ -89,7 +89,9 @@ def main() -> None:
             for line in "\n".join(lines).replace(f"{scratch}/", "").strip("\n").split("\n"):
                 console.print(Text.from_ansi(line), soft_wrap=True)
             console.print()
-    (folder / "run.svg").write_text(console.export_svg(title="charseq"))
+    # Without the fonts that rich would have a browser load from elsewhere.
+    svg = re.sub(r"@font-face \{.*?\}", "", console.export_svg(title="charseq"), flags=re.DOTALL)
+    (folder / "run.svg").write_text(svg)
 
 
 if __name__ == "__main__":
