@@ -73,7 +73,7 @@ def tasks(as_json: bool) -> None:
 def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as_json: bool) -> None:
     """Runs a task's whole pipeline here: data, training, gate, push.
 
-    Ends with status 1 if the model is refused, with 130 if it is interrupted (Ctrl-C), saying how to go on.
+    Ends with status 1 if the model, or its rollout, is refused, with 130 if it is interrupted (Ctrl-C), saying how to go on.
 
     \b
     Example:
@@ -105,6 +105,8 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         for reason in result.reasons:
             click.echo(f"  because {reason}")
         click.echo(f"{'pushed version':24} {result.pushed_version or 'none'}")
+        for reason in result.rollout["reasons"] if result.rollout else ():
+            click.echo(f"  its rollout was refused: {reason}")
         if result.pushed_version and result.served_version != result.pushed_version:
             click.echo(
                 f"  served is {result.served_version} still: charseq promote {result.pushed_version} --model {config.task}"
@@ -112,7 +114,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         if result.browser_model:
             click.echo(f"{'browser model':24} {result.browser_model}")
         click.echo(f"{'report':24} {result.report}")
-    if not result.blessed:
+    if not result.blessed or (result.rollout and not result.rollout["promoted"]):
         sys.exit(1)
 
 

@@ -234,6 +234,54 @@ def promote(version: int, model: str, serving_dir: str, server: str | None, as_j
 
 
 @click.command()
+@click.argument("version", type=int)
+@click.option("--server", required=True, metavar="HOST:PORT", help="A running server of the folder.")
+@click.option("--recorded", metavar="FILE", help="Recorded requests.  [default: the version's warm-up requests]")
+@click.option("--max-slowdown", default=3.0, show_default=True, help="Most times the stable version's median latency.")
+@click.option("--min-agreement", default=0.0, show_default=True, help="Least share of answers that are the same.")
+@model_option
+@serving_dir_option
+@json_option
+def canary(
+    version: int,
+    server: str,
+    recorded: str | None,
+    max_slowdown: float,
+    min_agreement: float,
+    model: str,
+    serving_dir: str,
+    as_json: bool,
+) -> None:
+    """Tries a version beside the stable one with recorded requests, then promotes it or leaves it.
+
+    Ends with status 1 if it is refused. `charseq run --set rollout.server=HOST:PORT` does it with every push.
+
+    \b
+    Example:
+      charseq canary 1795302792 --server 127.0.0.1:8500
+    """
+    from serving.canary import CanaryLimits, roll_out
+    from serving.rollout_server import RolloutError
+
+    limits = CanaryLimits(max_slowdown=max_slowdown, min_agreement=min_agreement)
+    try:
+        result = roll_out(_find_folder(serving_dir), model, version, server, recorded=recorded, limits=limits)
+    except RolloutError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(result)))
+    else:
+        compared = [] if result.slowdown is None else [f"{result.slowdown:.2f} times the stable version's latency"]
+        compared += [] if result.agreement is None else [f"{result.agreement:.1%} of its answers"]
+        click.echo(", ".join([f"tried with {result.requests} recorded requests", *compared]))
+        for reason in result.reasons:
+            click.echo(f"  {reason}")
+        click.echo(f"{model} {version} is {'stable' if result.promoted else f'refused; stable is {result.stable}'}")
+    if not result.promoted:
+        sys.exit(1)
+
+
+@click.command()
 @model_option
 @serving_dir_option
 @rollout_server_option
@@ -276,4 +324,4 @@ def _find_folder(serving_dir: str) -> str:
     return folder
 
 
-COMMANDS = (serve, page, predict, generate, models, promote, rollback)
+COMMANDS = (serve, page, predict, generate, models, canary, promote, rollback)

@@ -12,6 +12,7 @@ from components.evaluator.settings import GateSettings, TextGateSettings
 from components.example_gen.settings import PairsData, SumsData, TextData
 from components.infra_validator.settings import InfraSettings
 from components.ngram.settings import NgramSettings
+from components.pusher.settings import RolloutSettings
 from components.settings import SettingsError
 from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.settings import TrainSettings
@@ -84,6 +85,7 @@ class Config:
       gate: When a model is good enough.
       validate: What stops a run before training.
       infra: How a candidate is tried out in a server.
+      rollout: How a pushed version gets to be served.
       browser: The pushed model as files for a browser.
       ngram: Text only: the model without a network that a language model is held beside.
       beam: Where data jobs run.
@@ -98,6 +100,7 @@ class Config:
     tune: TuneSettings = dataclasses.field(default_factory=TuneSettings)
     validate: ValidateSettings = dataclasses.field(default_factory=ValidateSettings)
     infra: InfraSettings = dataclasses.field(default_factory=InfraSettings)
+    rollout: RolloutSettings = dataclasses.field(default_factory=RolloutSettings)
     browser: BrowserSettings = dataclasses.field(default_factory=BrowserSettings)
     ngram: NgramSettings = dataclasses.field(default_factory=NgramSettings)
     beam: BeamSettings = dataclasses.field(default_factory=BeamSettings)

@@ -72,6 +72,7 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
         infra_validator.outputs["blessing"],
         statistics_gen.outputs["statistics"],
         model_dir,
+        config.rollout,
     )
     browser_model = []
     if config.browser.export:

@@ -18,6 +18,7 @@ _NODE_TYPE = "node"
 # Of the artifacts, as TFX and our components name them.
 _BLESSED = "blessed"
 _PUSHED_VERSION = "pushed_version"
+_ROLLOUT = "rollout"
 
 State = Literal["done", "cached", "failed", "interrupted", "unfinished"]
 Result = Literal["blessed", "refused", "failed", "interrupted", "unfinished"]
@@ -128,6 +129,12 @@ class RunRecord:
         """The version that was pushed, None if none was."""
         version = self.output_property("Pusher", "pushed_model", _PUSHED_VERSION)
         return int(version) if version else None
+
+    @property
+    def rollout(self) -> dict[str, Any] | None:
+        """What became of the pushed version as a server's canary, `serving.canary.CanaryResult`; None if it was none."""
+        rollout = self.output_property("Pusher", "pushed_model", _ROLLOUT)
+        return dict(json.loads(rollout)) if rollout else None
 
     @property
     def baseline_version(self) -> int | None:

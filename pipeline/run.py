@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+from typing import Any
 
 from components.baseline.served import list_versions, served_version
 from components.browser.component import BROWSER_MODEL_KEY
@@ -29,6 +30,8 @@ class RunResult:
       metrics: Mean metrics over the unseen examples, their number, seconds and epochs of training; those of them that the
         run got to.
       pushed_version: The version that was pushed; None if none was.
+      rollout: What became of it as the server's canary, with the fields of `serving.canary.CanaryResult`; None without
+        `rollout.server`.
       served_version: The version that an unversioned request gets. After a promotion or rollback it stays what it was, whatever
         is pushed, until another is promoted.
       serving_dir: Folder that the model server reads.
@@ -44,6 +47,7 @@ class RunResult:
     reasons: list[str]
     metrics: dict[str, float]
     pushed_version: int | None
+    rollout: dict[str, Any] | None
     served_version: int | None
     serving_dir: str
     browser_model: str | None
@@ -81,6 +85,7 @@ def run_task(config: Config, places: Places, observer: RunObserver | None = None
         reasons=record.reasons,
         metrics=_metrics(record),
         pushed_version=record.pushed_version,
+        rollout=record.rollout,
         served_version=served,
         serving_dir=places.serving_dir,
         browser_model=_find_browser_model(record),

@@ -118,6 +118,34 @@ def list_models(serving_dir: str | Path, *, server: str | None = None, timeout_s
     return sorted(models, key=lambda model: model.name)
 
 
+def find_stable(
+    serving_dir: str | Path, model: str, *, server: str, besides: int | None = None, timeout_s: float = 5.0
+) -> int | None:
+    """Returns the version of a model that is stable: labelled so, or else what an unversioned request gets.
+
+    Args:
+      serving_dir: As for :func:`promote`.
+      model: The model.
+      server: ``HOST:PORT`` of a server of that folder.
+      besides: A version that does not count: one that is not labelled and has come by itself, as the newest.
+      timeout_s: Longest wait for the server, in seconds.
+
+    Returns:
+      The version; None if there is none, or no such model.
+
+    Raises:
+      RolloutError: the server does not answer.
+    """
+    config = read_folder_config(Path(serving_dir))
+    entry = next((entry for entry in config.model_config_list.config if entry.name == model), None)
+    with rollout_server(server, timeout_s) as client:
+        statuses = [status for status in _statuses(client, model) if status.version != besides]
+    if entry is None:
+        return None
+    stable = stable_version(entry, statuses)
+    return None if stable == besides else stable
+
+
 def promote(
     serving_dir: str | Path, model: str, version: int, *, server: str | None = None, timeout_s: float = 60.0
 ) -> Rollout:

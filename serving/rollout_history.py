@@ -1,4 +1,4 @@
-"""Who was stable when: one JSON object a line, beside the models. Lines are added, never changed."""
+"""Who was stable when, and which canary was refused: one JSON object a line, beside the models, only ever added to."""
 
 import json
 import os
@@ -17,9 +17,10 @@ class Entry:
     Attributes:
       time: When, in seconds since 1970.
       model: The model.
-      action: ``promote`` or ``rollback``.
-      version: The version that became stable.
-      previous: The one that was before; None if there was none.
+      action: ``promote`` or ``rollback``; ``refuse`` for a canary that was not promoted.
+      version: The version that became stable, or was refused.
+      previous: The one that was before, and after a refusal still is; None if there was none.
+      reason: Why a canary was refused.
     """
 
     time: float
@@ -27,6 +28,7 @@ class Entry:
     action: str
     version: int
     previous: int | None
+    reason: str = ""
 
 
 def append_entry(folder: Path, entry: Entry) -> None:
@@ -64,7 +66,7 @@ def previous_stable(history: Sequence[Entry], model: str, current: int | None, o
     """Returns the version that a rollback goes to.
 
     A rollback undoes a promotion: after 1, 2, 3 were promoted, one leads to 2, a second one to 1. A version that was
-    rolled back from is never the target of another rollback.
+    rolled back from, or refused as a canary, is never the target of another rollback.
 
     Args:
       history: The entries, oldest first.
@@ -79,6 +81,9 @@ def previous_stable(history: Sequence[Entry], model: str, current: int | None, o
     rolled_back: set[int] = set()
     for entry in history:
         if entry.model != model:
+            continue
+        if entry.action == "refuse":
+            rolled_back.add(entry.version)
             continue
         if entry.action == "rollback":
             if entry.previous is not None:

@@ -15,7 +15,8 @@ from serving.tfrecord import read_records
 logger = logging.getLogger(__name__)
 
 MAX_RECORDS = 1000
-_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+# In the folder of a version.
+WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
 def run_warmup(model: SavedModel, iterations: int = 1) -> int:
@@ -31,7 +32,7 @@ def run_warmup(model: SavedModel, iterations: int = 1) -> int:
     Raises:
       ServingError: the file is damaged, too long, or the model refuses a request: such a model is not to be served.
     """
-    path = Path(model.export_dir) / _FILE
+    path = Path(model.export_dir) / WARMUP_FILE
     if not path.exists():
         return 0
     started, count = time.monotonic(), 0

@@ -1,5 +1,6 @@
-"""The Pusher component: TFX's own checks of the blessings, an atomic push, and the data's statistics with the model."""
+"""The Pusher component: TFX's own checks of the blessings, an atomic push with the data's statistics, and the rollout."""
 
+import json
 import os
 from typing import Any
 
@@ -20,6 +21,12 @@ from tfx.types.standard_component_specs import (
 from components.baseline.served import STATISTICS_PATH
 from components.files import copy_folder, write_file
 from components.pusher.publish import publish
+from components.pusher.rollout import hold, roll_out
+from components.pusher.settings import RolloutSettings
+from components.settings import from_json, to_json
+
+#: Of a pushed model: what became of its rollout, JSON with the fields of `serving.canary.CanaryResult`.
+ROLLOUT_PROPERTY = "rollout"
 
 
 class Executor(tfx_executor.Executor):
@@ -37,6 +44,10 @@ class Executor(tfx_executor.Executor):
         if not self.CheckBlessing(input_dict):
             self._MarkNotPushed(pushed)
             return
+        settings = from_json(RolloutSettings, exec_properties["rollout"])
+        model_dir = exec_properties["model_dir"]
+        if settings.server:
+            hold(settings, model_dir)
         statistics = stats_artifact_utils.load_statistics(
             artifact_utils.get_single_instance(input_dict[STATISTICS_KEY]), "train"
         ).proto()
@@ -46,17 +57,18 @@ class Executor(tfx_executor.Executor):
 
         # Without `model`, TFX's method takes the copy with warm-up requests out of the infra blessing.
         model_path = self.GetModelPath({INFRA_BLESSING_KEY: input_dict[INFRA_BLESSING_KEY]})
-        model_dir = exec_properties["model_dir"]
         version = publish(model_path, model_dir, add_statistics)
         destination = os.path.join(model_dir, str(version))
         copy_folder(destination, pushed.uri)
         self._MarkPushed(pushed, pushed_destination=destination, pushed_version=str(version))
+        if settings.server:
+            pushed.set_string_custom_property(ROLLOUT_PROPERTY, json.dumps(roll_out(settings, model_dir, version)))
 
 
 class PusherSpec(ComponentSpec):
     """Blessings, model and statistics in, a pushed version out."""
 
-    PARAMETERS = {"model_dir": ExecutionParameter(type=str)}
+    PARAMETERS = {"model_dir": ExecutionParameter(type=str), "rollout": ExecutionParameter(type=str)}
     INPUTS = {
         MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
         MODEL_BLESSING_KEY: ChannelParameter(type=standard_artifacts.ModelBlessing),
@@ -79,6 +91,7 @@ class Pusher(BaseComponent):
         infra_blessing: BaseChannel,
         statistics: BaseChannel,
         model_dir: str,
+        rollout: RolloutSettings,
     ):
         super().__init__(
             PusherSpec(
@@ -87,6 +100,7 @@ class Pusher(BaseComponent):
                 infra_blessing=infra_blessing,
                 statistics=statistics,
                 model_dir=model_dir,
+                rollout=to_json(rollout),
                 pushed_model=Channel(type=standard_artifacts.PushedModel),
             )
         )

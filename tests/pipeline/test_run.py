@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -179,3 +180,34 @@ def test_a_users_own_pairs_train_and_a_wrong_line_is_named(charseq, tmp_path):
     result = charseq(*arguments)
     assert result.status == 1
     assert "pairs.tsv, line 2: 0 tabs in 'no tab here'" in result.json["reasons"][0]
+
+
+def test_a_push_is_tried_as_a_canary_and_promoted(charseq, first_run, place, tmp_path):
+    shutil.copytree(place / "serving", tmp_path / "serving")
+    before = first_run.json["pushed_version"]
+    arguments = ["run", "sums", "--json", "--root", place, "--serving-dir", tmp_path / "serving", *QUICK]
+    arguments += ["--set", "run.cache=true"]  # the model is the first run's; what is served beside is new
+    with serving(tmp_path / "serving") as address:
+        result = charseq(*arguments, "--set", f"rollout.server={address}")
+        assert result.status == 0, result.stderr
+        rollout, pushed = result.json["rollout"], result.json["pushed_version"]
+        assert (rollout["promoted"], rollout["stable"], rollout["reasons"]) == (True, pushed, [])
+        assert rollout["agreement"] == 1.0
+        (model,) = charseq("models", "--json", "--serving-dir", tmp_path / "serving", "--server", address).json[
+            "models"
+        ]
+        assert (model["stable"], model["pinned"]) == (pushed, True)
+        back = charseq("rollback", "--json", "--serving-dir", tmp_path / "serving", "--server", address).json
+        assert back["version"] == before
+        tried = charseq("canary", str(pushed), "--json", "--serving-dir", tmp_path / "serving", "--server", address)
+        assert (tried.status, tried.json["promoted"]) == (0, True)
+
+
+def test_nothing_is_pushed_where_no_server_answers_to_try_it(charseq, first_run, place):
+    before = versions(place)
+    arguments = ["run", "sums", "--json", "--root", place, *QUICK, "--set", "run.cache=true"]
+    result = charseq(*arguments, "--set", "rollout.server=127.0.0.1:1")
+    assert result.status == 1
+    (reason,) = result.json["reasons"]
+    assert reason.startswith("Pusher failed: rollout.server 127.0.0.1:1: 127.0.0.1:1 does not answer")
+    assert versions(place) == before
