@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from components.trainer import workers
 from components.trainer.checkpoint import TrainingState
+from components.trainer.parts import count_parts, train_in_parts
 from components.trainer.progress import Progress
 from components.trainer.settings import FitSettings
 
@@ -27,12 +28,14 @@ class FitData:
       steps: Batches of an epoch.
       validation: What val_loss and patience look at.
       one_device: Whether the model cannot be trained by several devices together.
+      separate_rows: Whether nothing but the weights connects the rows of a batch: no dropout, no carried state.
     """
 
     batches: Callable[[int], tf.data.Dataset]
     steps: int
     validation: tf.data.Dataset
     one_device: bool = False
+    separate_rows: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +78,7 @@ def fit(
     state = TrainingState(checkpoint_dir, settings.checkpoint_seconds, callbacks)
     with (tf.distribute.get_strategy() if data.one_device else distribution_strategy()).scope():
         model = build()
-        compile_model(model, settings, data.steps)
+        compile_model(model, settings, data.steps, data.separate_rows)
         start_epoch = state.restore(model)
     batches, validation = data.batches(start_epoch), data.validation
     if (strategy := workers.worker_strategy()) is not None:
@@ -99,13 +102,14 @@ def fit(
     return Training(model, state.history, state.seconds)
 
 
-def compile_model(model: keras.Model, settings: FitSettings, steps: int) -> None:
+def compile_model(model: keras.Model, settings: FitSettings, steps: int, separate_rows: bool = False) -> None:
     """Compiles a model for training: mean cross-entropy over the characters to predict.
 
     Args:
       model: The model.
       settings: How to train.
       steps: Steps of an epoch.
+      separate_rows: As in `FitData`.
     """
     # Neither XLA nor Keras's loop over several steps can hold variables that are mirrored on several devices.
     mirrored = tf.distribute.get_strategy().num_replicas_in_sync > 1
@@ -116,6 +120,9 @@ def compile_model(model: keras.Model, settings: FitSettings, steps: int) -> None
         jit_compile=settings.compiled and not mirrored,
         steps_per_execution=1 if mirrored else _steps_per_call(settings, steps),
     )
+    parts = settings.parts or count_parts(settings.batch_size)
+    if separate_rows and model.jit_compile and parts > 1:
+        train_in_parts(model, parts)
 
 
 def _steps_per_call(settings: FitSettings, steps: int) -> int:

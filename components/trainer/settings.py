@@ -37,6 +37,9 @@ class FitSettings:
         the examples per second of reference 2, five times those of `attention`; the loss curve stays the same.
       steps_per_execution: Most steps of one call into TensorFlow, sparing Python's part of a short step; 0 is a whole epoch.
         As many are made as divide an epoch without a rest.
+      parts: Into how many parts a step splits its batch, one for a core, where its rows have nothing to do with each other (no
+        dropout, no carried state) and it is compiled for CPUs; 0 is one for each core, of 32 rows at least. The last bits of
+        the weights depend on it.
       histograms: Whether TensorBoard gets a histogram of every weight at every epoch.
       checkpoint_seconds: Least time between two checkpoints; about what a kill may cost.
       checkpoint_dir: Where checkpoints lie. Empty: in the pipeline's root.
@@ -57,6 +60,7 @@ class FitSettings:
     deterministic: bool = False
     compiled: bool = True
     steps_per_execution: int = 0
+    parts: int = 0
     histograms: bool = True
     checkpoint_seconds: float = 10.0
     checkpoint_dir: str = ""
@@ -64,7 +68,9 @@ class FitSettings:
     def __post_init__(self) -> None:
         check_choices(self, optimizer=Optimizer, precision=Precision)
         check_least(self, 1, "batch_size", "epochs", "validate_every")
-        check_least(self, 0, "weight_decay", "clip_norm", "patience", "steps_per_execution", "checkpoint_seconds")
+        check_least(
+            self, 0, "weight_decay", "clip_norm", "patience", "steps_per_execution", "parts", "checkpoint_seconds"
+        )
         if self.learning_rate <= 0:
             raise SettingsError(f"train.learning_rate is {self.learning_rate}; it must be positive")
         check_shares(self, "warmup", "beta_2")

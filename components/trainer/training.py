@@ -34,5 +34,6 @@ def train(
         lambda epoch: training_dataset(train_arrays, batch_size, drop_remainder, settings.seed, epoch),
         steps_per_epoch(len(train_arrays), batch_size, drop_remainder),
         evaluation_dataset(eval_arrays),
+        separate_rows=True,
     )
     return fit(settings, lambda: build_model(settings, *lengths, vocabulary_size), data, checkpoint_dir, callbacks)

@@ -87,7 +87,11 @@ def products(shape: Shape) -> list[Product]:
 
 
 def _measure(shape: Shape, runs: int) -> list[Figure]:
-    sides = {"ours": timed(_ours(shape)), "the notebook's model.fit": timed(_notebook(shape))}
+    sides = {
+        "ours": timed(_ours(shape, 0)),
+        "ours, train.parts=1": timed(_ours(shape, 1)),
+        "the notebook's model.fit": timed(_notebook(shape)),
+    }
     missing: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
         if python := peer_python("train"):
@@ -102,9 +106,9 @@ def _measure(shape: Shape, runs: int) -> list[Figure]:
         return compare(shape.task, sides, "examples/s", runs, missing)
 
 
-def _ours(shape: Shape) -> Callable[[], float]:
-    """Returns our Trainer's steps, by the settings of the task."""
-    settings: Any = find_task(shape.task).train
+def _ours(shape: Shape, parts: int) -> Callable[[], float]:
+    """Returns our Trainer's steps, by the settings of the task but for their parts."""
+    settings: Any = dataclasses.replace(find_task(shape.task).train, parts=parts)
     random = np.random.default_rng(0)
     if isinstance(settings, LanguageModelSettings):
         tokens = random.integers(shape.vocabulary, size=shape.examples + shape.inputs, dtype=np.uint8)
@@ -123,7 +127,7 @@ def _ours(shape: Shape) -> Callable[[], float]:
         steps = examples_per_epoch(shape.examples, settings.batch_size, settings.drop_remainder)
         batches = training_dataset(arrays, settings.batch_size, settings.drop_remainder, 0, 0)
         model = build_model(settings, shape.inputs, shape.outputs, shape.vocabulary)
-    compile_model(model, settings, steps)
+    compile_model(model, settings, steps, separate_rows=True)
 
     def work() -> float:
         model.fit(batches, steps_per_epoch=steps, epochs=shape.epochs, verbose=0)

@@ -232,3 +232,21 @@ def test_mixed_precision_and_op_determinism_are_options(tmp_path):
             np.testing.assert_array_equal(a, b)
     """)
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=300)
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_a_step_in_parts_is_the_step_of_the_whole_batch(parts, sums_arrays, tmp_path):
+    # The last batch of an epoch has one row, so a part has none; and three parts of 32 rows are not alike.
+    sums_arrays = input_pipeline.TokenArrays(sums_arrays.tokens[:129], sums_arrays.targets[:129])
+    settings = dataclasses.replace(SMALL, compiled=True, epochs=3, learning_rate=0.01)
+
+    def run(parts):
+        changed = dataclasses.replace(settings, parts=parts)
+        return train(changed, sums_arrays, sums_arrays, 12, str(tmp_path / str(parts)))
+
+    whole, parted = run(1), run(parts)
+    for one, other in zip(weights(whole), weights(parted), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+    for one, other in zip(whole.history, parted.history, strict=True):
+        assert other == pytest.approx(one, rel=1e-4)
+    assert same(weights(parted), weights(run(parts))), "parted trainings differ among themselves"

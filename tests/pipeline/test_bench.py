@@ -105,7 +105,7 @@ def test_training_is_measured_beside_the_notebooks(charseq):
     result = charseq("bench", "train", "--runs", "1", "--json")
     assert result.status == 0, result.stderr
     names = [figure["name"] for figure in result.json["figures"]]
-    assert len(names) == 8
+    assert len(names) == 10
     figures = {figure["name"]: figure["value"] for figure in result.json["figures"]}
     assert all(figures[f"{task}: ours"] > 0 for task in ("sums-lstm", "text-lstm"))
 

@@ -65,6 +65,11 @@ class LanguageModelSettings(FitSettings):
     sample_length: int = 400
     max_length: int = 100_000
 
+    @property
+    def separate_rows(self) -> bool:
+        """Whether nothing but the weights connects the rows of a batch, see `FitData`."""
+        return self.predict == "last" and not (self.input_dropout or self.output_dropout or self.weight_dropout)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choices(self, cell=Cell, inputs=Inputs, predict=Predict, keep=Keep)

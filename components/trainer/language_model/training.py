@@ -56,6 +56,7 @@ def train(
         steps_per_epoch(settings, train_text),
         validation_batches(settings, eval_text, window),
         one_device=settings.carry_state,
+        separate_rows=settings.separate_rows,
     )
     best_path = _best_path(checkpoint_dir)
     named = list(callbacks)
