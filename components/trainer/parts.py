@@ -29,8 +29,8 @@ def train_in_parts(model: keras.Model, parts: int) -> None:
     """Has `model.fit` work on the parts of a batch at the same time.
 
     Args:
-      model: A compiled model whose call changes no variable (no dropout, no carried state), from one tensor [batch, ...] to one.
-        Its loss is a mean over the rows.
+      model: A compiled model from one tensor [batch, ...] to one, whose call changes no variable (no dropout, no carried
+        state) and whose loss is a mean over the rows.
       parts: Number of parts.
     """
     calls = model.steps_per_execution
