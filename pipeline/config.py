@@ -17,6 +17,7 @@ from components.settings import SettingsError
 from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.settings import TrainSettings
 from components.tuner.settings import TuneSettings, parse_space
+from pipeline.beam.settings import BeamSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -33,32 +34,6 @@ class ValidateSettings:
     """
 
     check_drift: bool = True
-
-
-@dataclasses.dataclass(frozen=True)
-class BeamSettings:
-    """Where Beam's jobs run.
-
-    Attributes:
-      workers: Processes of the direct runner; 0 is one for each core, 1 is this process itself, which for small data is
-        faster than starting others.
-    """
-
-    workers: int = 1
-
-    def __post_init__(self) -> None:
-        if self.workers < 0:
-            raise SettingsError(
-                f"beam.workers is {self.workers}; it is a number of processes, or 0 for one for each core"
-            )
-
-    @property
-    def pipeline_args(self) -> list[str]:
-        """Beam's own command-line arguments."""
-        # Not DirectRunner, which since Beam 2.65 tries to download another runner first, and then is this one.
-        runner = "FnApiRunner" if self.workers == 1 else "pipeline.beam_runner.WorkerProcessRunner"
-        # The image is not used. Without one TFX packs its own sources for the workers, a second in every component.
-        return [f"--runner={runner}", f"--direct_num_workers={self.workers}", "--sdk_container_image=none"]
 
 
 @dataclasses.dataclass(frozen=True)

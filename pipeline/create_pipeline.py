@@ -6,7 +6,7 @@ from typing import Any
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
-from tfx.components.transform.component import Transform
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
@@ -23,6 +23,7 @@ from components.ngram.component import NgramModel
 from components.pusher.component import Pusher
 from components.settings import to_json
 from components.tfx_libraries import tfdv
+from components.transform.component import Transform
 from pipeline.config import Config
 from pipeline.places import Places
 
@@ -35,22 +36,12 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
     """Returns the pipeline of a task, from examples to a pushed version."""
     model_dir = places.model_dir(config.task)
 
-    example_gen = _EXAMPLE_GENS[type(config.data)](config.data)
-    examples = example_gen.outputs["examples"]
-    schema_gen = ImportSchemaGen(os.path.join(_SCHEMAS, config.kind, "schema.pbtxt"))
-    schema = schema_gen.outputs["schema"]
+    example_gen, schema_gen, transform = create_data_components(config)
+    examples, schema = example_gen.outputs["examples"], schema_gen.outputs["schema"]
     statistics_gen = StatisticsGen(examples, schema, _statistics_options(config))
     baseline = Baseline(model_dir)
     example_validator = ExampleValidator(
         statistics_gen.outputs["statistics"], schema, baseline.outputs["model"], config.validate.check_drift
-    )
-    transform = Transform(
-        examples,
-        schema,
-        **_transform_arguments(config),
-        # ExampleValidator has looked at the data already; these would triple Transform's time.
-        disable_statistics=True,
-        disable_analyzer_cache=True,
     )
     # Bad data must not be trained on, but no artifact of the validator's goes into Transform.
     transform.add_upstream_node(example_validator)
@@ -101,6 +92,23 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
         metadata_connection_config=sqlite_metadata_connection_config(places.metadata_path),
         beam_pipeline_args=config.beam.pipeline_args,
     )
+
+
+def create_data_components(config: Config) -> tuple[BaseBeamComponent, ImportSchemaGen, Transform]:
+    """Returns the components that make what a task trains on: ExampleGen, the schema, and Transform."""
+    example_gen = _EXAMPLE_GENS[type(config.data)](config.data)
+    schema_gen = ImportSchemaGen(os.path.join(_SCHEMAS, config.kind, "schema.pbtxt"))
+    transform = Transform(
+        example_gen.outputs["examples"],
+        schema_gen.outputs["schema"],
+        **_transform_arguments(config),
+        # ExampleValidator has looked at the data already; these would triple Transform's time.
+        disable_statistics=True,
+        disable_analyzer_cache=True,
+    )
+    for component in (example_gen, transform):
+        component.with_beam_pipeline_args(config.beam.component_args(component.id))
+    return example_gen, schema_gen, transform
 
 
 def _statistics_options(config: Config) -> tfdv.StatsOptions | None:

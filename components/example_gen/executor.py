@@ -4,7 +4,6 @@ import abc
 import dataclasses
 import json
 import os
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,10 +16,12 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
+from components.example_file import remove_unfinished
 from components.example_gen import pairs, shards, sums, text
 from components.example_gen.settings import PairsData, SumsData, TextData
 from components.files import write_file
 from components.settings import from_json
+from components.shared_artifacts import shared_artifacts
 
 # Custom properties of an Examples artifact: a name for its content, and JSON of how many examples each split has.
 FINGERPRINT_PROPERTY = "fingerprint"
@@ -55,7 +56,8 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         artifact.split_names = artifact_utils.encode_split_names(list(shards.SPLITS))
-        self._write_shards(artifact, exec_properties["data"])
+        with shared_artifacts(self._beam_pipeline_args, input_dict, output_dict):
+            self._write_shards(artifact, exec_properties["data"])
         examples_utils.set_payload_format(artifact, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
 
@@ -63,15 +65,18 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
         sources = self._shards(data_json)
         write = self._write()
         write.configure(data_json, artifact.uri, len(sources))
-        written_path = os.path.join(self._get_tmp_dir(), f"shards-{uuid.uuid4().hex}.json")
-        with self._make_beam_pipeline() as pipeline:
-            _ = (
-                pipeline
-                | "Shards" >> beam.Create(list(enumerate(sources)), reshuffle=True)
-                | "Write" >> beam.ParDo(write)
-                | "Together" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-                | "Note" >> beam.Map(_write_list, written_path)
-            )
+        written_path = os.path.join(artifact.uri, ".written")
+        try:
+            with self._make_beam_pipeline() as pipeline:
+                _ = (
+                    pipeline
+                    | "Shards" >> beam.Create(list(enumerate(sources)), reshuffle=True)
+                    | "Write" >> beam.ParDo(write)
+                    | "Together" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+                    | "Note" >> beam.Map(_write_list, written_path)
+                )
+        finally:
+            remove_unfinished(artifact.uri)
         with tf.io.gfile.GFile(written_path) as file:
             written = [shards.ShardFile(**fields) for fields in json.load(file)]
         tf.io.gfile.remove(written_path)
@@ -151,8 +156,8 @@ class TextExecutor(_ShardedExecutor):
     """Cuts a text into windows; a shard is a stretch of the whole corpus."""
 
     def _write_shards(self, artifact: Artifact, data_json: str) -> None:
-        # Beside the artifacts, where every worker can read it.
-        staging = os.path.join(self._get_tmp_dir(), f"text-{uuid.uuid4().hex}")
+        # With the artifact, where every worker can read it.
+        staging = os.path.join(artifact.uri, ".staged")
         tf.io.gfile.makedirs(staging)
         try:
             self._plan = text.plan_text(from_json(TextData, data_json), os.path.join(staging, "text"))

@@ -4,6 +4,7 @@ A shard's name, content and order follow from the settings alone. Beam only deci
 bytes are the same for every runner and number of workers, and a bundle that Beam runs again writes the same file again.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -13,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import tensorflow as tf
-from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
+from components.example_file import ExampleFile
 
 SPLITS = ("train", "eval")
 
@@ -24,9 +26,9 @@ _CHUNK = 1 << 20
 SplitBatch = tuple[pa.RecordBatch, npt.NDArray[np.bool_]]
 
 
-def shard_path(examples_uri: str, split: str, shard: int, shards: int) -> str:
-    """Returns where a shard lies; the names are those that TFX's own ExampleGen gives."""
-    return os.path.join(examples_uri, f"Split-{split}", f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz")
+def shard_name(shard: int, shards: int) -> str:
+    """Returns what a shard is called in its split; the names are those that TFX's own ExampleGen gives."""
+    return f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,32 +60,16 @@ def write_shard(batches: Iterable[SplitBatch], examples_uri: str, shard: int, sh
     Returns:
       What was written, a file for each split.
     """
-    encoder = RecordBatchToExamplesEncoder()
-    paths = {split: shard_path(examples_uri, split, shard, shards) for split in SPLITS}
-    aside = {split: f"{path}.{os.getpid()}.part" for split, path in paths.items()}
     counts = dict.fromkeys(SPLITS, 0)
-    for path in paths.values():
-        tf.io.gfile.makedirs(os.path.dirname(path))
-    writers = {split: tf.io.TFRecordWriter(aside[split], "GZIP") for split in SPLITS}
-    try:
+    with contextlib.ExitStack() as stack:
+        files = {
+            split: stack.enter_context(ExampleFile(examples_uri, split, shard_name(shard, shards))) for split in SPLITS
+        }
         for batch, is_eval in batches:
             for split, rows in zip(SPLITS, (~is_eval, is_eval), strict=True):
-                for example in encoder.encode(batch.filter(pa.array(rows))):
-                    # The encoder orders a map's entries as that process's hash function has it.
-                    parsed = tf.train.Example.FromString(example)
-                    writers[split].write(parsed.SerializeToString(deterministic=True))
+                files[split].write(batch.filter(pa.array(rows)))
                 counts[split] += int(rows.sum())
-    except BaseException:
-        for split, writer in writers.items():
-            writer.close()
-            tf.io.gfile.remove(aside[split])
-        raise
-    written = []
-    for split, writer in writers.items():
-        writer.close()
-        written.append(ShardFile(split, shard, counts[split], _sha256(aside[split])))
-        tf.io.gfile.rename(aside[split], paths[split], overwrite=True)
-    return written
+    return [ShardFile(split, shard, counts[split], _sha256(file.path)) for split, file in files.items()]
 
 
 def fingerprint(files: Iterable[ShardFile]) -> str:

@@ -12,13 +12,17 @@ from pipeline.kubeflow.settings import KubeflowSettings
 
 
 def platform_spec(
-    spec: pipeline_spec_pb2.PipelineSpec, accelerated: Sequence[str], settings: KubeflowSettings
+    spec: pipeline_spec_pb2.PipelineSpec,
+    accelerated: Sequence[str],
+    sharing: Sequence[str],
+    settings: KubeflowSettings,
 ) -> dict[str, Any]:
     """Returns the second document of the YAML; an empty one if there is nothing to say.
 
     Args:
       spec: The compiled pipeline.
       accelerated: The steps that run on nodes with accelerators.
+      sharing: The steps that share files with others through the volume, beside those whose parameters name it.
       settings: How the pipeline runs on the cluster.
     """
     executors = {}
@@ -27,7 +31,7 @@ def platform_spec(
         if step in accelerated:
             config.node_selector.node_selector_json.component_input_parameter = NODE_SELECTOR
             config.tolerations.add().toleration_json.component_input_parameter = TOLERATIONS
-        if settings.claim and _names_volume(task, settings.mount):
+        if settings.claim and (step in sharing or _names_volume(task, settings.mount)):
             mount = config.pvc_mount.add(mount_path=settings.mount)
             mount.pvc_name_parameter.runtime_value.constant.string_value = settings.claim
             # For backends from before the field above.

@@ -21,7 +21,7 @@ from components.example_gen.shards import write_shard
 from components.example_gen.sums import to_record_batch
 from components.files import copy_folder
 from components.settings import SettingsError
-from pipeline.config import BeamSettings
+from pipeline.beam.settings import BeamSettings
 
 # The model knows one-digit sums; of two-digit answers it gets these wrong, for it reads three characters.
 PAIRS = np.array([[a, b] for a in range(1, 10) for b in range(1, 10)])

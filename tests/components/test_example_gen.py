@@ -13,14 +13,14 @@ from components.example_gen import shards
 from components.example_gen.executor import COUNTS_PROPERTY, FINGERPRINT_PROPERTY, PairsExecutor, SumsExecutor
 from components.example_gen.settings import PairsData, SumsData
 from components.settings import to_json
-from pipeline.config import BeamSettings
+from pipeline.beam.settings import BeamSettings
 
 
 def generate(executor_class, data, folder, workers=1):
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     context = BaseBeamExecutor.Context(
-        beam_pipeline_args=BeamSettings(workers).pipeline_args, tmp_dir=str(folder / "tmp"), unique_id="1"
+        beam_pipeline_args=BeamSettings(workers=workers).pipeline_args, tmp_dir=str(folder / "tmp"), unique_id="1"
     )
     executor_class(context).Do({}, {"examples": [artifact]}, {"data": to_json(data)})
     noted = {name: artifact.get_string_custom_property(name) for name in (FINGERPRINT_PROPERTY, COUNTS_PROPERTY)}

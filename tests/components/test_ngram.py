@@ -19,7 +19,7 @@ from components.ngram.reading import read_characters
 from components.ngram.settings import NgramSettings
 from components.ngram.witten_bell import Characters, WittenBell
 from components.settings import SettingsError, to_json
-from pipeline.config import BeamSettings
+from pipeline.beam.settings import BeamSettings
 from tests.components.test_example_gen import generate
 
 TEXTS = st.lists(st.text("ab\n é🙂", max_size=30), min_size=1, max_size=4)

@@ -21,7 +21,7 @@ from components.example_gen.settings import TextData
 from components.settings import SettingsError, to_json
 from components.transform.preprocessing import read_vocabulary
 from data.errors import CorpusError
-from pipeline.config import BeamSettings
+from pipeline.beam.settings import BeamSettings
 from tests.components import text_run
 from tests.components.test_example_gen import features, generate
 

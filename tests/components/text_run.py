@@ -10,14 +10,14 @@ import sys
 
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
-from tfx.components.transform.component import Transform
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 
 from components.example_gen.component import TextExampleGen
 from components.example_gen.settings import TextData
 from components.tfx_libraries import tfdv
-from pipeline.config import BeamSettings
+from components.transform.component import Transform
+from pipeline.beam.settings import BeamSettings
 from pipeline.local_runner import LocalRunner
 from pipeline.run_observer import RunObserver
 
@@ -53,7 +53,7 @@ def run(data, root, statistics=True):
             pipeline_root=os.path.join(root, "artifacts"),
             components=[example_gen, schema_gen, transform, *statistics_gens],
             metadata_connection_config=sqlite_metadata_connection_config(os.path.join(root, "metadata.sqlite")),
-            beam_pipeline_args=BeamSettings(1).pipeline_args,
+            beam_pipeline_args=BeamSettings(workers=1).pipeline_args,
         )
     )
     return costs

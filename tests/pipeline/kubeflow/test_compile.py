@@ -191,3 +191,24 @@ def test_tolerations_with_a_value():
 def test_resources_of_a_step_that_is_not_there(compiled):
     with pytest.raises(SettingsError, match="there is no step 'trainr'; there are "):
         compiled(resources=("trainr:1:1Gi",))
+
+
+FLINK = ("beam.runner=flink", "beam.job_server=charseq-beam:8099")
+
+
+def test_beam_jobs_of_the_steps_named_go_to_flink_with_files_in_the_volume(compiled):
+    accepted = accept(compiled(assignments=(*FLINK, "beam.temp_location=/charseq/beam")))
+    for step in accepted.tasks:
+        there = step in ("sums-example-gen", "transform")
+        if step != "schema-gen" and step != "import-schema-gen":
+            args = list(accepted.container(step).args)
+            assert ("--job_endpoint=charseq-beam:8099" in args) == there, step
+            assert ("--temp_location=/charseq/beam" in args) == there, step
+        if there:
+            (mount,) = accepted.platform[f"{step}_executor"].pvc_mount
+            assert mount.mount_path == "/charseq"
+
+
+def test_artifacts_in_a_steps_own_pod_are_no_good_to_flink(compiled):
+    with pytest.raises(SettingsError, match=r"needs beam\.temp_location, .* such as /charseq/beam in the volume"):
+        compiled(assignments=FLINK)

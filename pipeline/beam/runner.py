@@ -8,11 +8,11 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 
 class WorkerProcessRunner(FnApiRunner):
-    """FnApiRunner as `--direct_running_mode=multi_processing` makes it, with Python's path quoted for the shell.
+    """FnApiRunner as `--direct_running_mode=multi_processing` makes it, with our worker and Python's path quoted for the shell.
 
     Beam 2.73 does not quote it, and waits for ever for workers that could not start.
     """
 
     def __init__(self) -> None:
-        command = f"{shlex.quote(sys.executable)} -m apache_beam.runners.worker.sdk_worker_main"
+        command = f"{shlex.quote(sys.executable)} -m pipeline.beam.worker"
         super().__init__(default_environment=SubprocessSDKEnvironment.from_command_string(command))

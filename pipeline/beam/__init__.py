@@ -1,0 +1,1 @@
+"""Where Beam's jobs run: on this machine, or on a cluster."""
