@@ -47,13 +47,18 @@ class Download:
     sha256: str
 
 
-def cache_path(name: str) -> str:
-    """Returns where a downloaded corpus is kept; the folder may not exist yet."""
+def cache_folder() -> str:
+    """Returns where this user's copies of what is downloaded are kept; the folder may not exist yet."""
     # The XDG base directory specification: a relative path is to be ignored.
     root = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(root):
         root = os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(root, "charseq", f"{name}.txt")
+    return os.path.join(root, "charseq")
+
+
+def cache_path(name: str) -> str:
+    """Returns where a downloaded corpus is kept."""
+    return os.path.join(cache_folder(), f"{name}.txt")
 
 
 def open_download(download: Download) -> BinaryIO:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from components.settings import SettingsError
-from pipeline import cli_bench, cli_kubeflow, cli_runs, cli_serving
+from pipeline import cli_bench, cli_flink, cli_kubeflow, cli_runs, cli_serving
 from pipeline.cli_logs import set_up_logs
 from pipeline.cli_options import InputError, json_option, root_option
 from pipeline.places import DEFAULT_TASK, Places
@@ -118,5 +118,11 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         sys.exit(1)
 
 
-for command in (*cli_serving.COMMANDS, *cli_kubeflow.COMMANDS, *cli_bench.COMMANDS, *cli_runs.COMMANDS):
+for command in (
+    *cli_serving.COMMANDS,
+    *cli_kubeflow.COMMANDS,
+    *cli_flink.COMMANDS,
+    *cli_bench.COMMANDS,
+    *cli_runs.COMMANDS,
+):
     main.add_command(command)

@@ -12,6 +12,7 @@ import click
 from pipeline.bench.measure import machine, to_table
 from pipeline.cli_logs import held_back_stderr, set_up_logs
 from pipeline.cli_options import Command, json_option
+from pipeline.flink.jar import FlinkError
 
 
 @click.group()
@@ -107,6 +108,33 @@ def serve(runs: int, as_json: bool) -> None:
       charseq bench serve --runs 3
     """
     _run("serve", "exporting an untrained model, starting one server after the other", as_json, runs)
+
+
+@bench.command()
+@click.option("--count", default=1_000_000, show_default=True, type=click.IntRange(100), help="Sums.")
+@click.option("--corpus", default="python-docs", show_default=True, help="Text, as data.corpus; none if empty.")
+@click.option(
+    "--task-managers",
+    default=(1, 2),
+    show_default=True,
+    multiple=True,
+    type=click.IntRange(1),
+    help="How many task managers; give it again for another number.",
+)
+@json_option
+def flink(count: int, corpus: str, task_managers: tuple[int, ...], as_json: bool) -> None:
+    """Seconds of ExampleGen and Transform on a Flink cluster on this machine, beside the local runner's.
+
+    Ends with status 1 if they did not all write the same bytes. Needs Java and Maven.
+
+    \b
+    Example:
+      charseq bench flink --task-managers 1 --task-managers 2
+    """
+    try:
+        _run("flink", "one cluster after the other", as_json, count, corpus, task_managers)
+    except FlinkError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _run(subject: str, doing: str, as_json: bool, *arguments: Any) -> None:

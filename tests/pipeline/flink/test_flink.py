@@ -1,0 +1,90 @@
+"""ExampleGen and Transform on a Flink session cluster of this machine: the bytes of the local runner."""
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from pipeline.bench.flink import run_data_components
+from pipeline.config import override
+from pipeline.flink.cluster import SessionCluster
+from pipeline.flink.jar import FlinkError, flink_jar
+from pipeline.tasks import find_task
+
+pytestmark = [pytest.mark.flink, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+CONFIGS = {
+    "sums": override(
+        find_task("sums"),
+        ["data.count=4000", "data.largest=999", "data.eval_fraction=0.2", "data.examples_per_shard=500"],
+    ),
+    "text": override(find_task("text"), ["data.characters_per_shard=65536"]),
+}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Two task managers, in a folder with a space in its name."""
+    if missing := [name for name in ("java", "mvn") if not shutil.which(name)]:
+        pytest.skip(f"Flink needs {' and '.join(missing)}")
+    try:
+        flink_jar()
+    except FlinkError as error:
+        pytest.skip(str(error))
+    with SessionCluster(tmp_path_factory.mktemp("flink of") / "a test", task_managers=2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """The digest of what the local runner writes."""
+    return {name: run_data_components(c, str(tmp_path_factory.mktemp(name) / "r"))[1] for name, c in CONFIGS.items()}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_two_task_managers_write_the_bytes_of_the_local_runner(cluster, local, name, tmp_path):
+    config = override(CONFIGS[name], cluster.settings())
+    assert run_data_components(config, str(tmp_path / "root"))[1] == local[name]
+
+
+def test_artifacts_may_lie_where_workers_do_not_see_them(cluster, local, tmp_path):
+    config = override(CONFIGS["sums"], [*cluster.settings(), f"beam.temp_location={tmp_path / 'shared'}"])
+    assert run_data_components(config, str(tmp_path / "root"))[1] == local["sums"]
+    assert os.listdir(tmp_path / "shared") == []
+
+
+def test_a_job_goes_on_when_a_task_manager_is_killed_and_another_comes(cluster, tmp_path):
+    settings = ["data.count=600000", "data.largest=99999", "data.examples_per_shard=50000"]
+    config = override(find_task("sums"), settings)
+    expected = run_data_components(config, str(tmp_path / "local"))[1]
+    root = tmp_path / "root"
+
+    def kill_when_shards_come():
+        deadline = time.monotonic() + 300
+        while not list(root.glob("artifacts/SumsExampleGen/examples/*/Split-train/*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        cluster.task_managers[0].send_signal(signal.SIGKILL)
+        cluster.add_task_manager()
+
+    killer = threading.Thread(target=kill_when_shards_come)
+    killer.start()
+    try:
+        digest = run_data_components(override(config, cluster.settings()), str(root))[1]
+    finally:
+        killer.join()
+    assert cluster.task_managers[0].wait(10) == -signal.SIGKILL
+    assert digest == expected
+    (examples,) = root.glob("artifacts/SumsExampleGen/examples/*")
+    assert sorted(os.listdir(examples)) == ["Split-eval", "Split-train"], "what the killed worker began is still there"
+
+
+def test_flink_and_the_pool_listen_on_loopback_alone(cluster):
+    listening = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout.splitlines()
+    ours = {process.pid for process in cluster.processes() if "JobServerDriver" not in " ".join(process.args)}
+    addresses = [line.split()[3] for line in listening if any(f"pid={pid}," in line for pid in ours)]
+    assert len(addresses) >= 6
+    assert [a for a in addresses if not a.startswith(("127.0.0.1:", "[::1]:", "[::ffff:127.0.0.1]:"))] == []
