@@ -1,5 +1,6 @@
 """The manifests as kubectl renders them."""
 
+import copy
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ K8S = Path(__file__).parents[2] / "k8s"
 
 # Each folder that is applied, and those of them that run TensorFlow Serving in Deployments of ours.
 OVERLAYS = ("overlays/cpu", "overlays/gpu", "overlays/canary")
-APPLIED = (*OVERLAYS, "overlays/kserve", "tools", "training")
+APPLIED = (*OVERLAYS, "overlays/kserve", "tools", "training", "flink")
 
 # Wherever a pod is described, by kind.
 _POD_PATHS = {
@@ -48,7 +49,18 @@ def pods(objects):
             for key in path:
                 spec = spec[key]
             found.append((item["metadata"]["name"], spec))
+        if item["kind"] == "FlinkDeployment":
+            found += [(role, _flink_pod(item["spec"], role)) for role in ("jobManager", "taskManager")]
     return found
+
+
+def _flink_pod(deployment, role):
+    """A Flink pod as the operator makes it of the template: image and resources are of the deployment."""
+    spec = copy.deepcopy(deployment[role]["podTemplate"]["spec"])
+    main = named(spec["containers"], "flink-main-container")
+    resource = {name: str(value) for name, value in deployment[role]["resource"].items()}
+    main |= {"image": deployment["image"], "resources": {"requests": resource, "limits": resource}}
+    return spec
 
 
 def containers(spec):

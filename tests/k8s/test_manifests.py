@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from components.settings import from_json
 from components.trainer.settings import TrainSettings
+from pipeline.beam.settings import BeamSettings
 from pipeline.kubeflow.settings import KubeflowSettings
 from serving.flags import UNSUPPORTED_FLAGS, parse_flags
 from serving.model_config import read_config
@@ -29,7 +30,7 @@ def test_from_1_29_to_the_newest():
 @pytest.mark.parametrize("folder", APPLIED)
 def test_every_object_is_valid(rendered, folder, version):
     for item in rendered(folder):
-        if item["kind"] in ("InferenceService", "TFJob"):
+        if item["kind"] in ("InferenceService", "TFJob", "FlinkDeployment"):
             continue  # custom resources: their schemas are in the cluster
         assert kubernetes_validate.validate(item, version, strict=True) == version
 
@@ -226,6 +227,45 @@ def test_workers_get_what_they_understand(rendered):
     assert settings.batch_size % spec_of(rendered("training"))["replicas"] == 0
     for path in (arguments["examples"], arguments["output"], config["checkpoint_root"]):
         assert path.startswith(f"{KubeflowSettings().mount}/")
+
+
+def test_flink_has_workers_beside_each_task_manager_and_the_volume(rendered):
+    objects = rendered("flink")
+    found = dict(pods(objects))
+    task_manager = found["taskManager"]
+    workers = named(task_manager["containers"], "workers")
+    assert workers["command"] == ["python", "-m", "pipeline.beam.worker_pool"]
+    host, _, port = BeamSettings().worker_pool.partition(":")
+    assert host == "localhost"
+    assert workers["args"] == [f"--port={port}"], "and no --host: whoever reaches it can run any code"
+    assert workers["image"] == KubeflowSettings().image
+    mounts = {mount["name"]: mount["mountPath"] for mount in workers["volumeMounts"]}
+    assert mounts["charseq"] == KubeflowSettings().mount
+    server = named(found["charseq-beam"]["containers"], "job-server")
+    flags = dict(argument.removeprefix("--").split("=") for argument in server["args"])
+    (deployment,) = of_kind(objects, "FlinkDeployment")
+    assert flags["flink-master"] == f"{deployment['metadata']['name']}-rest:8081"
+    (service,) = of_kind(objects, "Service")
+    assert {p["name"]: str(p["port"]) for p in service["spec"]["ports"]} == {
+        "jobs": flags["job-port"],
+        "artifacts": flags["artifact-port"],
+    }
+    # What the jar of `charseq flink` is made of, which is what has been run.
+    pom = (K8S.parent / "pipeline" / "flink" / "pom.xml").read_text()
+    runner = re.search(r"beam-runners-flink-([\d.]+)<", pom)[1]
+    version = re.search(r"<beam.version>([\d.]+)<", pom)[1]
+    assert server["image"] == f"apache/beam_flink{runner}_job_server:{version}"
+    assert deployment["spec"]["image"].startswith(f"flink:{runner}.")
+
+
+def test_flink_is_reached_by_few(rendered):
+    policies = of_kind(rendered("flink"), "NetworkPolicy")
+    assert len(policies) == 2
+    for policy in policies:
+        assert policy["spec"]["policyTypes"] == ["Ingress"]
+        for rule in policy["spec"]["ingress"]:
+            assert rule["from"]
+            assert all(source["podSelector"]["matchLabels"] for source in rule["from"])
 
 
 def spec_of(objects):
