@@ -1,12 +1,13 @@
 """What the commands share: options, and how bad input ends."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 
-from pipeline.places import DEFAULT_ROOT, DEFAULT_TASK
+from pipeline.places import DEFAULT_ROOT, DEFAULT_TASK, Places
 
 Command = Callable[..., Any]
 
@@ -83,3 +84,15 @@ def asking(server: str, version: int | None, label: str | None) -> Iterator[None
             raise InputError(error.reason) from None
         remedy = "; is a server running there? (charseq serve)" if error.code == Code.UNAVAILABLE else ""
         raise click.ClickException(f"{server}: {error.code.name}: {error.reason}{remedy}") from None
+
+
+def find_serving_folder(serving_dir: str) -> str:
+    """Returns the serving folder as an absolute path.
+
+    Raises:
+      InputError: There is none.
+    """
+    folder = Places(serving_dir=serving_dir).serving_dir
+    if not os.path.isdir(folder):
+        raise InputError(f"there is no folder {folder}; push a model first (charseq run), or name --serving-dir")
+    return folder

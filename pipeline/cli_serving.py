@@ -1,30 +1,22 @@
-"""The commands about served models: serve, predict, generate, models, promote, rollback."""
+"""The commands that serve models and ask them: serve, page, predict, generate."""
 
-import dataclasses
 import json
 import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli_options import (
     InputError,
     asking,
+    find_serving_folder,
     json_option,
-    model_option,
     request_options,
-    rollout_server_option,
     serving_dir_option,
 )
-from pipeline.places import DEFAULT_TASK, DEFAULT_TEXT_TASK, Places
-
-if TYPE_CHECKING:
-    from serving.rollout import Rollout
-
+from pipeline.places import DEFAULT_TASK, DEFAULT_TEXT_TASK
 
 # What the model's inputs can hold.
 _INT32 = click.IntRange(-(2**31), 2**31 - 1)
@@ -49,7 +41,7 @@ def serve(serving_dir: str, port: int, rest_port: int, host: str | None, page: b
     from serving.launch import server_command
 
     verbose = click.get_current_context().find_root().params["verbose"]
-    folder = _find_folder(serving_dir)
+    folder = find_serving_folder(serving_dir)
     if page and not rest_port:
         raise InputError("--page needs a --rest-port: that is where the page is")
     try:
@@ -187,141 +179,4 @@ def generate(
         click.echo("" if streamed else prompt + written)
 
 
-@click.command()
-@serving_dir_option
-@rollout_server_option
-@json_option
-def models(serving_dir: str, server: str | None, as_json: bool) -> None:
-    """Lists pushed models: versions, their states on a running server, and labels.
-
-    \b
-    Example:
-      charseq models --server 127.0.0.1:8500
-    """
-    from serving.rollout import list_models
-    from serving.rollout_server import RolloutError
-
-    try:
-        found = list_models(_find_folder(serving_dir), server=server)
-    except RolloutError as error:
-        raise click.ClickException(str(error)) from None
-    if as_json:
-        click.echo(json.dumps({"models": [dataclasses.asdict(model) for model in found]}))
-        return
-    for model in found:
-        click.echo(f"{model.name}  stable: {model.stable}{'' if model.pinned else ' (follows the newest)'}")
-        for version in model.versions:
-            notes = [version.state, *version.labels, version.error, "" if version.on_disk else "not in the folder"]
-            click.echo("  ".join(["", str(version.version), *filter(None, notes)]))
-
-
-@click.command()
-@click.argument("version", type=int)
-@model_option
-@serving_dir_option
-@rollout_server_option
-@json_option
-def promote(version: int, model: str, serving_dir: str, server: str | None, as_json: bool) -> None:
-    """Makes a version the stable one: what an unversioned request gets, and what the next run is compared with.
-
-    \b
-    Example:
-      charseq promote 1795302792 --server 127.0.0.1:8500
-    """
-    from serving.rollout import promote as promote_version
-
-    _roll(lambda: promote_version(_find_folder(serving_dir), model, version, server=server), as_json)
-
-
-@click.command()
-@click.argument("version", type=int)
-@click.option("--server", required=True, metavar="HOST:PORT", help="A running server of the folder.")
-@click.option("--recorded", metavar="FILE", help="Recorded requests.  [default: the version's warm-up requests]")
-@click.option("--max-slowdown", default=3.0, show_default=True, help="Most times the stable version's median latency.")
-@click.option("--min-agreement", default=0.0, show_default=True, help="Least share of answers that are the same.")
-@model_option
-@serving_dir_option
-@json_option
-def canary(
-    version: int,
-    server: str,
-    recorded: str | None,
-    max_slowdown: float,
-    min_agreement: float,
-    model: str,
-    serving_dir: str,
-    as_json: bool,
-) -> None:
-    """Tries a version beside the stable one with recorded requests, then promotes it or leaves it.
-
-    Ends with status 1 if it is refused. `charseq run --set rollout.server=HOST:PORT` does it with every push.
-
-    \b
-    Example:
-      charseq canary 1795302792 --server 127.0.0.1:8500
-    """
-    from serving.canary import CanaryLimits, roll_out
-    from serving.rollout_server import RolloutError
-
-    limits = CanaryLimits(max_slowdown=max_slowdown, min_agreement=min_agreement)
-    try:
-        result = roll_out(_find_folder(serving_dir), model, version, server, recorded=recorded, limits=limits)
-    except RolloutError as error:
-        raise click.ClickException(str(error)) from None
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(result)))
-    else:
-        compared = [] if result.slowdown is None else [f"{result.slowdown:.2f} times the stable version's latency"]
-        compared += [] if result.agreement is None else [f"{result.agreement:.1%} of its answers"]
-        click.echo(", ".join([f"tried with {result.requests} recorded requests", *compared]))
-        for reason in result.reasons:
-            click.echo(f"  {reason}")
-        click.echo(f"{model} {version} is {'stable' if result.promoted else f'refused; stable is {result.stable}'}")
-    if not result.promoted:
-        sys.exit(1)
-
-
-@click.command()
-@model_option
-@serving_dir_option
-@rollout_server_option
-@json_option
-def rollback(model: str, serving_dir: str, server: str | None, as_json: bool) -> None:
-    """Goes back to the version that was stable before; it stays so until one is promoted.
-
-    \b
-    Example:
-      charseq rollback --server 127.0.0.1:8500
-    """
-    from serving.rollout import rollback as roll_back
-
-    _roll(lambda: roll_back(_find_folder(serving_dir), model, server=server), as_json)
-
-
-def _roll(change: "Callable[[], Rollout]", as_json: bool) -> None:
-    from serving.rollout_server import RolloutError
-
-    try:
-        done = change()
-    except RolloutError as error:
-        raise click.ClickException(str(error)) from None
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(done)))
-    else:
-        when = "now" if done.live else "for the next server that starts"
-        click.echo(f"{done.model}: stable is {done.version} {when}; before it was {done.previous}")
-
-
-def _find_folder(serving_dir: str) -> str:
-    """Returns the serving folder as an absolute path.
-
-    Raises:
-      InputError: There is none.
-    """
-    folder = Places(serving_dir=serving_dir).serving_dir
-    if not os.path.isdir(folder):
-        raise InputError(f"there is no folder {folder}; push a model first (charseq run), or name --serving-dir")
-    return folder
-
-
-COMMANDS = (serve, page, predict, generate, models, canary, promote, rollback)
+COMMANDS = (serve, page, predict, generate)

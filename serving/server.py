@@ -1,22 +1,17 @@
-"""The built-in model server: puts manager, services and gRPC together and runs until it is told to stop."""
+"""The built-in model server: puts manager, services, gRPC and REST together."""
 
-import json
 import logging
 import os
-import signal
-import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from serving.batch_scheduler import BatchScheduler
 from serving.batched_model import BatchedModel
 from serving.batching_parameters import read_batching_parameters, read_model_parameters
 from serving.errors import Code, ServingError
-from serving.flags import Flags, parse_flags
+from serving.flags import Flags
 from serving.grpc_server import GrpcServer
 from serving.health import Health
 from serving.http_server import HttpServer, Page
@@ -31,7 +26,7 @@ from serving.prediction_service import PredictionService
 from serving.rest_api import RestApi
 from serving.saved_model import SavedModel
 from serving.stubs import config_pb2, model_server_config_pb2
-from serving.tensorflow_c_api import library, version
+from serving.tensorflow_c_api import library
 from serving.tensors import encode_as_content, encode_as_field
 from serving.tls import server_credentials
 from serving.version_states import LoadRetries
@@ -238,72 +233,3 @@ def _session_config(flags: Flags) -> bytes:
     config.intra_op_parallelism_threads = flags.tensorflow_intra_op_parallelism or both
     config.inter_op_parallelism_threads = flags.tensorflow_inter_op_parallelism or both
     return bytes(config.SerializeToString())
-
-
-def _write_ready_file(path: str, address: Address) -> None:
-    """Writes where the server listens, aside and then renamed: whoever sees the file sees all of it."""
-    target = Path(path)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
-    ports = {"host": address.host, "grpc_port": address.grpc_port, "rest_api_port": address.rest_api_port}
-    ports |= {"pid": os.getpid()}
-    aside.write_text(json.dumps(ports) + "\n")
-    os.replace(aside, target)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the server until SIGTERM or SIGINT.
-
-    Args:
-      arguments: The command line after the program's name; ``sys.argv`` by default.
-
-    Returns:
-      The exit status: 0 after a graceful end, 1 if the server could not start.
-    """
-    started = time.monotonic()
-    flags = parse_flags(sys.argv[1:] if arguments is None else arguments)
-    logging.basicConfig(
-        level=logging.INFO if flags.verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    for name in ("aiohttp.server", "grpc._common"):
-        # They log a stack trace for every malformed request: whoever sends those would fill the disk.
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    if flags.version:
-        print(f"charseq model server\nTensorFlow Library: {version()}")
-        return 0
-    try:
-        server = ModelServer(flags)
-    except ServingError as error:
-        print(f"Failed to start server. Error: {error}", file=sys.stderr)
-        return 1
-    if flags.ready_file:
-        Path(flags.ready_file).unlink(missing_ok=True)  # of an earlier server, which would be taken for this one
-    told_to_stop = threading.Event()
-
-    def on_signal(number: int, frame: object) -> None:
-        told_to_stop.set()
-        server.abandon_start()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
-    try:
-        address = server.start()
-    except ServingError as error:
-        print(f"Failed to start server. Error: {error}", file=sys.stderr)
-        server.stop()
-        return 1
-    if not told_to_stop.is_set():
-        if flags.ready_file:
-            _write_ready_file(flags.ready_file, address)
-        rest = f", REST at {address.host}:{address.rest_api_port}" if address.rest_api_port else ""
-        rest += f", page at http://{address.host}:{address.rest_api_port}{PAGE_PATH}" if flags.page else ""
-        print(
-            f"Serving gRPC at {address.host}:{address.grpc_port}{rest}, ready in {time.monotonic() - started:.1f} s",
-            flush=True,
-        )
-    told_to_stop.wait()
-    if not server.stop():
-        logger.warning("Requests were still running %g s after the signal.", flags.shutdown_grace_seconds)
-        logging.shutdown()
-        os._exit(0)  # a plain return would wait for their threads
-    return 0

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from serving.arrays import to_proto
-from serving.canary import CanaryLimits, hold, roll_out
+from serving.canary import hold, roll_out
+from serving.canary_trial import CanaryLimits
 from serving.client import Client, PredictionError
 from serving.rollout import RolloutError, promote, rollback
 from serving.rollout_history import read_history
