@@ -1,7 +1,8 @@
 """Flink's processes on this machine: a JobManager and TaskManagers, Beam's job server and the pool of Python workers.
 
-Who reaches a Flink cluster can run any code on it. Flink and the pool listen on loopback; Beam's job server, and for the
-time of a job the endpoints that task managers have for workers, listen on every interface, which Beam does not let be set.
+Who reaches a Flink cluster can run any code on it. Flink and the pool listen on loopback; Beam's job server, and until a
+minute after a job the endpoints that task managers have for workers, listen on every interface, which Beam does not let be
+set.
 """
 
 import http.client

@@ -45,6 +45,14 @@ def local(tmp_path_factory):
     return {name: run_data_components(c, str(tmp_path_factory.mktemp(name) / "r"))[1] for name, c in CONFIGS.items()}
 
 
+def test_before_any_job_flink_and_the_pool_listen_on_loopback_alone(cluster):
+    listening = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout.splitlines()
+    ours = {process.pid for process in cluster.processes() if "JobServerDriver" not in " ".join(process.args)}
+    addresses = [line.split()[3] for line in listening if any(f"pid={pid}," in line for pid in ours)]
+    assert len(addresses) >= 6
+    assert [a for a in addresses if not a.startswith(("127.0.0.1:", "[::1]:", "[::ffff:127.0.0.1]:"))] == []
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_two_task_managers_write_the_bytes_of_the_local_runner(cluster, local, name, tmp_path):
     config = override(CONFIGS[name], cluster.settings())
@@ -80,11 +88,3 @@ def test_a_job_goes_on_when_a_task_manager_is_killed_and_another_comes(cluster, 
     assert digest == expected
     (examples,) = root.glob("artifacts/SumsExampleGen/examples/*")
     assert sorted(os.listdir(examples)) == ["Split-eval", "Split-train"], "what the killed worker began is still there"
-
-
-def test_flink_and_the_pool_listen_on_loopback_alone(cluster):
-    listening = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout.splitlines()
-    ours = {process.pid for process in cluster.processes() if "JobServerDriver" not in " ".join(process.args)}
-    addresses = [line.split()[3] for line in listening if any(f"pid={pid}," in line for pid in ours)]
-    assert len(addresses) >= 6
-    assert [a for a in addresses if not a.startswith(("127.0.0.1:", "[::1]:", "[::ffff:127.0.0.1]:"))] == []
