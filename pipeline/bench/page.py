@@ -19,21 +19,31 @@ def write_page(folder: Path, page: Path) -> None:
     """Writes the page.
 
     Args:
-      folder: Has `<subject>.json` of every subject, each the output of `charseq bench ... --json`.
+      folder: Has `<subject>.json` of each subject, the output of `charseq bench ... --json`; one that is not there has not been
+        measured, and the page says so.
       page: What to write.
 
     Raises:
-      FileNotFoundError: A subject has not been measured.
+      FileNotFoundError: There is none.
     """
-    found = {subject.replace("-", "_"): json.loads((folder / f"{subject}.json").read_text()) for subject in SUBJECTS}
+    found = {subject.replace("-", "_"): _read(folder / f"{subject}.json") for subject in SUBJECTS}
+    machines = [subject["machine"] for subject in found.values() if subject]
+    if not machines:
+        raise FileNotFoundError(f"{folder} has no figures; charseq bench ... --json writes them")
     environment = jinja2.Environment(autoescape=False, keep_trailing_newline=True)
     environment.filters["rows"] = _rows
     template = environment.from_string(_TEMPLATE.read_text())
-    write_file(str(page), template.render(machine=found["train"]["machine"], **found).encode())
+    write_file(str(page), template.render(machine=machines[0], **found).encode())
 
 
-def _rows(found: dict[str, Any]) -> str:
+def _read(path: Path) -> dict[str, Any] | None:
+    return dict(json.loads(path.read_text())) if path.exists() else None
+
+
+def _rows(found: dict[str, Any] | None) -> str:
     """Returns a subject's figures as the rows of a Markdown table with the columns name, figure and note."""
+    if found is None:
+        return "| not measured yet | | |"
     return "\n".join(f"| {_escape(f['name'])} | {_value(f)} | {_escape(f['note'])} |" for f in found["figures"])
 
 

@@ -46,7 +46,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(corpus, tmp_path):
     one = generate(TextExecutor, data, tmp_path / "one")
     three = generate(TextExecutor, data, tmp_path / "three", workers=3)
     assert one == three
-    assert len(one) == 2 * 8
+    assert len(one) == 2 * 8 + 2
     assert not any("tmp" in name for name in one), "the staged text is still there"
     positions = [example["position"][0] for example in read(tmp_path / "one", "eval")]
     assert positions == sorted(positions)

@@ -99,6 +99,14 @@ def test_the_page_has_every_subjects_figures(tmp_path):
     assert f"{machine()['cores']} cores" in page
 
 
+def test_the_page_says_what_has_not_been_measured(tmp_path):
+    with pytest.raises(FileNotFoundError, match="has no figures"):
+        write_page(tmp_path, tmp_path / "performance.md")
+    (tmp_path / "serve.json").write_text(json.dumps({"machine": machine(), "figures": []}))
+    write_page(tmp_path, tmp_path / "performance.md")
+    assert (tmp_path / "performance.md").read_text().count("not measured yet") == len(SUBJECTS) - 1
+
+
 @pytest.mark.e2e
 @pytest.mark.slow
 def test_training_is_measured_beside_the_notebooks(charseq):
