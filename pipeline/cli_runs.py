@@ -153,7 +153,7 @@ def tensorboard(count: int, port: int, root: str) -> None:
     Example:
       charseq tensorboard --runs 3
     """
-    from pipeline.tensorboard import log_folders, serve_logs
+    from pipeline.tensorboard_logs import log_folders, serve_logs
 
     folders = log_folders(_open(root), count)
     if not folders:
