@@ -127,7 +127,9 @@ def _compare(loads: Mapping[str, Load], runs: int) -> list[Figure]:
             return result.throughput
 
         sides = {name: (lambda name=name: side(name)) for name in loads}
-        for name, figure in zip(loads, compare(f"{callers} callers", sides, "requests/s", runs, {}), strict=True):
+        for name, figure in zip(
+            loads, compare(f"{callers} caller{'s' * (callers > 1)}", sides, "requests/s", runs, {}), strict=True
+        ):
             latency = ", ".join(
                 f"p{share} {statistics.median(getattr(result, f'p{share}_ms') for result in results[name][1:]):.1f} ms"
                 for share in (50, 99)
