@@ -62,10 +62,10 @@ class GrpcServer:
           health: Answers the calls about health; None to answer none.
           options: Further channel arguments, which win over the defaults here.
         """
-        self._predictions, self._models, self._metrics, self._health = (
-            *(prediction_service, model_service),
-            *(metrics, health),
-        )
+        self._predictions = prediction_service
+        self._models = model_service
+        self._metrics = metrics
+        self._health = health
         self._threads = ThreadPoolExecutor(max_threads, "grpc")
         self._events = EventLoop("grpc")
         self._events.start()
