@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
@@ -58,13 +59,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if flags.ready_file:
         Path(flags.ready_file).unlink(missing_ok=True)  # of an earlier server, which would be taken for this one
     told_to_stop = threading.Event()
+    # A handler interrupts the main thread anywhere, with any lock in its hands; SimpleQueue.put is made for that.
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
-    def on_signal(number: int, frame: object) -> None:
+    def wait_for_signal() -> None:
+        signals.get()
         told_to_stop.set()
         server.abandon_start()
 
+    threading.Thread(target=wait_for_signal, name="signals", daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+        signal.signal(number, lambda received, _: signals.put(received))
     try:
         address = server.start()
     except ServingError as error:
@@ -83,10 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     told_to_stop.wait()
     if not server.stop():
         logger.warning("Requests were still running %g s after the signal.", flags.shutdown_grace_seconds)
-        logging.shutdown()
-        os._exit(0)  # a plain return would wait for their threads
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    # A plain exit would wait for threads that still compute, and for those of gRPC and TensorFlow, which may not end.
+    os._exit(status)

@@ -3,6 +3,7 @@
 An event loop reads and writes, threads and the batches answer: a caller who waits costs no thread.
 """
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 2**31 - 1
 
 _LONGEST_DEADLINE_S = 1e9
+# How long those who watch the health have to be told that it ends.
+_SETTLE_S = 0.1
 
 _STATUS_CODES = {Code(status.value[0]): status for status in grpc.StatusCode}
 
@@ -113,7 +116,7 @@ class GrpcServer:
         """Takes no new requests and lets those in progress finish, for at most ``grace_s`` seconds."""
         try:
             # Late by as long as a cancelled request goes on computing, which nothing can interrupt.
-            self._events.call(self._server.stop(grace_s), grace_s + 1)
+            self._events.call(self._stop(grace_s), grace_s + 1)
         except TimeoutError:
             logger.warning("The gRPC server did not end within %g s.", grace_s + 1)
         self._events.stop()
@@ -155,6 +158,13 @@ class GrpcServer:
         if credentials is None:
             return int(self._server.add_insecure_port(address))
         return int(self._server.add_secure_port(address, credentials))
+
+    async def _stop(self, grace_s: float) -> None:
+        stopping = asyncio.ensure_future(self._server.stop(grace_s))
+        if self._health is not None:
+            await asyncio.sleep(_SETTLE_S)
+            self._health.end_watches()
+        await stopping
 
     async def _predict(self, request: Any, context: Any) -> Any:
         future = self._events.loop.create_future()

@@ -1,7 +1,10 @@
 """The standard health protocol, grpc.health.v1, for probes such as Kubernetes'."""
 
+import asyncio
 import importlib
 from typing import Any
+
+import grpc
 
 from serving.errors import Code, ServingError
 
@@ -24,6 +27,9 @@ class Health:
         except Exception as error:
             message = f"--enable_grpc_healthcheck_service: {error} Reinstall requirements.lock."
             raise ServingError(Code.FAILED_PRECONDITION, message) from error
+        self._watch_to_the_end = self._servicer.Watch
+        self._servicer.Watch = self._watch
+        self._watches: set[asyncio.Future[Any]] = set()
 
     async def add_to(self, server: Any) -> None:
         """Registers the service with a ``grpc.aio.Server``."""
@@ -35,3 +41,21 @@ class Health:
         response = self._health_pb2.HealthCheckResponse
         for service in _SERVICES:
             await self._servicer.set(service, response.SERVING if serving else response.NOT_SERVING)
+
+    def end_watches(self) -> None:
+        """Ends the calls that wait for a change, which would otherwise hold up the end of the server."""
+        for watch in self._watches:
+            watch.cancel()
+
+    async def _watch(self, request: Any, context: Any) -> None:
+        watch = asyncio.ensure_future(self._watch_to_the_end(request, context))
+        self._watches.add(watch)
+        try:
+            await asyncio.wait({watch})
+        finally:
+            self._watches.discard(watch)
+            watch.cancel()
+        if watch.cancelled():
+            # By a status: a handler that is cancelled itself sends none, and gRPC waits for it.
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "The server is stopping.")
+        watch.result()

@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 _BACKLOG = 512
 _FOREVER_S = 1e9
 _SETTLE_S = 0.1
+_POLL_S = 0.02
+# What cleaning up may take when the grace period is over.
+_CLEANUP_S = 0.5
 _CORS_HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "POST, GET",
@@ -107,7 +110,7 @@ class HttpServer:
             application,
             access_log=None,
             handle_signals=False,
-            shutdown_timeout=self._grace_s,
+            shutdown_timeout=_CLEANUP_S,
             keepalive_timeout=self._idle_s,
         )
         await self._runner.setup()
@@ -117,9 +120,18 @@ class HttpServer:
         if self._runner is None:
             return
         # Accepts no more, and leaves those accepted just now the time to be known: asyncio forgets a connection that it is
-        # accepting when it is closed, and aiohttp waits for one that it has not begun to read, each with its client.
-        self._events.loop.remove_reader(self._socket)
+        # accepting when it is closed, and its client waits.
+        loop = self._events.loop
+        loop.remove_reader(self._socket)
         await asyncio.sleep(_SETTLE_S)
+        for site in list(self._runner.sites):
+            await site.stop()
+        # Again and again: aiohttp closes the connections that wait for a request at that moment, and would then wait as
+        # long as for a request for one that only begins to.
+        server, deadline = self._runner.server, loop.time() + self._grace_s
+        while server is not None and server.connections and loop.time() < deadline:
+            server.pre_shutdown()
+            await asyncio.sleep(_POLL_S)
         await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:

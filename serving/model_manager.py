@@ -181,11 +181,7 @@ class ModelManager:
             )
 
     def interrupt(self) -> None:
-        """Ends polling and every wait of this class; safe in a signal handler's thread, unlike :meth:`stop`."""
-        # A thread of its own: the handler may have interrupted the holder of the lock.
-        threading.Thread(target=self._begin_to_stop, daemon=True).start()
-
-    def _begin_to_stop(self) -> None:
+        """Ends polling and every wait of this class."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -199,7 +195,7 @@ class ModelManager:
         Returns:
           False if some of them did not finish, and their models could not be freed.
         """
-        self._begin_to_stop()
+        self.interrupt()
         if self._thread.is_alive():
             self._thread.join()
         self._loads.shutdown(wait=False, cancel_futures=True)

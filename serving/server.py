@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,10 +165,11 @@ class ModelServer:
             self._server.set_serving(False)
         if self._poller is not None:
             self._poller.stop()
-        if self._rest is not None:
-            self._rest.stop()
-        if self._server is not None:
-            self._server.stop(self._flags.shutdown_grace_seconds)
+        with ThreadPoolExecutor(2, "stop") as both:  # within one grace period
+            if self._rest is not None:
+                both.submit(self._rest.stop)
+            if self._server is not None:
+                both.submit(self._server.stop, self._flags.shutdown_grace_seconds)
         if self._batches is not None:
             self._batches.close()
         return self._manager.stop(timeout_s=1)

@@ -270,7 +270,10 @@ def test_sigterm_under_load_answers_everything_it_took(
         with load(8, over_grpc) as grpc_seen, load(4, over_http) as rest_seen:
             time.sleep(1)
             server.process.send_signal(signal.SIGTERM)
-            assert server.process.wait(20) == 0
+            try:
+                assert server.process.wait(20) == 0
+            except subprocess.TimeoutExpired:
+                raise AssertionError(f"the server goes on: {server.log.read_text()[-4_000:]}") from None
 
     assert grpc_seen.failures == rest_seen.failures == []
     assert grpc_seen.answered[1] > 10

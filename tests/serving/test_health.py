@@ -1,5 +1,6 @@
 """grpc.health.v1, as a Kubernetes probe asks it."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,21 @@ def test_health_is_answered_when_it_is_asked_for(tmp_path: Path) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             stub.Check(health_pb2.HealthCheckRequest(service="other"), timeout=10)
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_a_watcher_is_told_of_the_end_and_does_not_hold_it_up(tmp_path: Path) -> None:
+    health_pb2, health_pb2_grpc = _health_pb2()
+    arguments = (f"--serving_dir={tmp_path}", "--enable_grpc_healthcheck_service")
+    seen = []
+    with running_server(tmp_path, *arguments) as server, grpc.insecure_channel(server.target) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=10)
+        seen.append(next(watch).status)
+        server.process.send_signal(signal.SIGTERM)
+        with pytest.raises(grpc.RpcError) as caught:
+            seen.extend(response.status for response in watch)
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert server.process.wait(5) == 0
+    assert seen == [1, 2]
 
 
 def test_health_is_not_answered_by_default(tmp_path: Path) -> None:
