@@ -234,4 +234,7 @@ def _session_config(flags: Flags) -> bytes:
     both = flags.tensorflow_session_parallelism
     config.intra_op_parallelism_threads = flags.tensorflow_intra_op_parallelism or both
     config.inter_op_parallelism_threads = flags.tensorflow_inter_op_parallelism or both
+    # Threads that wait for the next operation leave the processor to those that read and answer requests: a seventh less time
+    # of processors a request, by `charseq bench serve`.
+    config.experimental.disable_thread_spinning = True
     return bytes(config.SerializeToString())

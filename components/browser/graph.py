@@ -54,7 +54,9 @@ def save_numeric(model_path: str, path: str) -> Lengths:
     module.numeric = tf.function(
         numeric, input_signature=[tf.TensorSpec(tokens.shape, tokens.dtype, "tokens")], autograph=False
     )
-    tf.saved_model.save(module, path, signatures={"serving_default": module.numeric})
+    # Gradients of the layers' own cannot be saved again, and nothing here is trained.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, path, {"serving_default": module.numeric}, options)
     return Lengths(tokens.shape[1], output_length)
 
 

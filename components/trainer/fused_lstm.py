@@ -7,17 +7,24 @@ is that of keras.layers.LSTM; sums are taken in another order.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from components.trainer.dropout import drop
 
+Index: TypeAlias = int | tf.Tensor
+Tensors: TypeAlias = list[tf.Tensor]
+
 
 @keras.saving.register_keras_serializable("charseq")
 class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
     """keras.layers.LSTM with the same weights and results: float [batch, steps, features] to float [batch, steps, units].
+
+    With `one_hot`, the features are one-hot vectors, and the product with one is a row of the kernel. With `repeated`, they are
+    the same at all steps, as RepeatVector makes them, and one product is that of all. With `unroll`, for few steps, each has
+    operations of its own.
 
     With `weight_dropout`, in training that share of the recurrent kernel is dropped, the same one at all steps of a call
     (DropConnect; Merity et al. 2017, "Regularizing and Optimizing LSTM Language Models").
@@ -26,16 +33,24 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
     activations), it is Keras's own loop, unless there is weight dropout, which that has not.
     """
 
-    def __init__(self, units: int, weight_dropout: float = 0.0, **kwargs: Any):
+    def __init__(
+        self,
+        units: int,
+        weight_dropout: float = 0.0,
+        one_hot: bool = False,
+        repeated: bool = False,
+        **kwargs: Any,
+    ):
         # "auto" keeps Keras from compiling with XLA, and without a GPU for nothing.
         cudnn = tf.config.list_physical_devices("GPU") and not weight_dropout
         super().__init__(units, **{**kwargs, "use_cudnn": "auto" if cudnn else False})
-        self.weight_dropout = weight_dropout
+        self.weight_dropout, self.one_hot, self.repeated = weight_dropout, one_hot, repeated
         self._seed_generator = keras.random.SeedGenerator()
 
     def get_config(self) -> dict[str, Any]:
         """Returns what the layer is made from."""
-        return {**super().get_config(), "weight_dropout": self.weight_dropout}
+        own = {"weight_dropout": self.weight_dropout, "one_hot": self.one_hot, "repeated": self.repeated}
+        return {**super().get_config(), **own}
 
     def inner_loop(
         self, sequences: tf.Tensor, initial_state: list[tf.Tensor], mask: tf.Tensor | None, training: bool = False
@@ -53,61 +68,85 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
         )
         if self.weight_dropout and training:
             recurrent_kernel = drop(recurrent_kernel, self.weight_dropout, self._seed_generator)
-        time_major = tf.transpose(sequences, [1, 0, 2])
-        projected = tf.tensordot(time_major, kernel, 1) + bias  # (steps, batch, 4 * units)
-        outputs, output, state = lstm_steps(projected, recurrent_kernel, *initial_state)
+        repeats = int(sequences.shape[1] or 0) if self.repeated else 0
+        features = tf.transpose(sequences[:, :1] if repeats else sequences, [1, 0, 2])
+        projected = _rows(features, kernel) if self.one_hot else tf.tensordot(features, kernel, 1)
+        projected += bias  # (steps, or 1 if they are all the same, batch, 4 * units)
+        outputs, output, state = lstm_steps(
+            projected, recurrent_kernel, *initial_state, repeats=repeats, unroll=self.unroll
+        )
         return output, tf.transpose(outputs, [1, 0, 2]), [output, state]
 
 
 def lstm_steps(
-    projected: tf.Tensor, recurrent_kernel: tf.Tensor, output: tf.Tensor, state: tf.Tensor
+    projected: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    output: tf.Tensor,
+    state: tf.Tensor,
+    *,
+    repeats: int = 0,
+    unroll: bool = False,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Runs an LSTM whose input products are done.
 
     Args:
-      projected: Input's part of the gates (input, forget, candidate, output), [steps, batch, 4 * units].
+      projected: Input's part of the gates (input, forget, candidate, output), [steps, batch, 4 * units]; with `repeats`,
+        [1, batch, 4 * units].
       recurrent_kernel: [units, 4 * units].
       output: Output before the first step, [batch, units].
       state: Cell state before the first step, [batch, units].
+      repeats: Number of steps whose inputs are the same; 0 if each has its own.
+      unroll: Whether the graph gets operations for each step, in place of a loop.
 
     Returns:
       Outputs [steps, batch, units], the last output and the last cell state.
     """
-    run: Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]] = tf.custom_gradient(_forward)
+    run: Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]] = tf.custom_gradient(
+        lambda *tensors: _forward(repeats, unroll, *tensors)
+    )
     return run(projected, recurrent_kernel, output, state)
 
 
-def _forward(
-    projected: tf.Tensor, recurrent_kernel: tf.Tensor, output: tf.Tensor, state: tf.Tensor
-) -> tuple[tuple[tf.Tensor, tf.Tensor, tf.Tensor], Callable[..., tuple[tf.Tensor, ...]]]:
-    steps = projected.shape[0] or tf.shape(projected)[0]
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _rows(vectors: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[None, tf.Tensor]]]:
+    """Returns the product of one-hot vectors [..., rows] and a kernel [rows, columns]."""
+    axes = list(range(len(vectors.shape) - 1))
+    # The gradient as a product, which is many times as fast as adding rows up one by one.
+    return tf.gather(kernel, tf.argmax(vectors, axis=-1)), lambda d: (None, tf.tensordot(vectors, d, [axes, axes]))
 
-    def step(
-        index: tf.Tensor, output: tf.Tensor, state: tf.Tensor, *arrays: tf.TensorArray
-    ) -> tuple[tf.Tensor | tf.TensorArray, ...]:
-        gates = projected[index] + tf.matmul(output, recurrent_kernel)
+
+def _forward(
+    repeats: int,
+    unroll: bool,
+    projected: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    output: tf.Tensor,
+    state: tf.Tensor,
+) -> tuple[tuple[tf.Tensor, tf.Tensor, tf.Tensor], Callable[..., tuple[tf.Tensor, ...]]]:
+    steps = repeats or projected.shape[0] or tf.shape(projected)[0]
+
+    def step(index: Index, carried: Tensors) -> tuple[Tensors, Tensors]:
+        output, state = carried
+        gates = projected[0 if repeats else index] + tf.matmul(output, recurrent_kernel)
         in_gate, forget_gate, candidate, out_gate = tf.split(gates, 4, axis=1)
         in_gate, forget_gate, out_gate = (tf.sigmoid(gate) for gate in (in_gate, forget_gate, out_gate))
         candidate = tf.tanh(candidate)
         state = forget_gate * state + in_gate * candidate
         output = out_gate * tf.tanh(state)
-        gates = tf.concat([in_gate, forget_gate, candidate, out_gate], axis=1)
-        written = [array.write(index, value) for array, value in zip(arrays, (output, state, gates), strict=True)]
-        return index + 1, output, state, *written
+        return [output, state], [output, state, tf.concat([in_gate, forget_gate, candidate, out_gate], axis=1)]
 
-    shapes = (output.shape, state.shape, [output.shape[0], recurrent_kernel.shape[1]])
-    arrays = [tf.TensorArray(output.dtype, steps, element_shape=shape) for shape in shapes]
-    _, last_output, last_state, *arrays = _loop(steps, step, (0, output, state, *arrays))
-    outputs, states, gates = (array.stack() for array in arrays)
+    gates_shape = [output.shape[0], recurrent_kernel.shape[1]]
+    (last_output, last_state), (outputs, states, gates) = _scan(
+        steps, unroll, step, [output, state], [output.shape, state.shape, gates_shape]
+    )
 
     def gradient(d_outputs: tf.Tensor, d_output: tf.Tensor, d_state: tf.Tensor) -> tuple[tf.Tensor, ...]:
         states_before = tf.concat([state[tf.newaxis], states[:-1]], axis=0)
         outputs_before = tf.concat([output[tf.newaxis], outputs[:-1]], axis=0)
         transposed = tf.transpose(recurrent_kernel)
 
-        def step(
-            done: tf.Tensor, d_output: tf.Tensor, d_state: tf.Tensor, d_gates: tf.TensorArray
-        ) -> tuple[tf.Tensor | tf.TensorArray, ...]:
+        def step(done: Index, carried: Tensors) -> tuple[Tensors, Tensors]:
+            d_output, d_state = carried
             index = steps - 1 - done
             in_gate, forget_gate, candidate, out_gate = tf.split(gates[index], 4, axis=1)
             squashed = tf.tanh(states[index])
@@ -122,18 +161,46 @@ def _forward(
                 ],
                 axis=1,
             )
-            return done + 1, tf.matmul(d_gate, transposed), d_state * forget_gate, d_gates.write(index, d_gate)
+            return [tf.matmul(d_gate, transposed), d_state * forget_gate], [d_gate]
 
-        d_gates = tf.TensorArray(output.dtype, steps, element_shape=shapes[2])
-        _, d_first_output, d_first_state, d_gates = _loop(steps, step, (0, d_output, d_state, d_gates))
-        d_projected = d_gates.stack()
-        d_kernel = tf.tensordot(outputs_before, d_projected, [[0, 1], [0, 1]])
+        (d_first_output, d_first_state), (d_gates,) = _scan(steps, unroll, step, [d_output, d_state], [gates_shape])
+        d_gates = d_gates[::-1]
+        d_kernel = tf.tensordot(outputs_before, d_gates, [[0, 1], [0, 1]])
+        d_projected = tf.reduce_sum(d_gates, axis=0, keepdims=True) if repeats else d_gates
         return d_projected, d_kernel, d_first_output, d_first_state
 
     return (outputs, last_output, last_state), gradient
 
 
-def _loop(steps: int | tf.Tensor, step: Callable[..., tuple[Any, ...]], start: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Runs `step` for the indices 0 to `steps` - 1; XLA needs the bound to differentiate and to allocate."""
-    looped: tuple[Any, ...] = tf.while_loop(lambda index, *_: index < steps, step, start, maximum_iterations=steps)
-    return looped
+def _scan(
+    steps: Index, unroll: bool, step: Callable[[Index, Tensors], tuple[Tensors, Tensors]], carried: Tensors, shapes: Any
+) -> tuple[Tensors, Tensors]:
+    """Runs `step` for the indices 0 to `steps` - 1.
+
+    Args:
+      steps: Number of steps.
+      unroll: Whether each has operations of its own.
+      step: From an index and what the step before carried to what is carried on and what is kept.
+      carried: What the first step gets.
+      shapes: Those of what is kept.
+
+    Returns:
+      What the last step carried, and all that was kept, along a new first dimension.
+    """
+    if unroll:
+        kept = []
+        for index in range(int(steps)):
+            carried, values = step(index, carried)
+            kept.append(values)
+        return carried, [tf.stack(values) for values in zip(*kept, strict=True)]
+
+    def body(index: tf.Tensor, *loop: Any) -> tuple[Any, ...]:
+        carried, arrays = loop[: len(before)], loop[len(before) :]
+        after, values = step(index, list(carried))
+        return index + 1, *after, *(array.write(index, value) for array, value in zip(arrays, values, strict=True))
+
+    before = carried
+    arrays = [tf.TensorArray(before[0].dtype, steps, element_shape=shape) for shape in shapes]
+    # XLA needs the bound to differentiate and to allocate.
+    _, *after = tf.while_loop(lambda index, *_: index < steps, body, (0, *before, *arrays), maximum_iterations=steps)
+    return after[: len(before)], [array.stack() for array in after[len(before) :]]

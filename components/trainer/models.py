@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from components.trainer.fused_lstm import FusedLSTM
 from components.trainer.settings import Architecture, TrainSettings
 
 # Width of an attention head.
@@ -38,8 +39,10 @@ def build_lstm(settings: TrainSettings, input_length: int, output_length: int, v
     """Reference 2: LSTM (GlorotNormal recurrent initializer), RepeatVector, LSTM, TimeDistributed Dense softmax."""
 
     def recurrent(return_sequences: bool) -> keras.Layer:
-        return layers.LSTM(
+        return FusedLSTM(
             settings.units,
+            one_hot=not return_sequences,
+            repeated=return_sequences,
             recurrent_initializer=keras.initializers.GlorotNormal(),
             return_sequences=return_sequences,
             unroll=True,

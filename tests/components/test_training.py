@@ -58,7 +58,7 @@ def test_every_model_maps_indices_to_logits_of_every_position(architecture):
 def test_references_are_what_their_description_says():
     model = build_model(TrainSettings(architecture="lstm"), 5, 3, 12)
     kinds = [type(layer).__name__ for layer in model.layers[1:]]
-    assert kinds == ["CategoryEncoding", "LSTM", "RepeatVector", "LSTM", "TimeDistributed"]
+    assert kinds == ["CategoryEncoding", "FusedLSTM", "RepeatVector", "FusedLSTM", "TimeDistributed"]
     assert all(isinstance(model.layers[i].cell.recurrent_initializer, keras.initializers.GlorotNormal) for i in (2, 4))
     assert model.count_params() == 4 * 128 * (12 + 128 + 1) + 4 * 128 * (128 + 128 + 1) + 128 * 12 + 12
     model = build_model(TrainSettings(architecture="simple_rnn"), 5, 3, 12)

@@ -131,7 +131,8 @@ def _recurrent_layer(settings: LanguageModelSettings, index: int, return_sequenc
         # By what goes in alone: Glorot's counts the four gates as well, and halves the gates' first inputs.
         options["kernel_initializer"] = "lecun_normal"
     if settings.cell == "lstm":
-        return FusedLSTM(settings.units, weight_dropout=settings.weight_dropout, **options)
+        one_hot = settings.inputs == "one_hot" and not index and not settings.input_dropout
+        return FusedLSTM(settings.units, settings.weight_dropout, one_hot, **options)
     return layers.GRU(settings.units, **options)
 
 

@@ -10,8 +10,8 @@ from components.trainer.fused_lstm import FusedLSTM
 BATCH, STEPS, FEATURES, UNITS = 4, 7, 5, 6
 
 
-def build(layer_class, return_sequences, **options):
-    inputs = [keras.Input([None, FEATURES]), keras.Input([UNITS]), keras.Input([UNITS])]
+def build(layer_class, return_sequences, steps=None, **options):
+    inputs = [keras.Input([steps, FEATURES]), keras.Input([UNITS]), keras.Input([UNITS])]
     layer = layer_class(UNITS, return_sequences=return_sequences, return_state=True, **options)
     return keras.Model(inputs, layer(inputs[0], initial_state=inputs[1:]))
 
@@ -20,13 +20,25 @@ def values(*shape):
     return tf.constant(np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32))
 
 
+def one_hot():
+    return tf.one_hot(np.random.default_rng(0).integers(FEATURES, size=(BATCH, STEPS)), FEATURES)
+
+
+def repeated():
+    return tf.repeat(values(BATCH, 1, FEATURES), STEPS, axis=1)
+
+
 @pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("unroll", [False, True])
 @pytest.mark.parametrize("return_sequences", [False, True])
-def test_results_and_gradients_are_those_of_keras(compiled, return_sequences):
-    fused, plain = build(FusedLSTM, return_sequences), build(keras.layers.LSTM, return_sequences, use_cudnn=False)
+@pytest.mark.parametrize("kind", ["any", "one_hot", "repeated"])
+def test_results_and_gradients_are_those_of_keras(compiled, unroll, return_sequences, kind):
+    options = {} if kind == "any" else {kind: True}
+    fused = build(FusedLSTM, return_sequences, STEPS if unroll else None, unroll=unroll, **options)
+    plain = build(keras.layers.LSTM, return_sequences, use_cudnn=False)
     plain.set_weights(fused.get_weights())
-    inputs = [values(BATCH, STEPS, FEATURES), values(BATCH, UNITS), values(UNITS, BATCH)]
-    inputs[2] = tf.transpose(inputs[2])
+    first = {"any": lambda: values(BATCH, STEPS, FEATURES), "one_hot": one_hot, "repeated": repeated}[kind]()
+    inputs = [first, values(BATCH, UNITS), tf.transpose(values(UNITS, BATCH))]
 
     def run(model):
         weights = [variable.value for variable in model.trainable_variables]
@@ -38,7 +50,10 @@ def test_results_and_gradients_are_those_of_keras(compiled, return_sequences):
                 outputs = model(inputs)
                 # Each in a way of its own, so that none stands for another.
                 loss = sum(tf.reduce_sum(tf.sin((n + 1) * output)) for n, output in enumerate(outputs))
-            return outputs, tape.gradient(loss, [*inputs, *weights])
+            first, *others = tape.gradient(loss, [*inputs, *weights])
+            # A choice of rows has none; what is the same at all steps has the sum of theirs.
+            seen = {"any": lambda: [first], "one_hot": list, "repeated": lambda: [tf.reduce_sum(first, 1)]}[kind]()
+            return outputs, seen, others
 
         return tf.nest.flatten(differentiate())
 
