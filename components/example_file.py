@@ -6,6 +6,7 @@ is written aside, under a name that is no one else's, and then renamed: whoever 
 
 import os
 import uuid
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -38,15 +39,13 @@ class ExampleFile:
         self._aside = os.path.join(examples_uri, _ASIDE, f"{split}-{name}-{uuid.uuid4().hex}")
         for path in (self.path, self._aside):
             tf.io.gfile.makedirs(os.path.dirname(path))
-        self._encoder = RecordBatchToExamplesEncoder(schema)
+        self._schema = schema
         self._writer = tf.io.TFRecordWriter(self._aside, "GZIP")
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Adds the rows of a batch, whose columns are lists."""
-        for example in self._encoder.encode(batch):
-            # The encoder orders a map's entries as that process's hash function has it.
-            parsed = tf.train.Example.FromString(example)
-            self._writer.write(parsed.SerializeToString(deterministic=True))
+        for example in encode_examples(batch, self._schema):
+            self._writer.write(example)
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +58,54 @@ class ExampleFile:
             tf.io.gfile.rename(self._aside, self.path, overwrite=True)
         else:
             tf.io.gfile.remove(self._aside)
+
+
+def encode_examples(batch: pa.RecordBatch, schema: schema_pb2.Schema | None = None) -> Iterator[bytes]:
+    """Yields the rows of a batch as serialized tf.Examples, their features in the order of their names.
+
+    TFX's encoder orders the entries of an example's map as its process's hash function has it: other bytes in every process.
+
+    Args:
+      batch: Columns of lists.
+      schema: What the columns are, where one of them is ragged.
+    """
+    if schema is not None and _has_ragged(schema):
+        for example in RecordBatchToExamplesEncoder(schema).encode(batch):
+            yield tf.train.Example.FromString(example).SerializeToString(deterministic=True)
+        return
+    # A column at a time, whose examples have one feature each; that is a quarter of the time of parsing whole ones.
+    names = sorted(batch.schema.names)
+    columns = (RecordBatchToExamplesEncoder().encode(batch.select([name])) for name in names)
+    for row in zip(*columns, strict=True):
+        features = b"".join(map(_features, row))
+        yield _FEATURES_TAG + _varint(len(features)) + features
+
+
+def _has_ragged(schema: schema_pb2.Schema) -> bool:
+    """Returns whether there are columns whose features the encoder gives other names."""
+    groups = schema.tensor_representation_group.values()
+    return any(kind.HasField("ragged_tensor") for group in groups for kind in group.tensor_representation.values())
+
+
+# Field 1 of tf.train.Example, a message.
+_FEATURES_TAG = b"\x0a"
+
+
+def _features(example: bytes) -> bytes:
+    """Returns what a serialized tf.Example has in its only field, behind its tag and length."""
+    begin = 2
+    while len(example) - begin >= 1 << 7 * (begin - 1):
+        begin += 1
+    return example[begin:]
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
 
 
 def remove_unfinished(examples_uri: str) -> None:

@@ -87,6 +87,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
     verbose = click.get_current_context().find_root().params["verbose"]
     try:
         with show_run(f"{config.task}: {config.summary}", verbose, live=not as_json) as observer:
+            config.beam.prepare()
             from pipeline.run import run_task
 
             result = run_task(config, Places(root, serving_dir), observer)

@@ -4,7 +4,6 @@ import os
 from typing import Any
 
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
-from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_component import BaseComponent
@@ -22,6 +21,7 @@ from components.infra_validator.component import InfraValidator
 from components.ngram.component import NgramModel
 from components.pusher.component import Pusher
 from components.settings import to_json
+from components.statistics_gen.component import StatisticsGen
 from components.tfx_libraries import tfdv
 from components.transform.component import Transform
 from pipeline.config import Config

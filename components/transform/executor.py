@@ -21,6 +21,7 @@ from tfx.types.standard_component_specs import (
     TRANSFORMED_EXAMPLES_KEY,
 )
 
+from components.example_batches import examples_in_batches
 from components.example_file import ExampleFile, remove_unfinished
 from components.shared_artifacts import shared_artifacts
 
@@ -40,7 +41,8 @@ class Executor(tfx_executor.Executor):
         """Writes the Transform graph, and the transformed examples with the shards that the examples have."""
         with shared_artifacts(self._beam_pipeline_args, input_dict, output_dict):
             analysis = {name: artifacts for name, artifacts in output_dict.items() if name != TRANSFORMED_EXAMPLES_KEY}
-            super().Do(input_dict, analysis, exec_properties)
+            with examples_in_batches():
+                super().Do(input_dict, analysis, exec_properties)
             self._write_examples(input_dict, output_dict)
 
     def _write_examples(self, input_dict: dict[str, list[Artifact]], output_dict: dict[str, list[Artifact]]) -> None:

@@ -5,6 +5,7 @@ import re
 from typing import Literal
 
 from components.settings import SettingsError
+from pipeline.beam.forked_worker import prepare_to_fork
 
 # The components whose work grows with the data and is cut into shards. The others that use Beam stay here: StatisticsGen and
 # Evaluator keep what they compute in one process' memory anyway, and take seconds.
@@ -90,6 +91,11 @@ class BeamSettings:
             self._check_portable()
         if self.runner == "dataflow":
             self._check_dataflow()
+
+    def prepare(self) -> None:
+        """Begins what the workers of this machine need time for; in the background, and best before TFX is imported."""
+        if self.workers != 1:
+            prepare_to_fork()
 
     @property
     def pipeline_args(self) -> list[str]:

@@ -6,40 +6,29 @@ another is done with its own.
 """
 
 import argparse
-import importlib
-import multiprocessing
-import multiprocessing.process
-import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from concurrent import futures
-from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from types import FrameType
 
 import grpc
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
-_END_SECONDS = 10.0
-
-_WORKER = "pipeline.beam.worker"
+from pipeline.beam.forked_worker import end_worker, prepare_to_fork, start_worker
 
 
 class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):  # type: ignore[misc]
     """Starts workers, a process each; a worker ends when its task manager closes the connection, or is gone."""
 
     def __init__(self) -> None:
-        # A worker is a fork of a process that has imported everything and done nothing: Flink starts one for each job and
-        # task manager, and importing takes longer than most jobs.
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([_WORKER])
-        forkserver.ensure_running()
         # The first fork waits for the imports; no job needs to.
-        first = self._context.Process(target=_do_nothing)
+        first = prepare_to_fork().Process(target=_do_nothing)
         first.start()
         first.join()
-        self._processes: list[multiprocessing.process.BaseProcess] = []
+        self._processes: list[BaseProcess] = []
         self._lock = threading.Lock()
 
     def StartWorker(  # noqa: N802 (Beam's name)
@@ -54,9 +43,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):  # type
         arguments = [f"--id={request.worker_id}", *(f"--{name}_endpoint={url}" for name, url in endpoints.items())]
         with self._lock:
             self._processes = [process for process in self._processes if process.is_alive()]
-            process = self._context.Process(target=_work, args=(arguments,))
-            process.start()
-            self._processes.append(process)
+            self._processes.append(start_worker(arguments, {}))
         return beam_fn_api_pb2.StartWorkerResponse()
 
     def StopWorker(  # noqa: N802 (Beam's name)
@@ -72,21 +59,11 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):  # type
         for process in processes:
             process.terminate()
         for process in processes:
-            process.join(_END_SECONDS)
-            if process.is_alive():
-                process.kill()
-                process.join()
+            end_worker(process)
 
 
 def _do_nothing() -> None:
     pass
-
-
-def _work(arguments: list[str]) -> None:
-    """Is a worker, in a process of its own."""
-    # Standard output is the pool's, for the one line that says where it listens.
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    importlib.import_module(_WORKER).main(arguments)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -1,0 +1,1 @@
+"""StatisticsGen: TFX's own, reading examples a batch at a time."""
