@@ -39,10 +39,10 @@ def test_examples_are_those_of_tfx_with_features_by_name(rows):
 def test_ragged_columns_keep_the_names_of_tfx():
     schema = text_format.Parse(
         """
-        feature { name: "tokens" type: INT }
+        feature { name: "tokens$ragged_values" type: INT }
         tensor_representation_group {
           key: ""
-          value { tensor_representation { key: "tokens" value { ragged_tensor { feature_path { step: "tokens" } } } } }
+          value { tensor_representation { key: "tokens" value { ragged_tensor { feature_path { step: "tokens$ragged_values" } } } } }
         }
         """,
         schema_pb2.Schema(),
