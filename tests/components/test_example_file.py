@@ -42,7 +42,12 @@ def test_ragged_columns_keep_the_names_of_tfx():
         feature { name: "tokens$ragged_values" type: INT }
         tensor_representation_group {
           key: ""
-          value { tensor_representation { key: "tokens" value { ragged_tensor { feature_path { step: "tokens$ragged_values" } } } } }
+          value {
+            tensor_representation {
+              key: "tokens"
+              value { ragged_tensor { feature_path { step: "tokens$ragged_values" } } }
+            }
+          }
         }
         """,
         schema_pb2.Schema(),
