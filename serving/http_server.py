@@ -21,9 +21,7 @@ logger = logging.getLogger(__name__)
 _BACKLOG = 512
 _FOREVER_S = 1e9
 _SETTLE_S = 0.1
-_POLL_S = 0.02
-# What cleaning up may take when the grace period is over.
-_CLEANUP_S = 0.5
+_ROUNDS, _ROUND_S = 5, 0.02
 _CORS_HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "POST, GET",
@@ -110,7 +108,7 @@ class HttpServer:
             application,
             access_log=None,
             handle_signals=False,
-            shutdown_timeout=_CLEANUP_S,
+            shutdown_timeout=self._grace_s,
             keepalive_timeout=self._idle_s,
         )
         await self._runner.setup()
@@ -126,12 +124,12 @@ class HttpServer:
         await asyncio.sleep(_SETTLE_S)
         for site in list(self._runner.sites):
             await site.stop()
-        # Again and again: aiohttp closes the connections that wait for a request at that moment, and would then wait as
+        # More than once: aiohttp gives up the connections that wait for a request at that moment, and would then wait as
         # long as for a request for one that only begins to.
-        server, deadline = self._runner.server, loop.time() + self._grace_s
-        while server is not None and server.connections and loop.time() < deadline:
-            server.pre_shutdown()
-            await asyncio.sleep(_POLL_S)
+        for _ in range(_ROUNDS):
+            if self._runner.server is not None:
+                self._runner.server.pre_shutdown()
+            await asyncio.sleep(_ROUND_S)
         await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:

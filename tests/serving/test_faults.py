@@ -280,6 +280,23 @@ def test_sigterm_under_load_answers_everything_it_took(
     assert set(answered) == {200}
 
 
+def test_connections_without_a_request_do_not_hold_sigterm_up(
+    tmp_path: Path, shout_models: dict[int, Path], push: Push
+) -> None:
+    push(shout_models[1], tmp_path / "serving" / "shout", 1)
+    arguments = (f"--serving_dir={tmp_path / 'serving'}", f"--rest_api_port={free_port()}", *QUICK)
+    with running_server(tmp_path, *arguments) as server:
+        kept = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=20)
+        kept.request("POST", "/v1/models/shout:predict", json.dumps({"instances": ["ab"]}))
+        assert kept.getresponse().read()
+        silent = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=20)
+        silent.connect()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+        kept.close()
+        silent.close()
+
+
 def test_memory_is_bounded_over_rest_requests(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> None:
     push(shout_models[1], tmp_path / "serving" / "shout", 1)
     arguments = (f"--serving_dir={tmp_path / 'serving'}", f"--rest_api_port={free_port()}")
