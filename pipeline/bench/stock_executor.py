@@ -15,10 +15,13 @@ LARGEST = 99
 
 
 class StockRunner(FnApiRunner):
-    """Beam's local runner as `--direct_running_mode=multi_processing` makes it, but for Python's path, quoted for the shell."""
+    """Beam's local runner as `--direct_running_mode=multi_processing` makes it, but for two things that would not work here.
+
+    Python's path is quoted for the shell; and the worker imports TFX before TFDV, which cannot be imported before it.
+    """
 
     def __init__(self) -> None:
-        command = f"{shlex.quote(sys.executable)} -m apache_beam.runners.worker.sdk_worker_main"
+        command = f"{shlex.quote(sys.executable)} -m pipeline.beam.worker"
         super().__init__(default_environment=SubprocessSDKEnvironment.from_command_string(command))
 
 
