@@ -165,11 +165,14 @@ class ModelServer:
             self._server.set_serving(False)
         if self._poller is not None:
             self._poller.stop()
+        stopping = []
         with ThreadPoolExecutor(2, "stop") as both:  # within one grace period
             if self._rest is not None:
-                both.submit(self._rest.stop)
+                stopping.append(both.submit(self._rest.stop))
             if self._server is not None:
-                both.submit(self._server.stop, self._flags.shutdown_grace_seconds)
+                stopping.append(both.submit(self._server.stop, self._flags.shutdown_grace_seconds))
+        for stop in stopping:
+            stop.result()  # or what it raised would be lost
         if self._batches is not None:
             self._batches.close()
         return self._manager.stop(timeout_s=1)
