@@ -80,6 +80,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
       charseq run sums --set train.epochs=50
     """
     from pipeline.config import override
+    from pipeline.garbage import importing
     from pipeline.run_display import show_run
     from pipeline.tasks import find_task
 
@@ -88,7 +89,8 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
     try:
         with show_run(f"{config.task}: {config.summary}", verbose, live=not as_json) as observer:
             config.beam.prepare()
-            from pipeline.run import run_task
+            with importing():
+                from pipeline.run import run_task
 
             result = run_task(config, Places(root, serving_dir), observer)
     except KeyboardInterrupt:

@@ -46,11 +46,14 @@ def main() -> None:
     begin = time.perf_counter()
     imports = ImportTimer()
     imports.install()
-    from pipeline.config import override
-    from pipeline.places import Places
-    from pipeline.run import run_task
-    from pipeline.run_observer import RunObserver
-    from pipeline.tasks import find_task
+    from pipeline.garbage import importing
+
+    with importing():
+        from pipeline.config import override
+        from pipeline.places import Places
+        from pipeline.run import run_task
+        from pipeline.run_observer import RunObserver
+        from pipeline.tasks import find_task
 
     settings = json.loads(sys.argv[1])
     parts: dict[str, tuple[float, float]] = {}
