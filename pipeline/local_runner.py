@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import datetime
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -89,7 +90,7 @@ class LocalRunner(LocalDagRunner):
             context_lib.prepare_contexts(mlmd, nodes[0].contexts)
             note_run(mlmd.store, self.run_id, self._notes)
         self._observer.on_plan([node.node_info.id for node in nodes])
-        with _interrupts() as interrupted:
+        with _no_arguments(), _interrupts() as interrupted:
             for node in nodes:
                 component = node.node_info.id
                 if component == Baseline.__name__:
@@ -132,6 +133,17 @@ class LocalRunner(LocalDagRunner):
         ).launch()
         with mlmd:
             return is_cached(mlmd.store, execution.execution_id)
+
+
+@contextlib.contextmanager
+def _no_arguments() -> Iterator[None]:
+    """Hides this process's arguments, which are not TFX's: its executors parse them as flags of Beam and absl."""
+    arguments = sys.argv
+    sys.argv = arguments[:1]
+    try:
+        yield
+    finally:
+        sys.argv = arguments
 
 
 @contextlib.contextmanager

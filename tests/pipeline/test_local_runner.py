@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 
 import pytest
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
@@ -33,6 +34,15 @@ def pipeline(tmp_path, metadata_path):
 
 def record(runner, metadata_path):
     return Lineage(metadata_path).find(runner.run_id)
+
+
+def test_a_commands_own_arguments_are_not_taken_for_flags_of_the_libraries(pipeline, monkeypatch):
+    arguments = ["charseq", "-v", "run", "sums"]  # to absl, -v is a number: its verbosity
+    monkeypatch.setattr("sys.argv", arguments)
+    runner = LocalRunner()
+    runner.run(pipeline)
+    assert list(runner.seconds) == ["SumsExampleGen"]
+    assert sys.argv is arguments
 
 
 @pytest.mark.parametrize("swallowed", [False, True])
