@@ -70,10 +70,15 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
             recurrent_kernel = drop(recurrent_kernel, self.weight_dropout, self._seed_generator)
         repeats = int(sequences.shape[1] or 0) if self.repeated else 0
         features = tf.transpose(sequences[:, :1] if repeats else sequences, [1, 0, 2])
-        projected = _rows(features, kernel) if self.one_hot else tf.tensordot(features, kernel, 1)
+        projected = _rows(_indices(features), kernel) if self.one_hot else tf.tensordot(features, kernel, 1)
         projected += bias  # (steps, or 1 if they are all the same, batch, 4 * units)
         outputs, output, state = lstm_steps(
-            projected, recurrent_kernel, *initial_state, repeats=repeats, unroll=self.unroll
+            projected,
+            recurrent_kernel,
+            *initial_state,
+            repeats=repeats,
+            unroll=self.unroll,
+            every=self.return_sequences,
         )
         return output, tf.transpose(outputs, [1, 0, 2]), [output, state]
 
@@ -86,6 +91,7 @@ def lstm_steps(
     *,
     repeats: int = 0,
     unroll: bool = False,
+    every: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Runs an LSTM whose input products are done.
 
@@ -97,30 +103,46 @@ def lstm_steps(
       state: Cell state before the first step, [batch, units].
       repeats: Number of steps whose inputs are the same; 0 if each has its own.
       unroll: Whether the graph gets operations for each step, in place of a loop.
+      every: Whether all outputs are wanted; if not, only the last is returned, and no gradient is taken of the others.
 
     Returns:
-      Outputs [steps, batch, units], the last output and the last cell state.
+      Outputs [steps, batch, units], or the last one [1, batch, units]; the last output and the last cell state.
     """
     run: Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]] = tf.custom_gradient(
-        lambda *tensors: _forward(repeats, unroll, *tensors)
+        lambda *tensors: _forward(repeats, unroll, every, *tensors)
     )
     return run(projected, recurrent_kernel, output, state)
 
 
+def _indices(vectors: tf.Tensor) -> tf.Tensor:
+    """Returns where one-hot vectors [..., rows] are 1, int32 [...]."""
+    # XLA's argmax compares element by element; this product is exact in float32, and takes a tenth of the time.
+    numbers = tf.range(tf.shape(vectors)[-1], dtype=tf.float32)
+    return tf.cast(tf.tensordot(tf.cast(vectors, tf.float32), numbers, 1), tf.int32)
+
+
 @tf.custom_gradient  # type: ignore[untyped-decorator]
-def _rows(vectors: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[None, tf.Tensor]]]:
-    """Returns the product of one-hot vectors [..., rows] and a kernel [rows, columns]."""
-    axes = list(range(len(vectors.shape) - 1))
-    # XLA's argmax compares element by element; this product, exact in float32, finds the same rows in a tenth of the time.
-    numbers = tf.range(tf.shape(kernel)[0], dtype=tf.float32)
-    rows = tf.cast(tf.tensordot(tf.cast(vectors, tf.float32), numbers, 1), tf.int32)
-    # The gradient as a product, which is many times as fast as adding rows up one by one.
-    return tf.gather(kernel, rows), lambda d: (None, tf.tensordot(vectors, d, [axes, axes]))
+def _rows(indices: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[None, tf.Tensor]]]:
+    """Returns rows of a kernel [rows, columns]."""
+
+    def gradient(d_rows: tf.Tensor) -> tuple[None, tf.Tensor]:
+        # A product, which is many times as fast as adding rows up one by one.
+        return None, _summed_product(tf.one_hot(indices, kernel.shape[0], dtype=d_rows.dtype), d_rows)
+
+    return tf.gather(kernel, indices), gradient
+
+
+def _summed_product(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    """Returns the product [n, m] of [..., n] and [..., m], summed over the dimensions before."""
+    # Not tensordot, which copies what it transposes.
+    left, right = (tf.reshape(tensor, [-1, tensor.shape[-1]]) for tensor in (left, right))
+    return tf.matmul(left, right, transpose_a=True)
 
 
 def _forward(
     repeats: int,
     unroll: bool,
+    every: bool,
     projected: tf.Tensor,
     recurrent_kernel: tf.Tensor,
     output: tf.Tensor,
@@ -152,12 +174,15 @@ def _forward(
     )
 
     def gradient(d_outputs: tf.Tensor, d_output: tf.Tensor, d_state: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        if not every:
+            d_output += d_outputs[0]
         outputs_before = tf.concat([output[tf.newaxis], outputs[:-1]], axis=0)
         transposed = tf.transpose(recurrent_kernel)
 
         def step(index: Index, carried: Tensors) -> tuple[Tensors, Tensors]:
             d_output, d_state = carried
-            d_output += d_outputs[index]
+            if every:
+                d_output += d_outputs[index]
             d_state += d_output * output_by_state[index]
             d_gate = tf.concat([d_state, d_state, d_state, d_output], axis=1) * results_by_gates[index]
             return [tf.matmul(d_gate, transposed), d_state * forget_gates[index]], [d_gate]
@@ -165,11 +190,11 @@ def _forward(
         (d_first_output, d_first_state), (d_gates,) = _scan(
             steps, unroll, step, [d_output, d_state], [gates_shape], backward=True
         )
-        d_kernel = tf.tensordot(outputs_before, d_gates, [[0, 1], [0, 1]])
+        d_kernel = _summed_product(outputs_before, d_gates)
         d_projected = tf.reduce_sum(d_gates, axis=0, keepdims=True) if repeats else d_gates
         return d_projected, d_kernel, d_first_output, d_first_state
 
-    return (outputs, last_output, last_state), gradient
+    return (outputs if every else last_output[tf.newaxis], last_output, last_state), gradient
 
 
 def _gate_constants(units: int, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,5 +1,6 @@
 """Batches of a language model's training, in an order that is a pure function of seed and epoch."""
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +12,9 @@ from components.trainer.language_model.token_text import TokenText
 
 # Enough that a step never waits: making a batch takes a hundredth of a step's time.
 _PREFETCHED_BATCHES = 8
+
+# Batches that TensorFlow takes from Python at a time, since each call costs as much as making 20 batches.
+_BATCHES_PER_CALL = 8
 
 # Rows of a validation batch: windows of `predict="last"`, or windows of the evaluation split.
 _VALIDATION_WINDOWS = 4_096
@@ -61,22 +65,27 @@ def training_batches(
     make = _windows if settings.predict == "last" else _segments
 
     def endless() -> Iterator[_Batch]:
-        epoch = start_epoch
-        while True:
+        for epoch in itertools.count(start_epoch):
             yield from make(settings, text, window, np.random.default_rng([settings.seed, epoch]))
-            epoch += 1
 
     rows = None if settings.predict == "last" else settings.batch_size
     columns = window if settings.predict == "last" else settings.segment
-    tokens: tf.TensorSpec | tuple[tf.TensorSpec, ...] = tf.TensorSpec([rows, columns], tf.int32)
-    targets = tf.TensorSpec([rows] if settings.predict == "last" else [rows, columns], tf.int32)
+    tokens: tf.TensorSpec | tuple[tf.TensorSpec, ...] = tf.TensorSpec([None, rows, columns], tf.int32)
+    targets = tf.TensorSpec([None, rows] if settings.predict == "last" else [None, rows, columns], tf.int32)
     if settings.carry_state:
-        tokens = tokens, tf.TensorSpec([rows, 1], tf.float32)
+        tokens = tokens, tf.TensorSpec([None, rows, 1], tf.float32)
     # With autotuning on, the data set's end waits for its tuning thread's sleep, which doubles up to 40 s.
     options = tf.data.Options()
     options.autotune.enabled = False
-    dataset = tf.data.Dataset.from_generator(endless, output_signature=(tokens, targets))
-    return dataset.prefetch(_PREFETCHED_BATCHES).with_options(options)
+    dataset = tf.data.Dataset.from_generator(lambda: _stacked(endless()), output_signature=(tokens, targets))
+    return dataset.unbatch().prefetch(_PREFETCHED_BATCHES).with_options(options)
+
+
+def _stacked(batches: Iterator[_Batch]) -> Iterator[_Batch]:
+    """Yields batches of the same size together, along a new first dimension."""
+    for _, same in itertools.groupby(batches, key=lambda batch: len(batch[1])):
+        while several := list(itertools.islice(same, _BATCHES_PER_CALL)):
+            yield tf.nest.map_structure(lambda *arrays: np.stack(arrays), *several)
 
 
 def _windows(
