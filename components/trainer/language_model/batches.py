@@ -1,8 +1,5 @@
 """Batches of a language model's training, in an order that is a pure function of seed and epoch."""
 
-import itertools
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -13,17 +10,12 @@ from components.trainer.language_model.token_text import TokenText
 # Enough that a step never waits: making a batch takes a hundredth of a step's time.
 _PREFETCHED_BATCHES = 8
 
-# Batches that TensorFlow takes from Python at a time, since each call costs as much as making 20 batches.
-_BATCHES_PER_CALL = 8
-
 # Rows of a validation batch: windows of `predict="last"`, or windows of the evaluation split.
 _VALIDATION_WINDOWS = 4_096
 _VALIDATION_TEXTS = 32
 
 # A validation looks at no more: of a longer evaluation split at windows evenly spread over it.
 _VALIDATION_CHARACTERS = 1_000_000
-
-_Batch = tuple[npt.NDArray[np.int32] | tuple[npt.NDArray[np.generic], ...], npt.NDArray[np.int32]]
 
 
 def steps_per_epoch(settings: LanguageModelSettings, text: TokenText) -> int:
@@ -62,62 +54,54 @@ def training_batches(
       cut into as many streams as a batch has rows; with `carry_state` in their order, and with the tokens goes `kept`,
       float32 [batch, 1], 0 at the streams' begin and else 1; without, in any order.
     """
-    make = _windows if settings.predict == "last" else _segments
+    last = settings.predict == "last"
+    steps = steps_per_epoch(settings, text)
+    tokens = tf.constant(text.tokens)
+    offsets = tf.range(-window, 1, dtype=tf.int64) if last else tf.range(settings.segment + 1, dtype=tf.int64)
 
-    def endless() -> Iterator[_Batch]:
-        for epoch in itertools.count(start_epoch):
-            yield from make(settings, text, window, np.random.default_rng([settings.seed, epoch]))
+    def begins(epoch: int) -> npt.NDArray[np.int64]:
+        random = np.random.default_rng([settings.seed, epoch])
+        return text.starts[random.permutation(len(text.starts))] if last else _segments(settings, text, steps, random)
 
-    rows = None if settings.predict == "last" else settings.batch_size
-    columns = window if settings.predict == "last" else settings.segment
-    tokens: tf.TensorSpec | tuple[tf.TensorSpec, ...] = tf.TensorSpec([None, rows, columns], tf.int32)
-    targets = tf.TensorSpec([None, rows] if settings.predict == "last" else [None, rows, columns], tf.int32)
-    if settings.carry_state:
-        tokens = tokens, tf.TensorSpec([None, rows, 1], tf.float32)
+    @tf.autograph.experimental.do_not_convert
+    def batches(epoch: tf.Tensor) -> tf.data.Dataset:
+        # Python is asked once an epoch. Dataset.from_generator would ask for every batch, and, with Python 3.11, has malloc
+        # map whatever is larger than 128 KiB from then on: thousands of page faults in every training step.
+        places = tf.numpy_function(begins, [epoch], tf.int64)
+
+        @tf.autograph.experimental.do_not_convert
+        def batch(step: tf.Tensor) -> tuple[tf.Tensor | tuple[tf.Tensor, ...], tf.Tensor]:
+            first = step * settings.batch_size
+            rows = places[first : first + settings.batch_size]
+            rows.set_shape([None if last else settings.batch_size])
+            characters = tf.cast(tf.gather(tokens, rows[:, tf.newaxis] + offsets), tf.int32)
+            targets = characters[:, -1] if last else characters[:, 1:]
+            if not settings.carry_state:
+                return characters[:, :-1], targets
+            kept = tf.fill([settings.batch_size, 1], tf.cast(tf.minimum(step, 1), tf.float32))
+            return (characters[:, :-1], kept), targets
+
+        return tf.data.Dataset.range(steps).map(batch)
+
     # With autotuning on, the data set's end waits for its tuning thread's sleep, which doubles up to 40 s.
     options = tf.data.Options()
     options.autotune.enabled = False
-    dataset = tf.data.Dataset.from_generator(lambda: _stacked(endless()), output_signature=(tokens, targets))
-    return dataset.unbatch().prefetch(_PREFETCHED_BATCHES).with_options(options)
-
-
-def _stacked(batches: Iterator[_Batch]) -> Iterator[_Batch]:
-    """Yields batches of the same size together, along a new first dimension."""
-    for _, same in itertools.groupby(batches, key=lambda batch: len(batch[1])):
-        while several := list(itertools.islice(same, _BATCHES_PER_CALL)):
-            yield tf.nest.map_structure(lambda *arrays: np.stack(arrays), *several)
-
-
-def _windows(
-    settings: LanguageModelSettings, text: TokenText, window: int, random: np.random.Generator
-) -> Iterator[_Batch]:
-    order = random.permutation(len(text.starts))
-    offsets = np.arange(-window, 1)
-    for first in range(0, len(order), settings.batch_size):
-        starts = text.starts[order[first : first + settings.batch_size]]
-        characters = text.tokens[starts[:, np.newaxis] + offsets].astype(np.int32)
-        yield characters[:, :-1], characters[:, -1]
+    return (
+        tf.data.Dataset.range(start_epoch, 2**62).flat_map(batches).prefetch(_PREFETCHED_BATCHES).with_options(options)
+    )
 
 
 def _segments(
-    settings: LanguageModelSettings, text: TokenText, window: int, random: np.random.Generator
-) -> Iterator[_Batch]:
+    settings: LanguageModelSettings, text: TokenText, steps: int, random: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Returns where an epoch's segments begin, [steps * rows], batch after batch."""
     rows, segment = settings.batch_size, settings.segment
-    steps = steps_per_epoch(settings, text)
     spare = len(text.tokens) - 1 - rows * steps * segment
     first = int(random.integers(spare + 1))
     begins = first + np.arange(rows * steps).reshape(rows, steps) * segment
     if not settings.carry_state:
         begins = random.permutation(begins.ravel()).reshape(rows, steps)
-    offsets = np.arange(segment + 1)
-    for step in range(steps):
-        characters = text.tokens[begins[:, step, np.newaxis] + offsets].astype(np.int32)
-        tokens: _Batch = characters[:, :-1], characters[:, 1:]
-        if settings.carry_state:
-            kept = np.full([rows, 1], min(step, 1), np.float32)
-            yield (tokens[0], kept), tokens[1]  # type: ignore[misc]
-        else:
-            yield tokens
+    return begins.T.ravel()
 
 
 def validation_batches(settings: LanguageModelSettings, text: TokenText, window: int) -> tf.data.Dataset:
