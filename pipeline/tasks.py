@@ -85,7 +85,7 @@ _CARRYING = LanguageModelSettings(
     weight_decay=0.02,
     beta_2=0.99,
     clip_norm=1.0,
-    epochs=4,
+    epochs=3,
     # A step takes a tenth of a second.
     steps_per_execution=20,
     histograms=False,
