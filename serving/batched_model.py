@@ -10,7 +10,7 @@ without batching. So does every request of a batch that failed: one bad input is
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from serving.batch_inputs import concatenate, kind_of, padded_shapes
 from serving.batch_scheduler import BatchScheduler, Execute, Task
@@ -23,18 +23,25 @@ from serving.tensors import Encoder, encode_as_field
 
 
 class _Output:
-    """An output of a batch, read once for all of its tasks."""
+    """A copy of an output of a batch, or of a request on its own: a :class:`TensorLike`."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.dtype, self.shape = tensor.dtype, tensor.shape
-        is_text = self.dtype == types_pb2.DT_STRING
-        self.elements: memoryview | list[bytes] = tensor.strings() if is_text else tensor.data()
+        self.elements: bytes | list[bytes] = (
+            tensor.strings() if self.dtype == types_pb2.DT_STRING else bytes(tensor.data())
+        )
         self.row = len(self.elements) // max(self.shape[0], 1) if self.shape else 0
 
+    def data(self) -> memoryview:
+        return memoryview(cast(bytes, self.elements))
 
-@dataclass(frozen=True)
+    def strings(self) -> list[bytes]:
+        return cast(list[bytes], self.elements)
+
+
+@dataclass(slots=True)
 class _Rows:
-    """Some rows of an output, for an :data:`Encoder`."""
+    """Some rows of an output: a :class:`TensorLike`."""
 
     output: _Output
     start: int
@@ -49,22 +56,20 @@ class _Rows:
         return (self.stop - self.start, *self.output.shape[1:])
 
     def data(self) -> memoryview:
-        return memoryview(self._elements())
+        return self.output.data()[self.start * self.output.row : self.stop * self.output.row]
 
     def strings(self) -> list[bytes]:
-        return list(self._elements())
-
-    def _elements(self) -> Any:
-        return self.output.elements[self.start * self.output.row : self.stop * self.output.row]
+        return self.output.strings()[self.start * self.output.row : self.stop * self.output.row]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Work:
     """What a scheduler is given."""
 
     key: Hashable
     task: Task
     execute: Execute
+    fetches: tuple[str, ...]
 
 
 class BatchedModel(SavedModel):
@@ -102,11 +107,12 @@ class BatchedModel(SavedModel):
         encode: Encoder = encode_as_field,
     ) -> None:
         """Runs a signature, together with other requests of its kind; arguments and errors are those of SavedModel."""
-        work = self._plan(signature, inputs, output_filter, outputs, timeout_ms, encode)
+        work = self._plan(signature, inputs, output_filter, timeout_ms)
         if work is None:
             super().predict(signature, inputs, output_filter, outputs, timeout_ms=timeout_ms, encode=encode)
         else:
             self._scheduler.run(work.key, work.task, work.execute, self._parameters)
+            _fill(work, outputs, encode)
 
     def begin_predict(
         self,
@@ -118,24 +124,16 @@ class BatchedModel(SavedModel):
         *,
         timeout_ms: int = 0,
         encode: Encoder = encode_as_field,
-    ) -> bool:
+    ) -> Callable[[], None] | None:
         """Does what :meth:`predict` does on another thread, if the request can share a batch."""
-        work = self._plan(signature, inputs, output_filter, outputs, timeout_ms, encode)
+        work = self._plan(signature, inputs, output_filter, timeout_ms)
         if work is None:
-            return False
+            return None
         work.task.done = lambda: done(work.task.error)
         self._scheduler.submit(work.key, work.task, work.execute, self._parameters)
-        return True
+        return lambda: _fill(work, outputs, encode)
 
-    def _plan(
-        self,
-        signature: Signature,
-        inputs: Any,
-        output_filter: Sequence[str],
-        outputs: Any,
-        timeout_ms: int,
-        encode: Encoder,
-    ) -> _Work | None:
+    def _plan(self, signature: Signature, inputs: Any, output_filter: Sequence[str], timeout_ms: int) -> _Work | None:
         """Makes the task of a request; None for one that runs on its own."""
         fetches = tuple(select_fetches(signature, output_filter))
         matched = match_inputs(signature, inputs)
@@ -144,31 +142,28 @@ class BatchedModel(SavedModel):
             return None
         deadline = time.monotonic() + timeout_ms / 1000 if timeout_ms else None
         return _Work(
-            (id(self), signature.name, fetches, encode, kind),
-            Task(matched, rows, outputs, deadline),
-            lambda tasks: self._execute(signature, fetches, encode, tasks),
+            (id(self), signature.name, fetches, kind),
+            Task(matched, rows, deadline),
+            lambda tasks: self._execute(signature, fetches, tasks),
+            fetches,
         )
 
-    def _execute(self, signature: Signature, fetches: Sequence[str], encode: Encoder, tasks: list[Task]) -> None:
+    def _execute(self, signature: Signature, fetches: Sequence[str], tasks: list[Task]) -> None:
         """Runs tasks as one batch; one after the other if that does not work."""
         if len(tasks) > 1:
             try:
-                if self._execute_together(signature, fetches, encode, tasks):
+                if self._execute_together(signature, fetches, tasks):
                     return
             except ServingError:
                 pass  # of one of them; which one shows when each runs on its own
         for task in tasks:
-            task.outputs.clear()
             try:
-                super().predict(
-                    signature, dict(task.inputs), fetches, task.outputs, timeout_ms=_time_left([task]), encode=encode
-                )
+                with self.fetch(signature, task.inputs, fetches, _time_left([task])) as results:
+                    task.results = [_Output(tensor) for tensor in results]
             except ServingError as error:
                 task.error = error
 
-    def _execute_together(
-        self, signature: Signature, fetches: Sequence[str], encode: Encoder, tasks: list[Task]
-    ) -> bool:
+    def _execute_together(self, signature: Signature, fetches: Sequence[str], tasks: list[Task]) -> bool:
         rows = sum(task.rows for task in tasks)
         padded = self._parameters.padded(rows)
         shapes = padded_shapes([task.inputs for task in tasks], padded)
@@ -179,15 +174,24 @@ class BatchedModel(SavedModel):
             for index, (alias, _) in enumerate(tasks[0].inputs)
         ]
         with self.fetch(signature, values, fetches, _time_left(tasks)) as results:
-            answers = [_Output(tensor) for tensor in results]
-            if any(not answer.shape or answer.shape[0] != padded for answer in answers):
-                return False  # no telling whose rows these are
-            start = 0
-            for task in tasks:
-                for alias, answer in zip(fetches, answers, strict=True):
-                    encode(_Rows(answer, start, start + task.rows), task.outputs[alias])
-                start += task.rows
+            outputs = [_Output(tensor) for tensor in results]
+        if any(not output.shape or output.shape[0] != padded for output in outputs):
+            return False  # no telling whose rows these are
+        start = 0
+        for task in tasks:
+            task.results = [_Rows(output, start, start + task.rows) for output in outputs]
+            start += task.rows
         return True
+
+
+def _fill(work: _Work, outputs: Any, encode: Encoder) -> None:
+    """Writes what a request was answered with.
+
+    For whoever waits for it, and not the batch's thread: two that both need the interpreter all the time take it from each
+    other at every turn, which costs more than the work.
+    """
+    for alias, result in zip(work.fetches, work.task.results, strict=True):
+        encode(result, outputs[alias])
 
 
 def _time_left(tasks: list[Task]) -> int:

@@ -17,7 +17,7 @@ class EventLoop:
         """Makes the loop; ``name`` is its thread's."""
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._answers: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._answers: deque[tuple[asyncio.Future[None], BaseException | None]] = deque()
         self._delivering = False
 
     @property
@@ -42,12 +42,12 @@ class EventLoop:
             future.cancel()
             raise
 
-    def answer(self, future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+    def answer(self, future: "asyncio.Future[None]", error: BaseException | None) -> None:
         """Ends a future of the loop, from any thread.
 
         Answers that come close together wake the loop once, where ``call_soon_threadsafe`` would wake it for each.
         """
-        self._answers.append((future, result, error))
+        self._answers.append((future, error))
         if not self._delivering:
             self._delivering = True
             with contextlib.suppress(RuntimeError):  # the loop has ended, and whoever waited with it
@@ -66,10 +66,10 @@ class EventLoop:
     def _deliver(self) -> None:
         self._delivering = False  # before the look: what comes after it schedules anew
         while self._answers:
-            future, result, error = self._answers.popleft()
+            future, error = self._answers.popleft()
             if future.done():
                 continue  # cancelled: the client has gone
             if error is None:
-                future.set_result(result)
+                future.set_result(None)
             else:
                 future.set_exception(error)

@@ -169,13 +169,14 @@ class GrpcServer:
     async def _predict(self, request: Any, context: Any) -> Any:
         future = self._events.loop.create_future()
         with _measured(self._metrics, request, "Predict"):
-            self._predictions.begin_predict(
+            respond = self._predictions.begin_predict(
                 request,
-                lambda response, error: self._events.answer(future, response, error),
+                lambda error: self._events.answer(future, error),
                 self._threads,
                 timeout_ms=_timeout_ms(context),
             )
-            return await future
+            await future
+            return respond()
 
     def _timed(self, method: str, request_type: Any, answer: Callable[[Any, int], Any]) -> Any:
         """Makes the handler of a function that takes the time left for the call, in milliseconds."""

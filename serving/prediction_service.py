@@ -90,19 +90,21 @@ class PredictionService:
     def begin_predict(
         self,
         request: Any,
-        done: Callable[[Any, BaseException | None], None],
+        done: Callable[[BaseException | None], None],
         threads: Executor,
         *,
         timeout_ms: int = 0,
-    ) -> None:
+    ) -> Callable[[], Any]:
         """Begins to answer a ``PredictRequest``, in a batch if it can share one.
 
         Args:
           request: The request.
-          done: Called at the end, on any thread, with the ``PredictResponse`` and what :meth:`predict` would have
-            raised, or None.
+          done: Called at the end, on any thread, with what :meth:`predict` would have raised, or None.
           threads: Where a request that shares no batch is answered.
           timeout_ms: Longest time in milliseconds; 0 for no limit.
+
+        Returns:
+          What makes the ``PredictResponse``, to be called once ``done`` was, without an error.
 
         Raises:
           ServingError: the request cannot be answered.
@@ -113,7 +115,7 @@ class PredictionService:
 
         def finish(error: BaseException | None) -> None:
             servable.release()
-            done(response, error)
+            done(error)
 
         def run() -> None:
             try:
@@ -129,7 +131,7 @@ class PredictionService:
         try:
             signature = servable.model.signature(request.model_spec.signature_name)
             _fill_spec(response.model_spec, servable, signature.name)
-            begun = servable.model.begin_predict(
+            fill = servable.model.begin_predict(
                 signature,
                 request.inputs,
                 request.output_filter,
@@ -138,11 +140,18 @@ class PredictionService:
                 timeout_ms=timeout_ms,
                 encode=self._encode,
             )
-            if not begun:
+            if fill is None:
                 threads.submit(run)
         except BaseException:
             servable.release()
             raise
+
+        def respond() -> Any:
+            if fill is not None:
+                fill()
+            return response
+
+        return respond
 
     def predict_on(self, servable: Servable, request: Any, timeout_ms: int) -> Any:
         """Answers a ``PredictRequest`` with a servable that :meth:`acquire` gave; see :meth:`predict`."""

@@ -134,25 +134,26 @@ class SavedModel:
         *,
         timeout_ms: int = 0,
         encode: Encoder = encode_as_field,
-    ) -> bool:
+    ) -> Callable[[], None] | None:
         """Begins what :meth:`predict` does, if that can be done without a thread of the caller's.
 
         Args:
           signature: As for :meth:`predict`.
           inputs: As for :meth:`predict`.
           output_filter: As for :meth:`predict`.
-          outputs: As for :meth:`predict`.
+          outputs: As for :meth:`predict`; filled by what this returns.
           done: Called at the end, on any thread, with what :meth:`predict` would have raised, or None.
           timeout_ms: As for :meth:`predict`.
           encode: As for :meth:`predict`.
 
         Returns:
-          Whether it was begun; if not, call :meth:`predict`.
+          What fills ``outputs``, to be called once ``done`` was, without an error; it may raise what `encode` raises. None if
+          nothing was begun: call :meth:`predict`.
 
         Raises:
           ServingError: the request does not fit the signature, or too many are waiting.
         """
-        return False
+        return None
 
     @contextmanager
     def fetch(
@@ -221,7 +222,10 @@ def match_inputs(signature: Signature, inputs: Any) -> list[tuple[str, Any]]:
     Raises:
       ServingError: INVALID_ARGUMENT, inputs are missing or unknown.
     """
-    expected, defaults = signature.feeds, signature.definition.defaults
+    expected = signature.feeds
+    if len(inputs) == len(expected) and all(alias in inputs for alias in expected):
+        return [(alias, inputs[alias]) for alias in expected]
+    defaults = signature.definition.defaults
     sent = sorted(inputs)
     if len(sent) > len(expected) or (len(sent) < len(expected) and not defaults):
         extra = ",".join(alias for alias in sent if alias not in expected)

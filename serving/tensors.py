@@ -1,18 +1,20 @@
 """``tensorflow.TensorProto`` on the server's side: request to tensor, tensor to answer."""
 
+import functools
 import math
 import struct
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from serving.errors import ServingError, invalid_argument
-from serving.stubs import types_pb2
+from serving.stubs import tensor_pb2, types_pb2
 from serving.tensorflow_c_api import Tensor
 
 # A TensorProto may name a shape of any size and give one value for all of it: a few bytes that make TensorFlow allocate
 # terabytes. What a request did not pay for in bytes is refused beyond this many elements.
 MAX_REPEATED_ELEMENTS = 1 << 24
 
+_STRING_FIELD = 8  # string_val
 # DataType: number of the field that TensorFlow Serving answers in, for types whose packed field is the tensor's bytes.
 _PACKED_FIELDS: dict[int, int] = {
     types_pb2.DT_FLOAT: 5,  # float_val
@@ -90,17 +92,19 @@ def encode_as_field(tensor: TensorLike, proto: Any) -> None:
     Raises:
       ServingError: INVALID_ARGUMENT, the type has no values that could be sent (a resource, a variant).
     """
-    dtype = _set_header(tensor, proto)
+    # A message in its own wire format is taken over by one call, where to set its fields takes a call for each.
+    dtype, header = tensor.dtype, _header(tensor.dtype, tensor.shape)
     if dtype == types_pb2.DT_STRING:
-        proto.string_val.extend(tensor.strings())
+        proto.MergeFromString(header + b"".join(_field(_STRING_FIELD, value) for value in tensor.strings()))
         return
     _require_values(dtype)
     data = tensor.data()
     if not data:
-        return
-    if dtype in _PACKED_FIELDS:
-        proto.MergeFromString(bytes((_PACKED_FIELDS[dtype] << 3 | 2,)) + _varint(len(data)) + data)
+        proto.MergeFromString(header)
+    elif dtype in _PACKED_FIELDS:
+        proto.MergeFromString(header + _field(_PACKED_FIELDS[dtype], data))
     else:
+        proto.MergeFromString(header)
         field, element = _NUMBER_FIELDS[dtype]
         getattr(proto, field).extend(data.cast(element).tolist())  # type: ignore[call-overload]  # wants a literal
 
@@ -110,7 +114,8 @@ def encode_as_content(tensor: TensorLike, proto: Any) -> None:
 
     Arguments and errors are those of :func:`encode_as_field`.
     """
-    dtype = _set_header(tensor, proto)
+    dtype = tensor.dtype
+    proto.MergeFromString(_header(dtype, tensor.shape))
     if dtype == types_pb2.DT_STRING:
         strings = tensor.strings()
         # TensorFlow's own layout: all lengths as varints, then all bytes.
@@ -143,15 +148,19 @@ def dtype_name(dtype: int) -> str:
     return str(types_pb2.DataType.Name(dtype)) if dtype in types_pb2.DataType.values() else f"DataType {dtype}"
 
 
-def _set_header(tensor: TensorLike, proto: Any) -> int:
-    """Writes type and shape; returns the type."""
-    dtype = tensor.dtype
-    proto.dtype = dtype
-    shape = proto.tensor_shape
-    shape.SetInParent()  # a scalar has a shape too, of no dimensions
-    for size in tensor.shape:
-        shape.dim.add().size = size
-    return dtype
+@functools.lru_cache(1000)
+def _header(dtype: int, shape: tuple[int, ...]) -> bytes:
+    """Returns a serialized ``TensorProto`` of a type and a shape, without values."""
+    proto = tensor_pb2.TensorProto(dtype=dtype)
+    proto.tensor_shape.SetInParent()  # a scalar has a shape too, of no dimensions
+    for size in shape:
+        proto.tensor_shape.dim.add().size = size
+    return bytes(proto.SerializeToString())
+
+
+def _field(number: int, data: bytes | memoryview) -> bytes:
+    """Returns bytes as a field of a message, for numbers up to 15."""
+    return bytes((number << 3 | 2,)) + _varint(len(data)) + data
 
 
 def _require_values(dtype: int) -> None:

@@ -16,10 +16,10 @@ from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKE
 
 # Where TensorFlow Serving and the built-in server look with --enable_per_model_batching_parameters.
 _BATCHING_FILE = "batching_params.pbtxt"
-# 64 rows take 2.3 times as long as one (sums, 2 cores). The wait is less than such a batch takes over the network and back.
+# 64 rows take 3 times as long as one (sums, one core). The wait is less than so many requests take over the network and back.
 _BATCHING_PARAMETERS = """\
 max_batch_size { value: 64 }
-batch_timeout_micros { value: 2000 }
+batch_timeout_micros { value: 5000 }
 max_enqueued_batches { value: 256 }
 """
 

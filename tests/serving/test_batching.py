@@ -11,6 +11,7 @@ import grpc
 import numpy as np
 import pytest
 
+from serving import batch_scheduler
 from serving.arrays import from_proto, to_proto
 from serving.batch_scheduler import BatchScheduler, Task
 from serving.batching_parameters import BatchingParameters, read_batching_parameters
@@ -169,7 +170,7 @@ def test_parameters_that_are_refused(tmp_path: Path) -> None:
 
 
 def _task(rows: int = 1, seconds: float | None = None) -> Task:
-    return Task([], rows, None, None if seconds is None else time.monotonic() + seconds)
+    return Task([], rows, None if seconds is None else time.monotonic() + seconds)
 
 
 def test_the_scheduler_never_runs_more_than_it_may_and_loses_nothing() -> None:
@@ -198,6 +199,39 @@ def test_the_scheduler_never_runs_more_than_it_may_and_loses_nothing() -> None:
     assert max(sizes) <= 8
     assert sum(sizes) == sum(1 + number % 3 for number in range(2000))
     assert len(sizes) < 1500  # they did share batches
+
+
+def test_a_batch_waits_for_a_short_one_and_not_for_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = BatchScheduler(BatchingParameters(num_batch_threads=2))
+    entered, leave = threading.Event(), threading.Event()
+
+    def slowly(tasks: list[Task]) -> None:
+        entered.set()
+        leave.wait(60)
+
+    long = threading.Thread(target=scheduler.run, args=("k", _task(), slowly))
+    long.start()
+    entered.wait(10)
+    for _ in range(3):
+        scheduler.run("k", _task(seconds=30), lambda tasks: None)  # each alone: nothing comes after it to wake a thread
+    assert long.is_alive()
+    leave.set()
+    long.join()
+
+    monkeypatch.setattr(batch_scheduler, "_OVERLAP_S", 60.0)
+    running, most, rows = 0, 0, 0
+
+    def shortly(tasks: list[Task]) -> None:
+        nonlocal running, most, rows
+        running += 1
+        most = max(most, running)
+        rows += len(tasks)
+        time.sleep(0.001)
+        running -= 1
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: scheduler.run("k", _task(), shortly), range(500)))
+    assert (most, rows) == (1, 500)
 
 
 def test_a_full_queue_and_a_deadline() -> None:

@@ -115,7 +115,7 @@ def test_the_command_of_the_built_in_server(tmp_path: Path, monkeypatch: pytest.
     assert command == [
         *(sys.executable, "-m", "serving", f"--serving_dir={tmp_path}", "--port=0"),
         *("--enable_batching=true", "--enable_per_model_batching_parameters=true"),
-        "--tensorflow_inter_op_parallelism=1",
+        *("--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=-1"),
         *(f"--ready_file={tmp_path / 'ready'}", "--verbose"),
     ]
     parse_flags(command[3:])
