@@ -17,6 +17,7 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components.settings import SettingsError
+from pipeline.garbage import importing
 from pipeline.kubeflow.local_paths import ArtifactUriError, LocalPaths
 from pipeline.kubeflow.parameters import PREFIX, SETTINGS
 
@@ -40,9 +41,9 @@ def main(argv: Sequence[str]) -> int:
     inputs_spec = json_format.Parse(args.json_serialized_inputs_spec_args, pipeline_spec_pb2.ComponentInputsSpec())
     settings = _take_parameters(executor_input).get(SETTINGS, "")
     if settings:
-        # Only then: it imports every component.
-        from pipeline.kubeflow.graph import places_of
-        from pipeline.kubeflow.rebuild import rebuild_parameters
+        with importing():  # only then: it imports every component
+            from pipeline.kubeflow.graph import places_of
+            from pipeline.kubeflow.rebuild import rebuild_parameters
 
         try:
             parameters = rebuild_parameters(args.step, args.task, places_of(args.root, args.serving_dir), settings)
@@ -83,12 +84,14 @@ def _run(
     beam_args: list[str],
     paths: LocalPaths,
 ) -> None:
-    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
-    from tfx.dsl.components.base.base_executor import BaseExecutor
-    from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils as tfx_utils
-    from tfx.orchestration.portable import outputs_utils
-    from tfx.utils import import_utils
+    with importing():
+        from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+        from tfx.dsl.components.base.base_executor import BaseExecutor
+        from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils as tfx_utils
+        from tfx.orchestration.portable import outputs_utils
+        from tfx.utils import import_utils
 
+        executor_class = import_utils.import_class_by_path(executor_class_path)
     for name, artifacts in executor_input.inputs.artifacts.items():
         for artifact in artifacts.artifacts:
             artifact.uri = paths.to_path(artifact.uri)
@@ -103,7 +106,6 @@ def _run(
     exec_properties = tfx_utils.parse_execution_properties(executor_input.inputs.parameter_values, {}, inputs_spec)
     _LOG.info("%s: inputs %s, outputs %s", executor_class_path, _uris(inputs), _uris(outputs))
 
-    executor_class = import_utils.import_class_by_path(executor_class_path)
     output_file = executor_input.outputs.output_file
     context: dict[str, Any] = {
         "unique_id": os.path.basename(os.path.dirname(output_file)),
