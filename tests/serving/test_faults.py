@@ -24,7 +24,11 @@ from tests.serving.load import load
 from tests.serving.processes import ROOT, free_port, running_server
 from tests.serving.saved_models import write_warmup
 
-QUICK = ("--file_system_poll_wait_seconds=0.05", "--max_num_load_retries=0", "--tensorflow_inter_op_parallelism=4")
+# As `charseq serve` starts it, but for models that bring no parameters of their own: these share batches as well.
+QUICK = (
+    *("--file_system_poll_wait_seconds=0.05", "--max_num_load_retries=0", "--enable_batching"),
+    *("--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=-1"),
+)
 
 
 def _wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
