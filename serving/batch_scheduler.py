@@ -127,13 +127,13 @@ class BatchScheduler:
             queue.tasks.append(task)
             queue.rows += task.rows
             running = self._running[key]
+            begins = len(queue.tasks) == 1 and not running
+            fills = queue.rows - task.rows < queue.enough(running) <= queue.rows
             if len(self._threads) < self.parameters.num_batch_threads:
                 thread = threading.Thread(target=self._work, name=f"batch_{len(self._threads)}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
-            elif (len(queue.tasks) == 1 and not running) or queue.rows >= queue.enough(
-                running
-            ) > queue.rows - task.rows:
+            elif begins or fills:
                 self._change.notify()  # else whoever was woken for those before will find this one too
 
     def run(self, key: Hashable, task: Task, execute: Execute, parameters: BatchingParameters | None = None) -> None:

@@ -1,7 +1,6 @@
 """Dynamic batching: the same answers as without it, whoever shares the batch."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,10 +10,8 @@ import grpc
 import numpy as np
 import pytest
 
-from serving import batch_scheduler
 from serving.arrays import from_proto, to_proto
-from serving.batch_scheduler import BatchScheduler, Task
-from serving.batching_parameters import BatchingParameters, read_batching_parameters
+from serving.batching_parameters import read_batching_parameters
 from serving.client import Client, PredictionError
 from serving.errors import Code, ServingError
 from serving.stubs import predict_pb2, prediction_service_pb2_grpc
@@ -167,142 +164,3 @@ def test_parameters_that_are_refused(tmp_path: Path) -> None:
     for flag in ("--batching_parameters_file=x", "--enable_per_model_batching_parameters"):
         ended = run_server(f"--serving_dir={tmp_path}", flag)
         assert (ended.returncode, "of no use without --enable_batching" in ended.stderr) == (2, True)
-
-
-def _task(rows: int = 1, seconds: float | None = None) -> Task:
-    return Task([], rows, None if seconds is None else time.monotonic() + seconds)
-
-
-def test_the_scheduler_never_runs_more_than_it_may_and_loses_nothing() -> None:
-    scheduler = BatchScheduler(BatchingParameters(max_batch_size=8, num_batch_threads=2, max_enqueued_batches=1000))
-    lock, running, most, sizes, done = threading.Lock(), 0, 0, [], []
-
-    def execute(tasks: list[Task]) -> None:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-            sizes.append(sum(task.rows for task in tasks))
-        time.sleep(0.001)
-        with lock:
-            running -= 1
-
-    def call(number: int) -> None:
-        task = _task(1 + number % 3)
-        task.done = lambda: done.append(number)
-        scheduler.run(number % 2, task, execute)
-
-    with ThreadPoolExecutor(32) as pool:
-        list(pool.map(call, range(2000)))
-    assert sorted(done) == list(range(2000))
-    assert most == 2
-    assert max(sizes) <= 8
-    assert sum(sizes) == sum(1 + number % 3 for number in range(2000))
-    assert len(sizes) < 1500  # they did share batches
-
-
-def test_a_batch_waits_for_a_short_one_and_not_for_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    scheduler = BatchScheduler(BatchingParameters(num_batch_threads=2))
-    entered, leave = threading.Event(), threading.Event()
-
-    def slowly(tasks: list[Task]) -> None:
-        entered.set()
-        leave.wait(60)
-
-    long = threading.Thread(target=scheduler.run, args=("k", _task(), slowly))
-    long.start()
-    entered.wait(10)
-    for _ in range(3):
-        scheduler.run("k", _task(seconds=30), lambda tasks: None)  # each alone: nothing comes after it to wake a thread
-    assert long.is_alive()
-    leave.set()
-    long.join()
-
-    monkeypatch.setattr(batch_scheduler, "_OVERLAP_S", 60.0)
-    running, most, rows = 0, 0, 0
-
-    def shortly(tasks: list[Task]) -> None:
-        nonlocal running, most, rows
-        running += 1
-        most = max(most, running)
-        rows += len(tasks)
-        time.sleep(0.001)
-        running -= 1
-
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda _: scheduler.run("k", _task(), shortly), range(500)))
-    assert (most, rows) == (1, 500)
-
-
-def test_a_full_queue_and_a_deadline() -> None:
-    scheduler = BatchScheduler(BatchingParameters(max_batch_size=1, max_enqueued_batches=1, num_batch_threads=1))
-    entered, leave, executed = threading.Event(), threading.Event(), []
-
-    def slowly(tasks: list[Task]) -> None:
-        executed.extend(tasks)
-        entered.set()
-        leave.wait(10)
-
-    first = threading.Thread(target=scheduler.run, args=("k", _task(), slowly))
-    first.start()
-    entered.wait(10)
-    late = _task(seconds=0.05)
-    with pytest.raises(ServingError, match="DEADLINE_EXCEEDED"):
-        scheduler.run("k", late, slowly)
-    with pytest.raises(ServingError, match="The batch scheduling queue to which this task was submitted is full"):
-        scheduler.run("k", _task(), slowly)
-    leave.set()
-    first.join()
-    scheduler.run("k", _task(), slowly)
-    assert late not in executed  # nobody waits for it any more
-    assert len(executed) == 2
-
-
-def test_an_execution_that_fails_fails_its_tasks_alone() -> None:
-    scheduler = BatchScheduler(BatchingParameters())
-
-    def fail(tasks: list[Task]) -> None:
-        raise RuntimeError("no")
-
-    with pytest.raises(RuntimeError, match="no"):
-        scheduler.run("k", _task(), fail)
-    scheduler.run("k", _task(), lambda tasks: None)
-
-
-def test_what_waits_is_run_before_the_end_and_nothing_after_it() -> None:
-    scheduler = BatchScheduler(BatchingParameters(batch_timeout_s=60))
-    executed: list[Task] = []
-    waiting = _task()
-    scheduler.submit("k", waiting, executed.extend)
-    scheduler.close()
-    deadline = time.monotonic() + 10
-    while not executed and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert executed == [waiting]
-    with pytest.raises(ServingError, match="UNAVAILABLE: The server is stopping"):
-        scheduler.submit("k", _task(), executed.extend)
-
-
-def test_a_batch_waits_for_as_many_as_came_before() -> None:
-    scheduler = BatchScheduler(BatchingParameters(batch_timeout_s=2, max_batch_size=100))
-    sizes: list[int] = []
-
-    def rounds(callers: int, times: int) -> float:
-        def call() -> None:
-            for _ in range(times):
-                scheduler.run("k", _task(), lambda tasks: sizes.append(len(tasks)))
-
-        threads = [threading.Thread(target=call) for _ in range(callers)]
-        begin = time.monotonic()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return time.monotonic() - begin
-
-    rounds(4, 20)
-    assert sizes == [4] * 20  # the first waited its time for more, the others no longer than for four
-    rounds(1, 1)  # waits its time for three that have gone
-    sizes.clear()
-    assert rounds(1, 20) < 20  # and then for nobody: 20 timeouts would be 40 s
-    assert sizes == [1] * 20
