@@ -5,6 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from serving.client import Client
+
+# As `charseq serve` starts it, but for models that bring no parameters of their own: these share batches as well.
+QUICK = (
+    *("--file_system_poll_wait_seconds=0.05", "--max_num_load_retries=0", "--enable_batching"),
+    *("--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=-1"),
+)
+
 
 @dataclass
 class Load:
@@ -45,3 +53,12 @@ def load(callers: int, call: Callable[[], int]) -> Iterator[Load]:
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def checked_version(client: Client, label: str | None = None) -> int:
+    """Asks; returns the version named in the answer after checking that it is the one that made the answer."""
+    prediction = client.predict({"text": ["ab"]}, model="shout", label=label)
+    # Folder N holds the model that says 1 + (N - 1) % 3.
+    expected = [f"{1 + (prediction.version - 1) % 3}:ab:AB"]
+    assert prediction.strings("text") == expected, (prediction.version, prediction.strings("text"))
+    return prediction.version

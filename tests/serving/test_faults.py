@@ -4,7 +4,6 @@ import http.client
 import json
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
@@ -20,15 +19,9 @@ from serving.errors import Code
 from serving.rollout import promote, rollback
 from serving.stubs import prediction_log_pb2
 from tests.serving.conftest import Push
-from tests.serving.load import load
+from tests.serving.load import QUICK, checked_version, load
 from tests.serving.processes import ROOT, free_port, running_server
 from tests.serving.saved_models import write_warmup
-
-# As `charseq serve` starts it, but for models that bring no parameters of their own: these share batches as well.
-QUICK = (
-    *("--file_system_poll_wait_seconds=0.05", "--max_num_load_retries=0", "--enable_batching"),
-    *("--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=-1"),
-)
 
 
 def _wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -36,15 +29,6 @@ def _wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
-
-
-def _checked(client: Client, label: str | None = None) -> int:
-    """Asks; returns the version named in the answer after checking that it is the one that made the answer."""
-    prediction = client.predict({"text": ["ab"]}, model="shout", label=label)
-    # Folder N holds the model that says 1 + (N - 1) % 3.
-    expected = [f"{1 + (prediction.version - 1) % 3}:ab:AB"]
-    assert prediction.strings("text") == expected, (prediction.version, prediction.strings("text"))
-    return prediction.version
 
 
 @pytest.mark.parametrize("swaps", [20, pytest.param(200, marks=pytest.mark.slow)], ids=["20 swaps", "200 swaps"])
@@ -58,7 +42,7 @@ def test_swaps_under_load_from_32_callers(
         Client(server.target, retries=Retries(max_attempts=1)) as client,
     ):
         client.wait_until_available("shout", version=1)
-        with load(32, lambda: _checked(client)) as seen:
+        with load(32, lambda: checked_version(client)) as seen:
             for version in range(2, swaps + 2):
                 push(shout_models[1 + (version - 1) % 3], base, version)
                 client.wait_until_available("shout", version=version)
@@ -80,7 +64,10 @@ def test_rollouts_and_rollbacks_under_load(tmp_path: Path, shout_models: dict[in
         Client(server.target, retries=Retries(max_attempts=1)) as client,
     ):
         promote(serving_dir, "shout", 3, server=server.target)
-        with load(8, lambda: _checked(client, "stable")) as labelled, load(8, lambda: _checked(client)) as unversioned:
+        with (
+            load(8, lambda: checked_version(client, "stable")) as labelled,
+            load(8, lambda: checked_version(client)) as unversioned,
+        ):
             for version in (1, 2, 3, 1):
                 promote(serving_dir, "shout", version, server=server.target)
             rollback(serving_dir, "shout", server=server.target)
@@ -100,7 +87,7 @@ def test_kill_of_the_server_while_it_loads(tmp_path: Path, shout_models: dict[in
         process.kill()
         process.wait()
     with running_server(tmp_path, f"--serving_dir={base.parent}", *QUICK) as server, Client(server.target) as client:
-        assert _checked(client) == 1
+        assert checked_version(client) == 1
 
 
 @pytest.mark.slow
@@ -116,7 +103,7 @@ def test_kill_of_the_server_at_20_moments_of_a_rollout(
         target = 1 + (attempt + 1) % 2
         with running_server(tmp_path, f"--serving_dir={serving_dir}", *QUICK) as server:
             with Client(server.target) as client:
-                before = _checked(client, "stable")
+                before = checked_version(client, "stable")
             arguments = f"{str(serving_dir)!r}, 'shout', {target}, server={server.target!r}, timeout_s=5"
             code = f"from serving.rollout import promote; promote({arguments})"
             with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL) as pusher:
@@ -127,7 +114,7 @@ def test_kill_of_the_server_at_20_moments_of_a_rollout(
             running_server(tmp_path, f"--serving_dir={serving_dir}", *QUICK) as server,
             Client(server.target) as client,
         ):
-            assert _checked(client, "stable") in (before, target)
+            assert checked_version(client, "stable") in (before, target)
 
 
 def test_kill_of_a_pusher_never_shows_half_a_version(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> None:
@@ -152,7 +139,7 @@ def test_kill_of_a_pusher_never_shows_half_a_version(tmp_path: Path, shout_model
     with (
         running_server(tmp_path, f"--serving_dir={base.parent}", *QUICK) as server,
         Client(server.target, retries=Retries(max_attempts=1)) as client,
-        load(4, lambda: _checked(client)) as seen,
+        load(4, lambda: checked_version(client)) as seen,
     ):
         for version in range(2, 12):
             command = [sys.executable, "-c", code, str(version), str(shout_models[1 + (version - 1) % 3])]
@@ -191,7 +178,7 @@ def test_a_bad_version_leaves_the_old_one_serving(
     with (
         running_server(tmp_path, f"--serving_dir={base.parent}", *QUICK) as server,
         Client(server.target, retries=Retries(max_attempts=1)) as client,
-        load(4, lambda: _checked(client)) as seen,
+        load(4, lambda: checked_version(client)) as seen,
     ):
         push(bad, base, 2)
 
@@ -219,86 +206,13 @@ def test_a_version_with_other_signatures_answers_for_itself(
         push(numbers_model, base, 2)
         time.sleep(0.3)
         # A pinned version is not replaced by whatever is pushed; that is for a canary to find out.
-        assert _checked(client) == 1
+        assert checked_version(client) == 1
         promote(base.parent, "shout", 2, server=server.target)
         with pytest.raises(PredictionError) as caught:
             client.predict({"text": ["ab"]}, model="shout")
         assert "input size does not match signature: 1!=2" in caught.value.message
         rollback(base.parent, "shout", server=server.target)
-        assert _checked(client) == 1
-
-
-def test_sigterm_under_load_answers_everything_it_took(
-    tmp_path: Path, shout_models: dict[int, Path], push: Push
-) -> None:
-    base = tmp_path / "serving" / "shout"
-    push(shout_models[1], base, 1)
-    port = free_port()
-    answered, broken = [], []
-
-    def over_http() -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        try:
-            connection.connect()
-        except OSError:
-            time.sleep(0.01)
-            return 0  # it takes no more connections, which is what it should do
-        try:
-            connection.request("POST", "/v1/models/shout:predict", json.dumps({"instances": ["ab"]}))
-            answered.append(connection.getresponse().status)
-        except http.client.RemoteDisconnected:
-            pass  # closed before it was read
-        except OSError as error:
-            broken.append(error)
-        finally:
-            connection.close()
-        return 0
-
-    arguments = (f"--serving_dir={base.parent}", f"--rest_api_port={port}", *QUICK)
-    with (
-        running_server(tmp_path, *arguments) as server,
-        Client(server.target, retries=Retries(max_attempts=1)) as client,
-    ):
-
-        def over_grpc() -> int:
-            try:
-                return _checked(client)
-            except PredictionError as error:
-                # Neither ran. CANCELLED is gRPC's own answer to a call that it had received, but not yet handed over,
-                # when it was told to stop; one that was handed over is answered.
-                if error.code not in (Code.UNAVAILABLE, Code.CANCELLED):
-                    raise
-                time.sleep(0.01)
-                return 0
-
-        with load(8, over_grpc) as grpc_seen, load(4, over_http) as rest_seen:
-            time.sleep(1)
-            server.process.send_signal(signal.SIGTERM)
-            try:
-                assert server.process.wait(20) == 0
-            except subprocess.TimeoutExpired:
-                raise AssertionError(f"the server goes on: {server.log.read_text()[-4_000:]}") from None
-
-    assert grpc_seen.failures == rest_seen.failures == []
-    assert grpc_seen.answered[1] > 10
-    assert set(answered) == {200}
-
-
-def test_connections_without_a_request_do_not_hold_sigterm_up(
-    tmp_path: Path, shout_models: dict[int, Path], push: Push
-) -> None:
-    push(shout_models[1], tmp_path / "serving" / "shout", 1)
-    arguments = (f"--serving_dir={tmp_path / 'serving'}", f"--rest_api_port={free_port()}", *QUICK)
-    with running_server(tmp_path, *arguments) as server:
-        kept = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=20)
-        kept.request("POST", "/v1/models/shout:predict", json.dumps({"instances": ["ab"]}))
-        assert kept.getresponse().read()
-        silent = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=20)
-        silent.connect()
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 0
-        kept.close()
-        silent.close()
+        assert checked_version(client) == 1
 
 
 def test_memory_is_bounded_over_rest_requests(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> None:
