@@ -51,8 +51,12 @@ def padded_shapes(batch: list[list[tuple[str, Any]]], rows: int) -> list[tuple[i
     Returns:
       The shapes; None if a short request would be padded to the size of an immense one.
     """
-    shapes = []
+    shapes: list[tuple[int, ...]] = []
     for index in range(len(batch[0])):
+        first = _shape(batch[0][index][1])
+        if len(first) == 1:  # nothing but rows
+            shapes.append((rows,))
+            continue
         own = [_shape(inputs[index][1])[1:] for inputs in batch]
         largest = tuple(max(sizes) for sizes in zip(*own, strict=True))
         if math.prod((rows, *largest)) > MAX_REPEATED_ELEMENTS and len(set(own)) > 1:
@@ -80,7 +84,8 @@ def concatenate(protos: list[Any], rows: int, shape: tuple[int, ...]) -> Any:
         return whole
     elements = getattr(whole, field)
     for proto in protos:
-        elements.extend(_pad(getattr(proto, field), _shape(proto), shape, 1))
+        values = getattr(proto, field)
+        elements.extend(_pad(values, _shape(proto), shape, 1) if len(shape) > 1 else values)
     row = len(elements) // rows
     if row:
         elements.extend(list(elements[-row:]) * (shape[0] - rows))
@@ -88,7 +93,7 @@ def concatenate(protos: list[Any], rows: int, shape: tuple[int, ...]) -> Any:
 
 
 def _shape(proto: Any) -> tuple[int, ...]:
-    return tuple(dimension.size for dimension in proto.tensor_shape.dim)
+    return tuple([dimension.size for dimension in proto.tensor_shape.dim])
 
 
 def _pad(elements: Any, shape: tuple[int, ...], wanted: tuple[int, ...], unit: int) -> Any:

@@ -1,15 +1,22 @@
-"""Which requests run together: a queue per kind of request, and threads that take batches from the queues.
+"""Which requests run together: a queue per kind of request, on an event loop, and threads that run batches from the queues.
 
 Batches grow by themselves to what arrives while the ones before are computed. With a timeout, a batch waits for as many
 rows as were in the server when the one before it ended, its own and those that came meanwhile: a steady number of callers
 sends as many again. So a caller who is alone waits for nobody, and many callers share few batches.
+
+All but the batches themselves is done by the loop that reads the requests: threads that need the interpreter at the same time
+take it from each other at every turn, which costs more than the work.
 """
 
+import asyncio
+import contextlib
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 from serving.batching_parameters import BatchingParameters
@@ -19,7 +26,7 @@ from serving.errors import Code, ServingError
 _MAX_REMEMBERED = 1000
 
 # How long a batch waits for another of its kind that runs, if it is not full. Batches that are over sooner gain nothing from
-# running side by side: their threads take the interpreter from each other, and each pays for its own run of the graph.
+# running side by side: each pays for its own run of the graph.
 _OVERLAP_S = 0.01
 
 
@@ -31,7 +38,7 @@ class Task:
       inputs: Alias and ``TensorProto`` of each input.
       rows: Size of the first dimension of all of them.
       deadline: When the caller gives up, on ``time.monotonic()``; None for never.
-      done: Called once, when the task was run or has failed, on the thread that did.
+      done: Called once, on the event loop, when the task was run or has failed.
       arrived: When it was enqueued.
       results: What it was answered with, if it has not failed.
       error: Why it failed.
@@ -51,24 +58,27 @@ Execute = Callable[[list[Task]], None]
 
 @dataclass(eq=False, slots=True)
 class _Queue:
-    """Tasks of one kind that wait; what runs them, and when."""
+    """Tasks of one kind that wait or run; what runs them, and when."""
 
-    tasks: deque[Task]
+    key: Hashable
     execute: Execute
     parameters: BatchingParameters
+    expected: int  # rows
+    tasks: deque[Task] = field(default_factory=deque)
     rows: int = 0
-    full: int = 0  # rows that are expected
+    running: int = 0  # batches
+    timer: asyncio.TimerHandle | None = None
 
-    def enough(self, running: int) -> int:
-        """Returns the rows that are run at once, if `running` other batches of the kind are."""
-        return self.parameters.max_batch_size if running else self.full
-
-    def due(self, running: int) -> float:
+    def due(self) -> float:
         """Returns when the next batch should be run, on ``time.monotonic()``."""
-        if self.rows >= self.enough(running):
-            return 0.0
         wait_s = self.parameters.batch_timeout_s
-        return self.tasks[0].arrived + (max(wait_s, _OVERLAP_S) if running else wait_s)
+        if self.running:
+            return self.tasks[0].arrived + max(wait_s, _OVERLAP_S)
+        return self.tasks[0].arrived + wait_s
+
+    def full(self) -> bool:
+        """Says whether the next batch should be run at once."""
+        return self.rows >= (self.parameters.max_batch_size if self.running else self.expected)
 
     def take(self) -> list[Task]:
         """Takes the next batch off the queue."""
@@ -81,152 +91,172 @@ class _Queue:
         return batch
 
 
-class BatchScheduler:
-    """Brings tasks together. Safe from many threads at a time; its own threads begin with the first task."""
+# What one thread runs; None at the end.
+_Batches = SimpleQueue[tuple[_Queue, list[Task]] | None]
 
-    def __init__(self, parameters: BatchingParameters) -> None:
+
+class BatchScheduler:
+    """Brings tasks together. Its threads begin with the first batch."""
+
+    def __init__(self, parameters: BatchingParameters, loop: asyncio.AbstractEventLoop) -> None:
         """Begins with empty queues.
 
         Args:
           parameters: For all models that bring none of their own, but for the batch threads, which all share.
+          loop: The event loop that tasks are submitted on. It has to run until :meth:`close` and the last task's end.
         """
         self.parameters = parameters
-        self._change = threading.Condition()
+        self._loop = loop
         self._queues: dict[Hashable, _Queue] = {}
-        self._expected: dict[Hashable, int] = {}  # rows of the next batch
-        self._running: Counter[Hashable] = Counter()
-        self._watched = False  # whether a thread will see what waits too long for a running batch
-        self._threads: list[threading.Thread] = []
+        self._expected: dict[Hashable, int] = {}  # rows of the next batch, of kinds of which nothing waits
+        self._ready: dict[_Queue, None] = {}  # in order: those that wait for a thread
+        self._idle: list[_Batches] = []  # of threads; the last to end is the next to begin: its caches are warm
+        self._running = 0
         self._closed = False
 
     def submit(self, key: Hashable, task: Task, execute: Execute, parameters: BatchingParameters | None = None) -> None:
         """Enqueues a task, to be run alone or with others; its ``done`` is called when that has happened.
 
+        To be called on the event loop.
+
         Args:
           key: Tasks with the same key may run together.
           task: The task.
-          execute: Runs a list of tasks: sets the results or the error of each.
+          execute: Runs a list of tasks, on a thread: sets the results or the error of each.
           parameters: For tasks of this key; the scheduler's by default.
 
         Raises:
           ServingError: UNAVAILABLE, too many are waiting, or the scheduler is closed.
         """
-        parameters = parameters or self.parameters
-        with self._change:
-            if self._closed:
-                raise ServingError(Code.UNAVAILABLE, "The server is stopping.")
-            queue = self._queues.get(key)
-            if queue is None:
-                wanted = parameters.max_batch_size if parameters.batch_timeout_s else 0
-                queue = _Queue(deque(), execute, parameters, full=min(self._expected.get(key, wanted), wanted))
-                self._queues[key] = queue
-            if queue.rows + task.rows > parameters.max_enqueued_batches * parameters.max_batch_size:
-                message = "The batch scheduling queue to which this task was submitted is full"
-                raise ServingError(Code.UNAVAILABLE, message)
-            task.arrived = time.monotonic()
-            queue.tasks.append(task)
-            queue.rows += task.rows
-            running = self._running[key]
-            begins = len(queue.tasks) == 1 and not running
-            fills = queue.rows - task.rows < queue.enough(running) <= queue.rows
-            if len(self._threads) < self.parameters.num_batch_threads:
-                thread = threading.Thread(target=self._work, name=f"batch_{len(self._threads)}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
-            elif begins or fills:
-                self._change.notify()  # else whoever was woken for those before will find this one too
+        if self._closed:
+            raise ServingError(Code.UNAVAILABLE, "The server is stopping.")
+        queue = self._queues.get(key)
+        if queue is None:
+            parameters = parameters or self.parameters
+            most = parameters.max_batch_size if parameters.batch_timeout_s else 0
+            queue = self._queues[key] = _Queue(key, execute, parameters, min(self._expected.get(key, most), most))
+        elif queue.rows + task.rows > queue.parameters.max_enqueued_batches * queue.parameters.max_batch_size:
+            message = "The batch scheduling queue to which this task was submitted is full"
+            raise ServingError(Code.UNAVAILABLE, message)
+        task.arrived = time.monotonic()
+        queue.execute = execute
+        queue.tasks.append(task)
+        queue.rows += task.rows
+        if queue.timer is None or queue.full():
+            self._check(queue)
 
     def run(self, key: Hashable, task: Task, execute: Execute, parameters: BatchingParameters | None = None) -> None:
-        """Runs a task as :meth:`submit` does, and waits for it.
+        """Runs a task as :meth:`submit` does, and waits for it. To be called on any thread but the event loop's.
 
         Raises:
           ServingError: what :meth:`submit` raises, DEADLINE_EXCEEDED, or what the task failed with.
         """
-        finished, done = threading.Event(), task.done
+        finished, done = Future[None](), task.done
 
         def finish() -> None:
             done()
-            finished.set()
+            finished.set_result(None)
+
+        def begin() -> None:
+            try:
+                self.submit(key, task, execute, parameters)
+            except ServingError as error:
+                finished.set_exception(error)
 
         task.done = finish
-        self.submit(key, task, execute, parameters)
-        if not finished.wait(None if task.deadline is None else max(task.deadline - time.monotonic(), 0.0)):
-            raise _too_late()
+        self._loop.call_soon_threadsafe(begin)
+        try:
+            finished.result(None if task.deadline is None else max(task.deadline - time.monotonic(), 0.0))
+        except TimeoutError:
+            raise _too_late() from None
         if task.error is not None:
             raise task.error
 
     def close(self) -> None:
-        """Refuses further tasks; those that wait are still run."""
-        with self._change:
-            self._closed = True
-            self._change.notify_all()
+        """Refuses further tasks; those that wait are still run. To be called on any thread."""
+        self._loop.call_soon_threadsafe(self._close)
 
-    def _work(self) -> None:
+    def _close(self) -> None:
+        self._closed = True
+        for queue in list(self._queues.values()):
+            self._check(queue)
+        self._end_threads()
+
+    def _end_threads(self) -> None:
+        if self._closed and not self._queues:
+            while self._idle:
+                self._idle.pop().put(None)
+
+    def _check(self, queue: _Queue) -> None:
+        """Runs the next batch of a queue, or sees to it that it is looked at again."""
+        if queue.timer is not None:
+            queue.timer.cancel()
+            queue.timer = None
+        while queue.tasks and queue not in self._ready:
+            wait_s = queue.due() - time.monotonic()
+            if wait_s > 0 and not queue.full() and not self._closed:
+                queue.timer = self._loop.call_later(wait_s, self._check, queue)
+                return
+            if self._running >= self.parameters.num_batch_threads:
+                self._ready[queue] = None
+                return
+            self._begin(queue)
+
+    def _begin(self, queue: _Queue) -> None:
+        """Has a thread run a batch of a queue."""
+        if self._idle:
+            batches = self._idle.pop()
+        else:
+            batches = SimpleQueue()
+            threading.Thread(target=self._work, args=(batches,), name=f"batch_{self._running}", daemon=True).start()
+        queue.running += 1
+        self._running += 1
+        batches.put((queue, queue.take()))
+
+    def _work(self, batches: _Batches) -> None:
         """Runs batches, on a thread of the scheduler."""
         while True:
-            with self._change:
-                found = self._next()
+            found = batches.get()
             if found is None:
                 return
-            key, queue, batch = found
+            queue, batch = found
             now = time.monotonic()
-            late = [task for task in batch if task.deadline is not None and task.deadline <= now]
-            for task in late:
-                task.error = _too_late()
-            batch = [task for task in batch if task.error is None] if late else batch
+            for task in batch:
+                if task.deadline is not None and task.deadline <= now:
+                    task.error = _too_late()
+            in_time = [task for task in batch if task.error is None]
             try:
-                if batch:
-                    queue.execute(batch)
+                if in_time:
+                    queue.execute(in_time)
             except BaseException as error:
-                for task in batch:
+                for task in in_time:
                     task.error = error
-            self._end(key, queue, sum(task.rows for task in batch))
-            for task in late + batch:
-                task.done()
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and whoever waited with it
+                self._loop.call_soon_threadsafe(self._end, batches, queue, batch)
 
-    def _next(self) -> tuple[Hashable, _Queue, list[Task]] | None:
-        """Waits for a batch and takes it; None at the end. Called with the lock held."""
-        while True:
-            now = time.monotonic()
-            ready = [key for key, queue in self._queues.items() if self._closed or queue.due(self._running[key]) <= now]
-            if ready:
-                return self._take(min(ready, key=lambda key: self._queues[key].tasks[0].arrived))
-            if self._closed:
-                return None
-            times = [queue.due(self._running[key]) for key, queue in self._queues.items()]
-            if self._running and not self._watched:
-                # Nobody is woken for what arrives while one of its kind runs.
-                self._watched = True
-                self._change.wait(min([now + _OVERLAP_S, *times]) - now)
-                self._watched = False
-            else:
-                self._change.wait(min(times) - now if times else None)
-
-    def _take(self, key: Hashable) -> tuple[Hashable, _Queue, list[Task]]:
-        queue = self._queues[key]
-        batch = queue.take()
-        self._running[key] += 1
-        if not queue.tasks:
-            del self._queues[key]
-        if queue.tasks or not self._watched:
-            self._change.notify()  # the rest may be for another thread
-        return key, queue, batch
-
-    def _end(self, key: Hashable, queue: _Queue, rows: int) -> None:
-        """Notes that a batch of `rows` rows is over, and so what the next of its kind waits for."""
-        with self._change:
-            self._running[key] -= 1
-            if not self._running[key]:
-                del self._running[key]
-            if not queue.parameters.batch_timeout_s:
-                return
-            waiting = self._queues.get(key)
-            expected = min(rows + (waiting.rows if waiting else 0), queue.parameters.max_batch_size)
-            if waiting:
-                waiting.full = expected
+    def _end(self, batches: _Batches, queue: _Queue, batch: list[Task]) -> None:
+        """Answers a batch that is over, and notes what the next of its kind waits for."""
+        self._idle.append(batches)
+        queue.running -= 1
+        self._running -= 1
+        if queue.parameters.batch_timeout_s:
+            rows = sum(task.rows for task in batch) + queue.rows
+            queue.expected = min(rows, queue.parameters.max_batch_size)
+        for task in batch:
+            task.done()
+        self._check(queue)
+        if not queue.tasks and not queue.running:
+            del self._queues[queue.key]
             if len(self._expected) >= _MAX_REMEMBERED:
                 self._expected.clear()
-            self._expected[key] = expected
+            self._expected[queue.key] = queue.expected
+        for ready in list(self._ready):
+            if self._running >= self.parameters.num_batch_threads:
+                break
+            del self._ready[ready]
+            self._begin(ready)
+            self._check(ready)
+        self._end_threads()
 
 
 def _too_late() -> ServingError:

@@ -8,58 +8,18 @@ without batching. So does every request of a batch that failed: one bad input is
 """
 
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 from serving.batch_inputs import concatenate, kind_of, padded_shapes
 from serving.batch_scheduler import BatchScheduler, Execute, Task
 from serving.batching_parameters import BatchingParameters
 from serving.errors import ServingError
-from serving.saved_model import SavedModel, Signature, match_inputs, select_fetches
-from serving.stubs import types_pb2
+from serving.saved_model import Done, SavedModel, Signature, match_inputs, select_fetches
 from serving.tensorflow_c_api import Tensor
-from serving.tensors import Encoder, encode_as_field
-
-
-class _Output:
-    """A copy of an output of a batch, or of a request on its own: a :class:`TensorLike`."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.dtype, self.shape = tensor.dtype, tensor.shape
-        self.elements: bytes | list[bytes] = (
-            tensor.strings() if self.dtype == types_pb2.DT_STRING else bytes(tensor.data())
-        )
-        self.row = len(self.elements) // max(self.shape[0], 1) if self.shape else 0
-
-    def data(self) -> memoryview:
-        return memoryview(cast(bytes, self.elements))
-
-    def strings(self) -> list[bytes]:
-        return cast(list[bytes], self.elements)
-
-
-@dataclass(slots=True)
-class _Rows:
-    """Some rows of an output: a :class:`TensorLike`."""
-
-    output: _Output
-    start: int
-    stop: int
-
-    @property
-    def dtype(self) -> int:
-        return self.output.dtype
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.stop - self.start, *self.output.shape[1:])
-
-    def data(self) -> memoryview:
-        return self.output.data()[self.start * self.output.row : self.stop * self.output.row]
-
-    def strings(self) -> list[bytes]:
-        return self.output.strings()[self.start * self.output.row : self.stop * self.output.row]
+from serving.tensors import Encoder, Values, encode_as_field, tensor_values
 
 
 @dataclass(slots=True)
@@ -101,37 +61,27 @@ class BatchedModel(SavedModel):
         signature: Signature,
         inputs: Any,
         output_filter: Sequence[str],
-        outputs: Any,
         *,
         timeout_ms: int = 0,
         encode: Encoder = encode_as_field,
-    ) -> None:
-        """Runs a signature, together with other requests of its kind; arguments and errors are those of SavedModel."""
+    ) -> bytes:
+        """Runs a signature, together with other requests of its kind; as for SavedModel."""
         work = self._plan(signature, inputs, output_filter, timeout_ms)
         if work is None:
-            super().predict(signature, inputs, output_filter, outputs, timeout_ms=timeout_ms, encode=encode)
-        else:
-            self._scheduler.run(work.key, work.task, work.execute, self._parameters)
-            _fill(work, outputs, encode)
+            return super().predict(signature, inputs, output_filter, timeout_ms=timeout_ms, encode=encode)
+        self._scheduler.run(work.key, work.task, work.execute, self._parameters)
+        return _encode(work.fetches, work.task, encode)
 
     def begin_predict(
-        self,
-        signature: Signature,
-        inputs: Any,
-        output_filter: Sequence[str],
-        outputs: Any,
-        done: Callable[[BaseException | None], None],
-        *,
-        timeout_ms: int = 0,
-        encode: Encoder = encode_as_field,
-    ) -> Callable[[], None] | None:
+        self, signature: Signature, inputs: Any, output_filter: Sequence[str], done: Done, *, timeout_ms: int = 0
+    ) -> bool:
         """Does what :meth:`predict` does on another thread, if the request can share a batch."""
         work = self._plan(signature, inputs, output_filter, timeout_ms)
         if work is None:
-            return None
-        work.task.done = lambda: done(work.task.error)
+            return False
+        work.task.done = partial(done, partial(_encode, work.fetches, work.task))
         self._scheduler.submit(work.key, work.task, work.execute, self._parameters)
-        return lambda: _fill(work, outputs, encode)
+        return True
 
     def _plan(self, signature: Signature, inputs: Any, output_filter: Sequence[str], timeout_ms: int) -> _Work | None:
         """Makes the task of a request; None for one that runs on its own."""
@@ -159,7 +109,7 @@ class BatchedModel(SavedModel):
         for task in tasks:
             try:
                 with self.fetch(signature, task.inputs, fetches, _time_left([task])) as results:
-                    task.results = [_Output(tensor) for tensor in results]
+                    task.results = [_copy(tensor) for tensor in results], None
             except ServingError as error:
                 task.error = error
 
@@ -174,24 +124,34 @@ class BatchedModel(SavedModel):
             for index, (alias, _) in enumerate(tasks[0].inputs)
         ]
         with self.fetch(signature, values, fetches, _time_left(tasks)) as results:
-            outputs = [_Output(tensor) for tensor in results]
+            outputs = [_copy(tensor) for tensor in results]
         if any(not output.shape or output.shape[0] != padded for output in outputs):
             return False  # no telling whose rows these are
         start = 0
         for task in tasks:
-            task.results = [_Rows(output, start, start + task.rows) for output in outputs]
+            task.results = outputs, start
             start += task.rows
         return True
 
 
-def _fill(work: _Work, outputs: Any, encode: Encoder) -> None:
-    """Writes what a request was answered with.
+def _copy(tensor: Tensor) -> Values:
+    dtype, shape, elements = tensor_values(tensor)
+    return Values(dtype, shape, bytes(elements) if isinstance(elements, memoryview) else elements)
 
-    For whoever waits for it, and not the batch's thread: two that both need the interpreter all the time take it from each
-    other at every turn, which costs more than the work.
-    """
-    for alias, result in zip(work.fetches, work.task.results, strict=True):
-        encode(result, outputs[alias])
+
+def _encode(fetches: Sequence[str], task: Task, encode: Encoder) -> bytes:
+    """Returns a task's rows of its batch's outputs, as fields of a serialized ``PredictResponse``; raises its error."""
+    if task.error is not None:
+        raise task.error
+    outputs, start = task.results
+    if start is None:  # all of them
+        return b"".join([encode(alias, values) for alias, values in zip(fetches, outputs, strict=True)])
+    fields = []
+    for alias, (dtype, shape, elements) in zip(fetches, outputs, strict=True):
+        row = len(elements) // shape[0]
+        own = elements[start * row : (start + task.rows) * row]
+        fields.append(encode(alias, Values(dtype, (task.rows, *shape[1:]), own)))
+    return b"".join(fields)
 
 
 def _time_left(tasks: list[Task]) -> int:

@@ -1,9 +1,7 @@
 """An event loop on a thread of its own, for servers that the rest of the process uses from its threads."""
 
 import asyncio
-import contextlib
 import threading
-from collections import deque
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -17,8 +15,6 @@ class EventLoop:
         """Makes the loop; ``name`` is its thread's."""
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._answers: deque[tuple[asyncio.Future[None], BaseException | None]] = deque()
-        self._delivering = False
 
     @property
     def is_running(self) -> bool:
@@ -42,17 +38,6 @@ class EventLoop:
             future.cancel()
             raise
 
-    def answer(self, future: "asyncio.Future[None]", error: BaseException | None) -> None:
-        """Ends a future of the loop, from any thread.
-
-        Answers that come close together wake the loop once, where ``call_soon_threadsafe`` would wake it for each.
-        """
-        self._answers.append((future, error))
-        if not self._delivering:
-            self._delivering = True
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and whoever waited with it
-                self.loop.call_soon_threadsafe(self._deliver)
-
     def stop(self) -> None:
         """Ends the loop and its thread."""
         if self.is_running:
@@ -62,14 +47,3 @@ class EventLoop:
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
-
-    def _deliver(self) -> None:
-        self._delivering = False  # before the look: what comes after it schedules anew
-        while self._answers:
-            future, error = self._answers.popleft()
-            if future.done():
-                continue  # cancelled: the client has gone
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)

@@ -87,9 +87,8 @@ def examples_tensor(examples: Any) -> Any:
 
 def run_signature(model: SavedModel, signature: Signature, examples: Any, timeout_ms: int) -> Mapping[str, Any]:
     """Runs a signature over examples; returns output alias to ``TensorProto``."""
-    outputs = predict_pb2.PredictResponse().outputs
-    model.predict(signature, {_INPUTS: examples}, (), outputs, timeout_ms=timeout_ms)
-    mapping: Mapping[str, Any] = outputs
+    outputs = model.predict(signature, {_INPUTS: examples}, (), timeout_ms=timeout_ms)
+    mapping: Mapping[str, Any] = predict_pb2.PredictResponse.FromString(outputs).outputs
     return mapping
 
 

@@ -50,6 +50,7 @@ class GrpcServer:
         prediction_service: PredictionService,
         model_service: ModelService,
         *,
+        events: EventLoop,
         max_threads: int,
         metrics: Metrics | None = None,
         health: Health | None = None,
@@ -60,6 +61,7 @@ class GrpcServer:
         Args:
           prediction_service: Answers the calls about predictions.
           model_service: Answers the calls about models.
+          events: Reads and answers; it has to run until after :meth:`stop`.
           max_threads: Requests worked on at a time, batches aside.
           metrics: Where the calls about predictions are counted; None to count none.
           health: Answers the calls about health; None to answer none.
@@ -70,8 +72,7 @@ class GrpcServer:
         self._metrics = metrics
         self._health = health
         self._threads = ThreadPoolExecutor(max_threads, "grpc")
-        self._events = EventLoop("grpc")
-        self._events.start()
+        self._events = events
         defaults = {
             "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
             "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
@@ -119,7 +120,6 @@ class GrpcServer:
             self._events.call(self._stop(grace_s), grace_s + 1)
         except TimeoutError:
             logger.warning("The gRPC server did not end within %g s.", grace_s + 1)
-        self._events.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _create(self, options: tuple[tuple[str, int | str], ...]) -> Any:
@@ -166,39 +166,37 @@ class GrpcServer:
             self._health.end_watches()
         await stopping
 
-    async def _predict(self, request: Any, context: Any) -> Any:
-        future = self._events.loop.create_future()
+    async def _predict(self, request: Any, context: Any) -> bytes:
+        answer = self._events.loop.create_future()
         with _measured(self._metrics, request, "Predict"):
-            respond = self._predictions.begin_predict(
-                request,
-                lambda error: self._events.answer(future, error),
-                self._threads,
-                timeout_ms=_timeout_ms(context),
-            )
-            await future
-            return respond()
+            if self._predictions.begin_predict(request, answer, timeout_ms=_timeout_ms(context)):
+                return bytes(await answer)
+            return _serialize(await self._in_thread(self._predictions.predict, request, context))
 
     def _timed(self, method: str, request_type: Any, answer: Callable[[Any, int], Any]) -> Any:
         """Makes the handler of a function that takes the time left for the call, in milliseconds."""
 
-        async def behaviour(request: Any, context: Any) -> Any:
-            timeout_ms = _timeout_ms(context)
+        async def behaviour(request: Any, context: Any) -> bytes:
             with _measured(self._metrics, request, method):
-                return await self._events.loop.run_in_executor(self._threads, answer, request, timeout_ms)
+                return _serialize(await self._in_thread(answer, request, context))
 
         return _handler(request_type, behaviour)
 
     def _untimed(self, request_type: Any, answer: Callable[[Any], Any]) -> Any:
         """Makes the handler of a function that no deadline can end."""
 
-        async def behaviour(request: Any, context: Any) -> Any:
-            return await self._events.loop.run_in_executor(self._threads, answer, request)
+        async def behaviour(request: Any, context: Any) -> bytes:
+            return _serialize(await self._events.loop.run_in_executor(self._threads, answer, request))
 
         return _handler(request_type, behaviour)
 
+    async def _in_thread(self, answer: Callable[[Any, int], Any], request: Any, context: Any) -> Any:
+        # The time is looked at when there is a thread: the request may have waited for one.
+        return await self._events.loop.run_in_executor(self._threads, lambda: answer(request, _timeout_ms(context)))
 
-def _handler(request_type: Any, answer: Callable[[Any, Any], Awaitable[Any]]) -> Any:
-    """Makes the handler of a method: request and context in, response out, errors as the status of the call."""
+
+def _handler(request_type: Any, answer: Callable[[Any, Any], Awaitable[bytes]]) -> Any:
+    """Makes the handler of a method: request and context in, serialized response out, errors as the status of the call."""
 
     async def behaviour(serialized: bytes, context: Any) -> Any:
         # Here and not in gRPC's own deserializer, which answers with a status of its own and logs a stack trace.
@@ -217,7 +215,7 @@ def _handler(request_type: Any, answer: Callable[[Any, Any], Awaitable[Any]]) ->
             code, details = grpc.StatusCode.INTERNAL, f"Internal error of the server: {error!r}"[:500]
         await context.abort(code, details)
 
-    return grpc.unary_unary_rpc_method_handler(behaviour, response_serializer=_serialize)
+    return grpc.unary_unary_rpc_method_handler(behaviour)
 
 
 def _serialize(response: Any) -> bytes:

@@ -1,8 +1,8 @@
 """PredictionService: what a request asks of a model, independent of how it arrived."""
 
-import time
+import asyncio
+import functools
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,71 +87,41 @@ class PredictionService:
         with self.acquire(request) as servable:
             return self.predict_on(servable, request, timeout_ms)
 
-    def begin_predict(
-        self,
-        request: Any,
-        done: Callable[[BaseException | None], None],
-        threads: Executor,
-        *,
-        timeout_ms: int = 0,
-    ) -> Callable[[], Any]:
-        """Begins to answer a ``PredictRequest``, in a batch if it can share one.
+    def begin_predict(self, request: Any, answer: "asyncio.Future[bytes]", *, timeout_ms: int = 0) -> bool:
+        """Begins to answer a ``PredictRequest``, if it can share a batch; on an event loop.
 
         Args:
           request: The request.
-          done: Called at the end, on any thread, with what :meth:`predict` would have raised, or None.
-          threads: Where a request that shares no batch is answered.
+          answer: Gets the serialized ``PredictResponse``, or what :meth:`predict` would have raised.
           timeout_ms: Longest time in milliseconds; 0 for no limit.
 
         Returns:
-          What makes the ``PredictResponse``, to be called once ``done`` was, without an error.
+          False if nothing was begun: call :meth:`predict`.
 
         Raises:
           ServingError: the request cannot be answered.
         """
-        deadline = time.monotonic() + timeout_ms / 1000
         servable = self.acquire(request)
-        response = predict_pb2.PredictResponse()
+        begun = False
 
-        def finish(error: BaseException | None) -> None:
+        def finish(outputs: Callable[[Encoder], bytes]) -> None:
             servable.release()
-            done(error)
-
-        def run() -> None:
+            if answer.done():
+                return  # cancelled: the client has gone
             try:
-                left_ms = int((deadline - time.monotonic()) * 1000) if timeout_ms else 0
-                if left_ms < 0:
-                    raise ServingError(Code.DEADLINE_EXCEEDED, "The time for the request was over before it was run.")
-                self._fill(response, servable, request, signature, max(left_ms, 1) if timeout_ms else 0)
-            except BaseException as error:
-                finish(error)
-            else:
-                finish(None)
+                answer.set_result(outputs(self._encode) + _spec_field(servable.name, servable.version, signature.name))
+            except Exception as error:
+                answer.set_exception(error)
 
         try:
             signature = servable.model.signature(request.model_spec.signature_name)
-            _fill_spec(response.model_spec, servable, signature.name)
-            fill = servable.model.begin_predict(
-                signature,
-                request.inputs,
-                request.output_filter,
-                response.outputs,
-                finish,
-                timeout_ms=timeout_ms,
-                encode=self._encode,
+            begun = servable.model.begin_predict(
+                signature, request.inputs, request.output_filter, finish, timeout_ms=timeout_ms
             )
-            if fill is None:
-                threads.submit(run)
-        except BaseException:
-            servable.release()
-            raise
-
-        def respond() -> Any:
-            if fill is not None:
-                fill()
-            return response
-
-        return respond
+        finally:
+            if not begun:
+                servable.release()
+        return begun
 
     def predict_on(self, servable: Servable, request: Any, timeout_ms: int) -> Any:
         """Answers a ``PredictRequest`` with a servable that :meth:`acquire` gave; see :meth:`predict`."""
@@ -163,14 +133,10 @@ class PredictionService:
     def _fill(self, response: Any, servable: Servable, request: Any, signature: Signature, timeout_ms: int) -> None:
         """Fills a ``PredictResponse``."""
         _fill_spec(response.model_spec, servable, signature.name)
-        servable.model.predict(
-            signature,
-            request.inputs,
-            request.output_filter,
-            response.outputs,
-            timeout_ms=timeout_ms,
-            encode=self._encode,
+        outputs = servable.model.predict(
+            signature, request.inputs, request.output_filter, timeout_ms=timeout_ms, encode=self._encode
         )
+        response.MergeFromString(outputs)
 
     def classify(self, request: Any, timeout_ms: int = 0) -> Any:
         """Answers a ``ClassificationRequest``; arguments and errors as for :meth:`predict`."""
@@ -278,6 +244,13 @@ def _find(servable: Servable, name: str, otherwise: str) -> Any:
     if signature is None:
         raise invalid_argument(f"{otherwise}{name or DEFAULT_SIGNATURE}")
     return signature
+
+
+@functools.lru_cache(1000)
+def _spec_field(name: str, version: int, signature_name: str) -> bytes:
+    """Returns the ``model_spec`` of a serialized ``PredictResponse``."""
+    spec = model_pb2.ModelSpec(name=name, signature_name=signature_name, version={"value": version})
+    return bytes(predict_pb2.PredictResponse(model_spec=spec).SerializeToString())
 
 
 def _fill_spec(spec: Any, servable: Servable, signature_name: str) -> None:

@@ -8,11 +8,15 @@ from typing import Any
 from serving.errors import Code, ServingError, invalid_argument
 from serving.stubs import meta_graph_pb2
 from serving.tensorflow_c_api import Output, Session, Tensor
-from serving.tensors import Encoder, encode_as_field, tensor_from_proto
+from serving.tensors import Encoder, encode_as_field, tensor_from_proto, tensor_values
 
 DEFAULT_SIGNATURE = "serving_default"
 # A graph's own operation that marks where initialisation starts; not callable by a client.
 _INIT_SIGNATURE = "__saved_model_init_op"
+
+# Called at the end of a request with what gives its outputs, as fields of a serialized ``PredictResponse``, or raises why there
+# are none.
+Done = Callable[[Callable[[Encoder], bytes]], None]
 
 
 @dataclass(frozen=True)
@@ -101,59 +105,50 @@ class SavedModel:
         signature: Signature,
         inputs: Any,
         output_filter: Sequence[str],
-        outputs: Any,
         *,
         timeout_ms: int = 0,
         encode: Encoder = encode_as_field,
-    ) -> None:
+    ) -> bytes:
         """Runs a signature on the inputs of a PredictRequest.
 
         Args:
           signature: One of this model's.
           inputs: Map of input alias to ``TensorProto``.
           output_filter: Aliases of the outputs wanted; none for all.
-          outputs: Map of output alias to ``TensorProto``, which this fills.
           timeout_ms: Longest time in milliseconds, 0 for no limit.
-          encode: How a tensor is written into its ``TensorProto``.
+          encode: How an output is written.
+
+        Returns:
+          The outputs, as fields of a serialized ``PredictResponse``.
 
         Raises:
           ServingError: the request does not fit the signature, or TensorFlow refused it.
         """
         fetches = select_fetches(signature, output_filter)
         with self.fetch(signature, match_inputs(signature, inputs), list(fetches), timeout_ms) as results:
-            for alias, tensor in zip(fetches, results, strict=True):
-                encode(tensor, outputs[alias])
+            return b"".join(
+                [encode(alias, tensor_values(tensor)) for alias, tensor in zip(fetches, results, strict=True)]
+            )
 
     def begin_predict(
-        self,
-        signature: Signature,
-        inputs: Any,
-        output_filter: Sequence[str],
-        outputs: Any,
-        done: Callable[[BaseException | None], None],
-        *,
-        timeout_ms: int = 0,
-        encode: Encoder = encode_as_field,
-    ) -> Callable[[], None] | None:
-        """Begins what :meth:`predict` does, if that can be done without a thread of the caller's.
+        self, signature: Signature, inputs: Any, output_filter: Sequence[str], done: Done, *, timeout_ms: int = 0
+    ) -> bool:
+        """Begins what :meth:`predict` does, if that can be done without a thread of the caller's; on an event loop.
 
         Args:
           signature: As for :meth:`predict`.
           inputs: As for :meth:`predict`.
           output_filter: As for :meth:`predict`.
-          outputs: As for :meth:`predict`; filled by what this returns.
-          done: Called at the end, on any thread, with what :meth:`predict` would have raised, or None.
+          done: Called at the end, on the event loop.
           timeout_ms: As for :meth:`predict`.
-          encode: As for :meth:`predict`.
 
         Returns:
-          What fills ``outputs``, to be called once ``done`` was, without an error; it may raise what `encode` raises. None if
-          nothing was begun: call :meth:`predict`.
+          False if nothing was begun: call :meth:`predict`.
 
         Raises:
           ServingError: the request does not fit the signature, or too many are waiting.
         """
-        return None
+        return False
 
     @contextmanager
     def fetch(
@@ -223,8 +218,9 @@ def match_inputs(signature: Signature, inputs: Any) -> list[tuple[str, Any]]:
       ServingError: INVALID_ARGUMENT, inputs are missing or unknown.
     """
     expected = signature.feeds
-    if len(inputs) == len(expected) and all(alias in inputs for alias in expected):
-        return [(alias, inputs[alias]) for alias in expected]
+    present = [(alias, inputs[alias]) for alias in expected if alias in inputs]
+    if len(present) == len(expected) == len(inputs):
+        return present
     defaults = signature.definition.defaults
     sent = sorted(inputs)
     if len(sent) > len(expected) or (len(sent) < len(expected) and not defaults):

@@ -25,11 +25,12 @@ class Servable:
         self.model = model
         self._users = 0
         self._retired = False
-        self._idle = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
 
     def acquire(self) -> bool:
         """Registers a user. Returns False if the model is being freed: look for another one."""
-        with self._idle:
+        with self._lock:
             if self._retired:
                 return False
             self._users += 1
@@ -37,7 +38,7 @@ class Servable:
 
     def release(self) -> None:
         """Ends the use that :meth:`acquire` began."""
-        with self._idle:
+        with self._lock:
             self._users -= 1
             if self._retired and not self._users:
                 self._idle.notify_all()

@@ -12,6 +12,7 @@ from serving.batch_scheduler import BatchScheduler
 from serving.batched_model import BatchedModel
 from serving.batching_parameters import read_batching_parameters, read_model_parameters
 from serving.errors import Code, ServingError
+from serving.event_loop import EventLoop
 from serving.flags import Flags
 from serving.grpc_server import GrpcServer
 from serving.health import Health
@@ -70,10 +71,11 @@ class ModelServer:
             num_load_threads=flags.num_load_threads,
         )
         self._config = _session_config(flags)
+        self._events = EventLoop("grpc")
         self._batches: BatchScheduler | None = None
         if flags.enable_batching:
             parameters = read_batching_parameters(flags.batching_parameters_file, len(os.sched_getaffinity(0)))
-            self._batches = BatchScheduler(parameters)
+            self._batches = BatchScheduler(parameters, self._events.loop)
         self._credentials = server_credentials(flags.ssl_config_file) if flags.ssl_config_file else None
         self._metrics_path = prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else ""
         self._metrics = Metrics() if self._metrics_path else None
@@ -97,12 +99,14 @@ class ModelServer:
             library()
         except (OSError, ImportError) as error:
             raise ServingError(Code.FAILED_PRECONDITION, str(error)) from error
+        self._events.start()
         check = flags.enable_signature_method_name_check
         encode = encode_as_content if flags.enable_serialization_as_tensor_content else encode_as_field
         models = ModelService(self._manager, self._sources)
         self._server = GrpcServer(
             PredictionService(self._manager, encode, check_method_name=check),
             models,
+            events=self._events,
             max_threads=flags.threads,
             metrics=self._metrics,
             health=Health() if flags.enable_grpc_healthcheck_service else None,
@@ -175,7 +179,9 @@ class ModelServer:
             stop.result()  # or what it raised would be lost
         if self._batches is not None:
             self._batches.close()
-        return self._manager.stop(timeout_s=1)
+        freed = self._manager.stop(timeout_s=1)
+        self._events.stop()
+        return freed
 
     def abandon_start(self) -> None:
         """Makes a :meth:`start` that waits for a model return."""

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from serving.errors import Code, ServingError, invalid_argument
 from serving.examples import examples_tensor, run_signature
 from serving.saved_model import SavedModel
-from serving.stubs import predict_pb2, prediction_log_pb2
+from serving.stubs import prediction_log_pb2
 from serving.tfrecord import read_records
 
 logger = logging.getLogger(__name__)
@@ -66,9 +66,8 @@ def _replay(model: SavedModel, record: bytes, path: Path, iterations: int) -> No
     request = getattr(log, kind).request
     for _ in range(iterations):
         if kind == "predict_log":
-            outputs = predict_pb2.PredictResponse().outputs
             signature = model.signature(request.model_spec.signature_name)
-            model.predict(signature, request.inputs, request.output_filter, outputs)
+            model.predict(signature, request.inputs, request.output_filter)
             continue
         specs = [task.model_spec for task in request.tasks] if kind == "multi_inference_log" else [request.model_spec]
         for spec in specs:

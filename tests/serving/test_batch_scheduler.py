@@ -1,7 +1,9 @@
 """The scheduler of batches alone: what runs when, and with whom."""
 
+import asyncio
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,14 +12,34 @@ from serving import batch_scheduler
 from serving.batch_scheduler import BatchScheduler, Task
 from serving.batching_parameters import BatchingParameters
 from serving.errors import ServingError
+from serving.event_loop import EventLoop
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    events = EventLoop("test")
+    events.start()
+    yield events.loop
+    events.stop()
 
 
 def _task(rows: int = 1, seconds: float | None = None) -> Task:
     return Task([], rows, None if seconds is None else time.monotonic() + seconds)
 
 
-def test_the_scheduler_never_runs_more_than_it_may_and_loses_nothing() -> None:
-    scheduler = BatchScheduler(BatchingParameters(max_batch_size=8, num_batch_threads=2, max_enqueued_batches=1000))
+def _on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Calls on the event loop, and waits."""
+
+    async def called() -> None:
+        call()
+
+    asyncio.run_coroutine_threadsafe(called(), loop).result(10)
+
+
+def test_the_scheduler_never_runs_more_than_it_may_and_loses_nothing(loop: asyncio.AbstractEventLoop) -> None:
+    scheduler = BatchScheduler(
+        BatchingParameters(max_batch_size=8, num_batch_threads=2, max_enqueued_batches=1000), loop
+    )
     lock, running, most, sizes, done = threading.Lock(), 0, 0, [], []
 
     def execute(tasks: list[Task]) -> None:
@@ -44,8 +66,10 @@ def test_the_scheduler_never_runs_more_than_it_may_and_loses_nothing() -> None:
     assert len(sizes) < 1500  # they did share batches
 
 
-def test_a_batch_waits_for_a_short_one_and_not_for_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    scheduler = BatchScheduler(BatchingParameters(num_batch_threads=2))
+def test_a_batch_waits_for_a_short_one_and_not_for_a_long_one(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = BatchScheduler(BatchingParameters(num_batch_threads=2), loop)
     entered, leave = threading.Event(), threading.Event()
 
     def slowly(tasks: list[Task]) -> None:
@@ -77,8 +101,8 @@ def test_a_batch_waits_for_a_short_one_and_not_for_a_long_one(monkeypatch: pytes
     assert (most, rows) == (1, 500)
 
 
-def test_a_full_queue_and_a_deadline() -> None:
-    scheduler = BatchScheduler(BatchingParameters(max_batch_size=1, max_enqueued_batches=1, num_batch_threads=1))
+def test_a_full_queue_and_a_deadline(loop: asyncio.AbstractEventLoop) -> None:
+    scheduler = BatchScheduler(BatchingParameters(max_batch_size=1, max_enqueued_batches=1, num_batch_threads=1), loop)
     entered, leave, executed = threading.Event(), threading.Event(), []
 
     def slowly(tasks: list[Task]) -> None:
@@ -101,8 +125,8 @@ def test_a_full_queue_and_a_deadline() -> None:
     assert len(executed) == 2
 
 
-def test_an_execution_that_fails_fails_its_tasks_alone() -> None:
-    scheduler = BatchScheduler(BatchingParameters())
+def test_an_execution_that_fails_fails_its_tasks_alone(loop: asyncio.AbstractEventLoop) -> None:
+    scheduler = BatchScheduler(BatchingParameters(), loop)
 
     def fail(tasks: list[Task]) -> None:
         raise RuntimeError("no")
@@ -112,22 +136,22 @@ def test_an_execution_that_fails_fails_its_tasks_alone() -> None:
     scheduler.run("k", _task(), lambda tasks: None)
 
 
-def test_what_waits_is_run_before_the_end_and_nothing_after_it() -> None:
-    scheduler = BatchScheduler(BatchingParameters(batch_timeout_s=60))
+def test_what_waits_is_run_before_the_end_and_nothing_after_it(loop: asyncio.AbstractEventLoop) -> None:
+    scheduler = BatchScheduler(BatchingParameters(batch_timeout_s=60), loop)
     executed: list[Task] = []
     waiting = _task()
-    scheduler.submit("k", waiting, executed.extend)
+    _on(loop, lambda: scheduler.submit("k", waiting, executed.extend))
     scheduler.close()
     deadline = time.monotonic() + 10
     while not executed and time.monotonic() < deadline:
         time.sleep(0.01)
     assert executed == [waiting]
     with pytest.raises(ServingError, match="UNAVAILABLE: The server is stopping"):
-        scheduler.submit("k", _task(), executed.extend)
+        scheduler.run("k", _task(), executed.extend)
 
 
-def test_a_batch_waits_for_as_many_as_came_before() -> None:
-    scheduler = BatchScheduler(BatchingParameters(batch_timeout_s=2, max_batch_size=100))
+def test_a_batch_waits_for_as_many_as_came_before(loop: asyncio.AbstractEventLoop) -> None:
+    scheduler = BatchScheduler(BatchingParameters(batch_timeout_s=2, max_batch_size=100), loop)
     sizes: list[int] = []
 
     def rounds(callers: int, times: int) -> float:
