@@ -29,6 +29,9 @@ _MAX_REMEMBERED = 1000
 # running side by side: each pays for its own run of the graph.
 _OVERLAP_S = 0.01
 
+# The timers of uvloop go by milliseconds, so that one may end a little early: the rest is a tick, not a loop without rest.
+_TICK_S = 0.001
+
 
 @dataclass(eq=False, slots=True)
 class Task:
@@ -195,7 +198,7 @@ class BatchScheduler:
         while queue.tasks and queue not in self._ready:
             wait_s = queue.due() - time.monotonic()
             if wait_s > 0 and not queue.full() and not self._closed:
-                queue.timer = self._loop.call_later(wait_s, self._check, queue)
+                queue.timer = self._loop.call_later(max(wait_s, _TICK_S), self._check, queue)
                 return
             if self._running >= self.parameters.num_batch_threads:
                 self._ready[queue] = None

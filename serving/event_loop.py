@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 _Result = TypeVar("_Result")
@@ -11,9 +11,16 @@ _Result = TypeVar("_Result")
 class EventLoop:
     """Runs coroutines from :meth:`start` to :meth:`stop`."""
 
-    def __init__(self, name: str) -> None:
-        """Makes the loop; ``name`` is its thread's."""
-        self.loop = asyncio.new_event_loop()
+    def __init__(
+        self, name: str, new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    ) -> None:
+        """Makes the loop.
+
+        Args:
+          name: Of its thread.
+          new_event_loop: Makes the loop itself.
+        """
+        self.loop = new_event_loop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @property

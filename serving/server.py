@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import uvloop
+
 from serving.batch_scheduler import BatchScheduler
 from serving.batched_model import BatchedModel
 from serving.batching_parameters import read_batching_parameters, read_model_parameters
@@ -71,7 +73,7 @@ class ModelServer:
             num_load_threads=flags.num_load_threads,
         )
         self._config = _session_config(flags)
-        self._events = EventLoop("grpc")
+        self._events = EventLoop("grpc", uvloop.new_event_loop)
         self._batches: BatchScheduler | None = None
         if flags.enable_batching:
             parameters = read_batching_parameters(flags.batching_parameters_file, len(os.sched_getaffinity(0)))
