@@ -129,12 +129,11 @@ def library() -> SimpleNamespace:
 def _quiet() -> Iterator[None]:
     """Keeps TensorFlow's chatter about drivers and CPU features off standard error while its libraries load.
 
-    Whoever sets TF_CPP_MIN_LOG_LEVEL sees all of it. What matters comes back as a status, never only as a log line.
+    Whoever sets TF_CPP_MIN_LOG_LEVEL below 3 sees all of it. What matters comes back as a status, never only as a log line.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     # The libraries log before they read any setting, to the file descriptor itself.
     saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
