@@ -144,14 +144,15 @@ def _encode(fetches: Sequence[str], task: Task, encode: Encoder) -> bytes:
     if task.error is not None:
         raise task.error
     outputs, start = task.results
-    if start is None:  # all of them
-        return b"".join([encode(alias, values) for alias, values in zip(fetches, outputs, strict=True)])
-    fields = []
-    for alias, (dtype, shape, elements) in zip(fetches, outputs, strict=True):
-        row = len(elements) // shape[0]
-        own = elements[start * row : (start + task.rows) * row]
-        fields.append(encode(alias, Values(dtype, (task.rows, *shape[1:]), own)))
-    return b"".join(fields)
+    if start is not None:  # else all of them are its own
+        outputs = [_rows(values, start, start + task.rows) for values in outputs]
+    return b"".join([encode(alias, values) for alias, values in zip(fetches, outputs, strict=True)])
+
+
+def _rows(values: Values, start: int, stop: int) -> Values:
+    dtype, shape, elements = values
+    row = len(elements) // shape[0]
+    return Values(dtype, (stop - start, *shape[1:]), elements[start * row : stop * row])
 
 
 def _time_left(tasks: list[Task]) -> int:

@@ -171,7 +171,7 @@ class GrpcServer:
         with _measured(self._metrics, request, "Predict"):
             if self._predictions.begin_predict(request, answer, timeout_ms=_timeout_ms(context)):
                 return bytes(await answer)
-            return _serialize(await self._in_thread(self._predictions.predict, request, context))
+            return bytes(await self._in_thread(self._predictions.predict, request, context))
 
     def _timed(self, method: str, request_type: Any, answer: Callable[[Any, int], Any]) -> Any:
         """Makes the handler of a function that takes the time left for the call, in milliseconds."""

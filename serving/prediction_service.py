@@ -17,7 +17,7 @@ from serving.examples import (
     run_signature,
 )
 from serving.model_manager import ModelManager
-from serving.saved_model import DEFAULT_SIGNATURE, Signature
+from serving.saved_model import DEFAULT_SIGNATURE
 from serving.servable import Servable
 from serving.stubs import (
     classification_pb2,
@@ -64,14 +64,14 @@ class PredictionService:
 
         Args:
           manager: Where the models are.
-          encode: How an output is written into its ``TensorProto``.
+          encode: How an output is written.
           check_method_name: Whether Classify and Regress refuse signatures that were not exported for them.
         """
         self._manager = manager
         self._encode = encode
         self._check_method_name = check_method_name
 
-    def predict(self, request: Any, timeout_ms: int = 0) -> Any:
+    def predict(self, request: Any, timeout_ms: int = 0) -> bytes:
         """Answers a ``PredictRequest``.
 
         Args:
@@ -79,7 +79,7 @@ class PredictionService:
           timeout_ms: Longest time for the inference in milliseconds; 0 for no limit.
 
         Returns:
-          The ``PredictResponse``, with the version that answered.
+          The serialized ``PredictResponse``, with the version that answered.
 
         Raises:
           ServingError: the request cannot be answered, with TensorFlow Serving's code and message.
@@ -123,20 +123,13 @@ class PredictionService:
                 servable.release()
         return begun
 
-    def predict_on(self, servable: Servable, request: Any, timeout_ms: int) -> Any:
+    def predict_on(self, servable: Servable, request: Any, timeout_ms: int) -> bytes:
         """Answers a ``PredictRequest`` with a servable that :meth:`acquire` gave; see :meth:`predict`."""
-        response = predict_pb2.PredictResponse()
         signature = servable.model.signature(request.model_spec.signature_name)
-        self._fill(response, servable, request, signature, timeout_ms)
-        return response
-
-    def _fill(self, response: Any, servable: Servable, request: Any, signature: Signature, timeout_ms: int) -> None:
-        """Fills a ``PredictResponse``."""
-        _fill_spec(response.model_spec, servable, signature.name)
         outputs = servable.model.predict(
             signature, request.inputs, request.output_filter, timeout_ms=timeout_ms, encode=self._encode
         )
-        response.MergeFromString(outputs)
+        return outputs + _spec_field(servable.name, servable.version, signature.name)
 
     def classify(self, request: Any, timeout_ms: int = 0) -> Any:
         """Answers a ``ClassificationRequest``; arguments and errors as for :meth:`predict`."""

@@ -162,8 +162,8 @@ class RestApi:
             infos = servable.model.input_infos(request.model_spec.signature_name)
             form = fill_predict_request(document, infos, request)
             del document  # its values are in the request now
-            response = self._predictions.predict_on(servable, request, self._timeout_ms)
-        return format_predict_response(response.outputs, form)
+            answered = self._predictions.predict_on(servable, request, self._timeout_ms)
+        return format_predict_response(predict_pb2.PredictResponse.FromString(answered).outputs, form)
 
     def _classify(self, call: Call, body: bytes) -> str:
         request = classification_pb2.ClassificationRequest()

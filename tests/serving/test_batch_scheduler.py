@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -25,15 +25,6 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 def _task(rows: int = 1, seconds: float | None = None) -> Task:
     return Task([], rows, None if seconds is None else time.monotonic() + seconds)
-
-
-def _on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    """Calls on the event loop, and waits."""
-
-    async def called() -> None:
-        call()
-
-    asyncio.run_coroutine_threadsafe(called(), loop).result(10)
 
 
 def test_the_scheduler_never_runs_more_than_it_may_and_loses_nothing(loop: asyncio.AbstractEventLoop) -> None:
@@ -140,7 +131,7 @@ def test_what_waits_is_run_before_the_end_and_nothing_after_it(loop: asyncio.Abs
     scheduler = BatchScheduler(BatchingParameters(batch_timeout_s=60), loop)
     executed: list[Task] = []
     waiting = _task()
-    _on(loop, lambda: scheduler.submit("k", waiting, executed.extend))
+    loop.call_soon_threadsafe(scheduler.submit, "k", waiting, executed.extend)
     scheduler.close()
     deadline = time.monotonic() + 10
     while not executed and time.monotonic() < deadline:
