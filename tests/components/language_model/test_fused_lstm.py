@@ -10,9 +10,11 @@ from components.trainer.fused_lstm import FusedLSTM
 BATCH, STEPS, FEATURES, UNITS = 4, 7, 5, 6
 
 
-def build(layer_class, return_sequences, steps=None, **options):
+def build(layer_class, return_sequences, steps=None, fresh=False, **options):
     inputs = [keras.Input([steps, FEATURES]), keras.Input([UNITS]), keras.Input([UNITS])]
     layer = layer_class(UNITS, return_sequences=return_sequences, return_state=True, **options)
+    if fresh:
+        return keras.Model(inputs[0], layer(inputs[0]))
     return keras.Model(inputs, layer(inputs[0], initial_state=inputs[1:]))
 
 
@@ -32,13 +34,14 @@ def repeated():
 @pytest.mark.parametrize("unroll", [False, True])
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize("kind", ["any", "one_hot", "repeated"])
-def test_results_and_gradients_are_those_of_keras(compiled, unroll, return_sequences, kind):
+@pytest.mark.parametrize("fresh", [False, True])
+def test_results_and_gradients_are_those_of_keras(compiled, unroll, return_sequences, kind, fresh):
     options = {} if kind == "any" else {kind: True}
-    fused = build(FusedLSTM, return_sequences, STEPS if unroll else None, unroll=unroll, **options)
-    plain = build(keras.layers.LSTM, return_sequences, use_cudnn=False)
+    fused = build(FusedLSTM, return_sequences, STEPS if unroll else None, fresh, unroll=unroll, **options)
+    plain = build(keras.layers.LSTM, return_sequences, None, fresh, use_cudnn=False)
     plain.set_weights(fused.get_weights())
     first = {"any": lambda: values(BATCH, STEPS, FEATURES), "one_hot": one_hot, "repeated": repeated}[kind]()
-    inputs = [first, values(BATCH, UNITS), tf.transpose(values(UNITS, BATCH))]
+    inputs = [first] if fresh else [first, values(BATCH, UNITS), tf.transpose(values(UNITS, BATCH))]
 
     def run(model):
         weights = [variable.value for variable in model.trainable_variables]
@@ -47,7 +50,7 @@ def test_results_and_gradients_are_those_of_keras(compiled, unroll, return_seque
         def differentiate():
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
-                outputs = model(inputs)
+                outputs = model(inputs[0] if fresh else inputs)
                 # Each in a way of its own, so that none stands for another.
                 loss = sum(tf.reduce_sum(tf.sin((n + 1) * output)) for n, output in enumerate(outputs))
             first, *others = tape.gradient(loss, [*inputs, *weights])
@@ -59,6 +62,22 @@ def test_results_and_gradients_are_those_of_keras(compiled, unroll, return_seque
 
     for one, other in zip(run(fused), run(plain), strict=True):
         np.testing.assert_allclose(one, other, atol=2e-5)
+
+
+@pytest.mark.parametrize(("steps", "unroll"), [(None, False), (1, False), (1, True)])
+def test_a_sequence_may_have_one_step(steps, unroll):
+    fused = build(FusedLSTM, True, steps, fresh=True, unroll=unroll)
+    plain = build(keras.layers.LSTM, True, steps, fresh=True, use_cudnn=False)
+    plain.set_weights(fused.get_weights())
+
+    def run(model):
+        with tf.GradientTape() as tape:
+            outputs = model(values(BATCH, 1, FEATURES))
+            loss = sum(tf.reduce_sum(output**2) for output in outputs)
+        return [*outputs, *tape.gradient(loss, [variable.value for variable in model.trainable_variables])]
+
+    for one, other in zip(run(fused), run(plain), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def test_weight_dropout_is_for_training_and_changes_from_call_to_call():
