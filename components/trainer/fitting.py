@@ -18,20 +18,24 @@ _LOG = logging.getLogger("charseq.trainer")
 # Name of the layer that gives the logits, which Muon leaves to AdamW.
 OUTPUT_LAYER = "logits"
 
+# Batches that are handed over together; of more, the first step waits longer, and none is faster.
+_MOST_AT_A_TIME = 25
+
 
 @dataclasses.dataclass(frozen=True)
 class FitData:
     """What a model is fitted to.
 
     Attributes:
-      batches: Endless training batches (inputs, targets) from the first batch of an epoch on.
+      batches: From an epoch and a number of batches to endless training data (inputs, targets) from the first batch of
+        that epoch on, each element the rows of so many batches.
       steps: Batches of an epoch.
       validation: What val_loss and patience look at.
       one_device: Whether the model cannot be trained by several devices together.
       separate_rows: Whether nothing but the weights connects the rows of a batch: no dropout, no carried state.
     """
 
-    batches: Callable[[int], tf.data.Dataset]
+    batches: Callable[[int, int], tf.data.Dataset]
     steps: int
     validation: tf.data.Dataset
     one_device: bool = False
@@ -78,9 +82,9 @@ def fit(
     state = TrainingState(checkpoint_dir, settings.checkpoint_seconds, callbacks)
     with (tf.distribute.get_strategy() if data.one_device else distribution_strategy()).scope():
         model = build()
-        compile_model(model, settings, data.steps, data.separate_rows)
+        training_data = compile_model(model, settings, data)
         start_epoch = state.restore(model)
-    batches, validation = data.batches(start_epoch), data.validation
+    batches, validation = training_data(start_epoch), data.validation
     if (strategy := workers.worker_strategy()) is not None:
         workers.run_steps_by_strategy(model, strategy, next(iter(validation)))
         batches, validation = workers.share(batches), workers.share(validation)
@@ -102,27 +106,32 @@ def fit(
     return Training(model, state.history, state.seconds)
 
 
-def compile_model(model: keras.Model, settings: FitSettings, steps: int, separate_rows: bool = False) -> None:
+def compile_model(model: keras.Model, settings: FitSettings, data: FitData) -> Callable[[int], tf.data.Dataset]:
     """Compiles a model for training: mean cross-entropy over the characters to predict.
 
     Args:
       model: The model.
       settings: How to train.
-      steps: Steps of an epoch.
-      separate_rows: As in `FitData`.
+      data: What to train it on.
+
+    Returns:
+      From an epoch to the endless training data that `model.fit` now takes, from that epoch's first batch on.
     """
     # Neither XLA nor Keras's loop over several steps can hold variables that are mirrored on several devices.
     mirrored = tf.distribute.get_strategy().num_replicas_in_sync > 1
     model.compile(
-        optimizer=_make_optimizer(settings, steps),
+        optimizer=_make_optimizer(settings, data.steps),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
         weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=settings.compiled and not mirrored,
-        steps_per_execution=1 if mirrored else _steps_per_call(settings, steps),
+        steps_per_execution=1 if mirrored else _steps_per_call(settings, data.steps),
     )
     parts = settings.parts or count_parts(settings.batch_size)
-    if separate_rows and model.jit_compile and parts > 1:
-        train_in_parts(model, parts)
+    at_a_time = 1
+    if data.separate_rows and model.jit_compile and parts > 1:
+        at_a_time = _divisor(model.steps_per_execution, _MOST_AT_A_TIME)
+        train_in_parts(model, parts, settings.batch_size, at_a_time)
+    return lambda epoch: data.batches(epoch, at_a_time)
 
 
 def _steps_per_call(settings: FitSettings, steps: int) -> int:
@@ -131,8 +140,12 @@ def _steps_per_call(settings: FitSettings, steps: int) -> int:
     With a rest, Keras would fill the last call with steps of the next epoch, in every epoch: it would be longer than it is
     said to be, and a training that is interrupted would not go on where an uninterrupted one is.
     """
-    most = min(settings.steps_per_execution or steps, steps)
-    return next(count for count in range(most, 0, -1) if steps % count == 0)
+    return _divisor(steps, settings.steps_per_execution or steps)
+
+
+def _divisor(number: int, most: int) -> int:
+    """Returns the largest divisor that is not larger than `most`."""
+    return next(divisor for divisor in range(min(most, number), 0, -1) if number % divisor == 0)
 
 
 def _make_optimizer(settings: FitSettings, steps: int) -> keras.optimizers.Optimizer:

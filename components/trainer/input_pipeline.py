@@ -68,24 +68,26 @@ def read_tokens(patterns: list[str], transform_output: tft.TFTransformOutput, vo
 
 
 def training_dataset(
-    arrays: TokenArrays, batch_size: int, drop_remainder: bool, seed: int, start_epoch: int
+    arrays: TokenArrays, batch_size: int, drop_remainder: bool, seed: int, start_epoch: int, at_a_time: int = 1
 ) -> tf.data.Dataset:
     """Returns endless batches, from the first batch of `start_epoch` on.
 
     Every epoch is a permutation of all examples of its own; if the batch size does not divide them, its last batch is smaller,
-    or left out if `drop_remainder` is set.
+    or left out if `drop_remainder` is set. An element is the rows of `at_a_time` batches, a divisor of an epoch's steps.
 
     Returns:
       Data set of (tokens int32 [batch, input_length], targets int32 [batch, output_length]).
     """
     count = len(arrays)
     steps = steps_per_epoch(count, batch_size, drop_remainder)
+    used = min(count, steps * batch_size)
+    elements, most = steps // at_a_time, at_a_time * batch_size
     tokens, targets = tf.constant(arrays.tokens), tf.constant(arrays.targets)
 
     @tf.autograph.experimental.do_not_convert
-    def batch_at(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        epoch, first = step // steps, step % steps * batch_size
-        size = batch_size if drop_remainder else tf.minimum(tf.constant(batch_size, tf.int64), count - first)
+    def rows_of(element: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        epoch, first = element // elements, element % elements * most
+        size = most if used % most == 0 else tf.minimum(tf.constant(most, tf.int64), used - first)
         positions = first + tf.range(size, dtype=tf.int64)
         rows = tf.random.experimental.index_shuffle(
             positions, tf.stack([tf.constant(seed, tf.int64), epoch]), tf.cast(count - 1, tf.int64)
@@ -95,8 +97,8 @@ def training_dataset(
     # With autotuning on, the data set's end waits for its tuning thread's sleep, which doubles up to 40 s.
     options = tf.data.Options()
     options.autotune.enabled = False
-    order = tf.data.Dataset.range(start_epoch * steps, 2**62)
-    return order.map(batch_at).prefetch(_PREFETCHED_BATCHES).with_options(options)
+    order = tf.data.Dataset.range(start_epoch * elements, 2**62)
+    return order.map(rows_of).prefetch(_PREFETCHED_BATCHES).with_options(options)
 
 
 def evaluation_dataset(arrays: TokenArrays) -> tf.data.Dataset:

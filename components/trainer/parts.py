@@ -25,15 +25,18 @@ def count_parts(batch_size: int) -> int:
     return max(1, min(len(os.sched_getaffinity(0)), batch_size // _LEAST_ROWS))
 
 
-def train_in_parts(model: keras.Model, parts: int) -> None:
+def train_in_parts(model: keras.Model, parts: int, batch_size: int, at_a_time: int) -> None:
     """Has `model.fit` work on the parts of a batch at the same time.
 
     Args:
       model: A compiled model from one tensor [batch, ...] to one, whose call changes no variable (no dropout, no carried
         state) and whose loss is a mean over the rows.
       parts: Number of parts.
+      batch_size: Rows of a batch.
+      at_a_time: How many batches an element of the data has, of which the last may be smaller; a divisor of
+        `model.steps_per_execution`.
     """
-    calls = model.steps_per_execution
+    elements = model.steps_per_execution // at_a_time
 
     @tf.function(jit_compile=model.jit_compile, autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def differentiate(inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
@@ -59,8 +62,7 @@ def train_in_parts(model: keras.Model, parts: int) -> None:
         model._loss_tracker.update_state(mean(losses), sample_weight=rows)
         model.compute_metrics(None, targets, tf.concat(predictions, 0), None)
 
-    def step(batch: tuple[tf.Tensor, tf.Tensor]) -> None:
-        inputs, targets = batch
+    def step(inputs: tf.Tensor, targets: tf.Tensor) -> None:
         rows = tf.shape(inputs)[0]
         edges = [rows * part // parts for part in range(parts + 1)]
         pieces = [slice(begin, end) for begin, end in itertools.pairwise(edges)]
@@ -69,11 +71,19 @@ def train_in_parts(model: keras.Model, parts: int) -> None:
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def run(iterator: Iterator[tuple[tf.Tensor, tf.Tensor]]) -> None:
-        def body(index: tf.Tensor) -> tuple[tf.Tensor]:
-            step(next(iterator))
-            return (index + 1,)
+        def take(done: tf.Tensor) -> tuple[tf.Tensor]:
+            # Each time, the step waits for another thread to wake up, and is then disturbed by it.
+            inputs, targets = next(iterator)
 
-        tf.while_loop(lambda index: index < calls, body, (0,), parallel_iterations=1)
+            def body(begin: tf.Tensor) -> tuple[tf.Tensor]:
+                batch = slice(begin, begin + batch_size)
+                step(inputs[batch], targets[batch])
+                return (begin + batch_size,)
+
+            tf.while_loop(lambda begin: begin < tf.shape(inputs)[0], body, (0,), parallel_iterations=1)
+            return (done + 1,)
+
+        tf.while_loop(lambda done: done < elements, take, (0,), parallel_iterations=1)
 
     def run_and_measure(iterator: Iterator[tuple[tf.Tensor, tf.Tensor]]) -> dict[str, Any]:
         run(iterator)

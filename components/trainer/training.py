@@ -29,11 +29,18 @@ def train(
       callbacks: As for `fit`.
     """
     lengths = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
+    data = fit_data(settings, train_arrays, eval_arrays)
+    return fit(settings, lambda: build_model(settings, *lengths, vocabulary_size), data, checkpoint_dir, callbacks)
+
+
+def fit_data(settings: TrainSettings, train_arrays: TokenArrays, eval_arrays: TokenArrays) -> FitData:
+    """Returns what `train` fits a model to."""
     batch_size, drop_remainder = settings.batch_size, settings.drop_remainder
-    data = FitData(
-        lambda epoch: training_dataset(train_arrays, batch_size, drop_remainder, settings.seed, epoch),
+    return FitData(
+        lambda epoch, at_a_time: training_dataset(
+            train_arrays, batch_size, drop_remainder, settings.seed, epoch, at_a_time
+        ),
         steps_per_epoch(len(train_arrays), batch_size, drop_remainder),
         evaluation_dataset(eval_arrays),
         separate_rows=True,
     )
-    return fit(settings, lambda: build_model(settings, *lengths, vocabulary_size), data, checkpoint_dir, callbacks)

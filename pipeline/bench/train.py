@@ -10,14 +10,13 @@ import keras
 import numpy as np
 
 from components.trainer.fitting import compile_model
-from components.trainer.input_pipeline import TokenArrays, training_dataset
-from components.trainer.input_pipeline import steps_per_epoch as examples_per_epoch
-from components.trainer.language_model.batches import steps_per_epoch as windows_per_epoch
-from components.trainer.language_model.batches import training_batches
+from components.trainer.input_pipeline import TokenArrays
 from components.trainer.language_model.models import build_model as build_language_model
 from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.language_model.token_text import TokenText
+from components.trainer.language_model.training import fit_data as text_data
 from components.trainer.models import build_model
+from components.trainer.training import fit_data as sums_data
 from pipeline.bench.ceiling import Ceiling, Product
 from pipeline.bench.measure import Figure, compare, timed
 from pipeline.bench.notebooks import one_hot, sums_model, text_model
@@ -114,8 +113,7 @@ def _ours(shape: Shape, parts: int) -> Callable[[], float]:
         tokens = random.integers(shape.vocabulary, size=shape.examples + shape.inputs, dtype=np.uint8)
         starts = np.arange(shape.inputs, len(tokens))
         text = TokenText(tokens, starts - shape.inputs, starts, starts + 1)
-        steps = windows_per_epoch(settings, text)
-        batches = training_batches(settings, text, shape.inputs, 0)
+        data = text_data(settings, text, text, shape.inputs)
         model = build_language_model(settings, shape.vocabulary)
     else:
         arrays = TokenArrays(
@@ -124,13 +122,12 @@ def _ours(shape: Shape, parts: int) -> Callable[[], float]:
                 for length in (shape.inputs, shape.outputs)
             )
         )
-        steps = examples_per_epoch(shape.examples, settings.batch_size, settings.drop_remainder)
-        batches = training_dataset(arrays, settings.batch_size, settings.drop_remainder, 0, 0)
+        data = sums_data(settings, arrays, arrays)
         model = build_model(settings, shape.inputs, shape.outputs, shape.vocabulary)
-    compile_model(model, settings, steps, separate_rows=True)
+    batches = compile_model(model, settings, data)(0)
 
     def work() -> float:
-        model.fit(batches, steps_per_epoch=steps, epochs=shape.epochs, verbose=0)
+        model.fit(batches, steps_per_epoch=data.steps, epochs=shape.epochs, verbose=0)
         return shape.examples * shape.epochs
 
     return work

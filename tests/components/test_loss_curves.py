@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from components.trainer.fitting import compile_model
-from components.trainer.input_pipeline import TokenArrays, steps_per_epoch, training_dataset
-from components.trainer.language_model.batches import steps_per_epoch as windows_per_epoch
-from components.trainer.language_model.batches import training_batches
+from components.trainer.input_pipeline import TokenArrays
 from components.trainer.language_model.models import build_model as build_language_model
 from components.trainer.language_model.token_text import TokenText
+from components.trainer.language_model.training import fit_data as text_fit_data
 from components.trainer.models import build_model
+from components.trainer.training import fit_data as sums_fit_data
 from pipeline.bench.notebooks import one_hot, sums_model, text_model
 from pipeline.tasks import find_task
 
@@ -38,10 +38,9 @@ def our_sums(seed, epochs):
     arrays = TokenArrays(*sums_data())
     keras.utils.set_random_seed(seed)
     model = build_model(settings, 5, 3, len(DIGITS))
-    steps = steps_per_epoch(len(arrays), settings.batch_size, settings.drop_remainder)
-    compile_model(model, settings, steps, separate_rows=True)
-    batches = training_dataset(arrays, settings.batch_size, settings.drop_remainder, seed, 0)
-    return model.fit(batches, steps_per_epoch=steps, epochs=epochs, verbose=0).history["loss"]
+    data = sums_fit_data(settings, arrays, arrays)
+    batches = compile_model(model, settings, data)(0)
+    return model.fit(batches, steps_per_epoch=data.steps, epochs=epochs, verbose=0).history["loss"]
 
 
 def their_sums(seed, epochs):
@@ -65,10 +64,9 @@ def our_text(seed, epochs):
     text = TokenText(tokens, targets - WINDOW, targets, targets + 1)
     keras.utils.set_random_seed(seed)
     model = build_language_model(settings, vocabulary)
-    steps = windows_per_epoch(settings, text)
-    compile_model(model, settings, steps, separate_rows=True)
-    batches = training_batches(settings, text, WINDOW, 0)
-    return model.fit(batches, steps_per_epoch=steps, epochs=epochs, verbose=0).history["loss"]
+    data = text_fit_data(settings, text, text, WINDOW)
+    batches = compile_model(model, settings, data)(0)
+    return model.fit(batches, steps_per_epoch=data.steps, epochs=epochs, verbose=0).history["loss"]
 
 
 def their_text(seed, epochs):

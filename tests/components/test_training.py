@@ -49,6 +49,22 @@ def test_the_order_from_an_epoch_on_does_not_depend_on_having_seen_those_before(
     assert batches(sums_arrays, 4, seed=4) != batches(sums_arrays, 4)
 
 
+@pytest.mark.parametrize("drop_remainder", [False, True])
+def test_an_element_of_several_batches_has_their_rows_in_their_order(drop_remainder, sums_arrays):
+    def rows(steps, at_a_time):
+        dataset = input_pipeline.training_dataset(sums_arrays, 21, drop_remainder, 3, 1, at_a_time)
+        elements = list(dataset.take(2 * steps // at_a_time).as_numpy_iterator())  # two epochs
+        return [len(tokens) for tokens, _ in elements], *(
+            np.concatenate(column) for column in zip(*elements, strict=True)
+        )
+
+    steps = input_pipeline.steps_per_epoch(len(sums_arrays), 21, drop_remainder)
+    lengths, *one_by_one = rows(steps, 1)
+    together, *all_at_once = rows(steps, steps)
+    assert together == [sum(lengths[:steps])] * 2
+    np.testing.assert_equal(all_at_once, one_by_one)
+
+
 @pytest.mark.parametrize("architecture", ["simple_rnn", "lstm", "attention"])
 def test_every_model_maps_indices_to_logits_of_every_position(architecture):
     model = build_model(dataclasses.replace(SMALL, architecture=architecture), 5, 3, 12)
@@ -238,7 +254,7 @@ def test_mixed_precision_and_op_determinism_are_options(tmp_path):
 def test_a_step_in_parts_is_the_step_of_the_whole_batch(parts, sums_arrays, tmp_path):
     # The last batch of an epoch has one row, so a part has none; and three parts of 32 rows are not alike.
     sums_arrays = input_pipeline.TokenArrays(sums_arrays.tokens[:129], sums_arrays.targets[:129])
-    settings = dataclasses.replace(SMALL, compiled=True, epochs=3, learning_rate=0.01)
+    settings = dataclasses.replace(SMALL, compiled=True, epochs=3, learning_rate=0.01, steps_per_execution=0)
 
     def run(parts):
         changed = dataclasses.replace(settings, parts=parts)

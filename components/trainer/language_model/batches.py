@@ -38,7 +38,7 @@ def steps_per_epoch(settings: LanguageModelSettings, text: TokenText) -> int:
 
 
 def training_batches(
-    settings: LanguageModelSettings, text: TokenText, window: int, start_epoch: int
+    settings: LanguageModelSettings, text: TokenText, window: int, start_epoch: int, at_a_time: int = 1
 ) -> tf.data.Dataset:
     """Returns endless batches, from the first batch of `start_epoch` on.
 
@@ -47,6 +47,7 @@ def training_batches(
       text: Training split.
       window: For `predict="last"`, the characters that a prediction reads.
       start_epoch: Epochs that are over.
+      at_a_time: Batches whose rows an element is, with `predict="last"`; a divisor of an epoch's steps.
 
     Returns:
       For `predict="last"`, (tokens int32 [batch, window], target int32 [batch]): every window once an epoch. For
@@ -56,6 +57,7 @@ def training_batches(
     """
     last = settings.predict == "last"
     steps = steps_per_epoch(settings, text)
+    size = at_a_time * settings.batch_size
     tokens = tf.constant(text.tokens)
     offsets = tf.range(-window, 1, dtype=tf.int64) if last else tf.range(settings.segment + 1, dtype=tf.int64)
 
@@ -71,8 +73,7 @@ def training_batches(
 
         @tf.autograph.experimental.do_not_convert
         def batch(step: tf.Tensor) -> tuple[tf.Tensor | tuple[tf.Tensor, ...], tf.Tensor]:
-            first = step * settings.batch_size
-            rows = places[first : first + settings.batch_size]
+            rows = places[step * size : (step + 1) * size]
             rows.set_shape([None if last else settings.batch_size])
             characters = tf.cast(tf.gather(tokens, rows[:, tf.newaxis] + offsets), tf.int32)
             targets = characters[:, -1] if last else characters[:, 1:]
@@ -81,7 +82,7 @@ def training_batches(
             kept = tf.fill([settings.batch_size, 1], tf.cast(tf.minimum(step, 1), tf.float32))
             return (characters[:, :-1], kept), targets
 
-        return tf.data.Dataset.range(steps).map(batch)
+        return tf.data.Dataset.range(steps // at_a_time).map(batch)
 
     # With autotuning on, the data set's end waits for its tuning thread's sleep, which doubles up to 40 s.
     options = tf.data.Options()

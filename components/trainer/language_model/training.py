@@ -51,13 +51,7 @@ def train(
             return model
         return CarriedState(model, settings.batch_size, settings.carry_state)
 
-    data = FitData(
-        lambda epoch: training_batches(settings, train_text, window, epoch),
-        steps_per_epoch(settings, train_text),
-        validation_batches(settings, eval_text, window),
-        one_device=settings.carry_state,
-        separate_rows=settings.separate_rows,
-    )
+    data = fit_data(settings, train_text, eval_text, window)
     best_path = _best_path(checkpoint_dir)
     named = list(callbacks)
     if settings.plateau_factor < 1:
@@ -75,6 +69,17 @@ def train(
     if settings.keep != "last":
         model.load_weights(best_path)
     return Training(getattr(model, "core", model), training.history, training.seconds)
+
+
+def fit_data(settings: LanguageModelSettings, train_text: TokenText, eval_text: TokenText, window: int) -> FitData:
+    """Returns what `train` fits a model to."""
+    return FitData(
+        lambda epoch, at_a_time: training_batches(settings, train_text, window, epoch, at_a_time),
+        steps_per_epoch(settings, train_text),
+        validation_batches(settings, eval_text, window),
+        one_device=settings.carry_state,
+        separate_rows=settings.separate_rows,
+    )
 
 
 def discard_best(checkpoint_dir: str) -> None:

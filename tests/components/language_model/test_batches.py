@@ -12,8 +12,9 @@ from tests.components.language_model.conftest import SMALL, WINDOW, WINDOWS, to_
 TOKENS = np.arange(1_000, dtype=np.uint16)
 
 
-def take(settings, text, window, count, start_epoch=0):
-    return list(batches.training_batches(settings, text, window, start_epoch).take(count).as_numpy_iterator())
+def take(settings, text, window, count, start_epoch=0, at_a_time=1):
+    data = batches.training_batches(settings, text, window, start_epoch, at_a_time)
+    return list(data.take(count).as_numpy_iterator())
 
 
 def test_every_window_once_an_epoch_with_the_characters_before_it():
@@ -24,6 +25,14 @@ def test_every_window_once_an_epoch_with_the_characters_before_it():
     assert sorted(targets) == list(range(WINDOW, len(TOKENS), 3))
     for tokens, target in epoch:
         assert (tokens == target[:, np.newaxis] - np.arange(WINDOW, 0, -1)).all()
+
+
+def test_an_element_of_several_batches_has_their_windows_in_their_order():
+    text = to_windows(TOKENS, WINDOW, 1, 3)
+    steps = batches.steps_per_epoch(WINDOWS, text)
+    one_by_one, all_at_once = take(WINDOWS, text, WINDOW, 2 * steps), take(WINDOWS, text, WINDOW, 2, at_a_time=steps)
+    for column in range(2):
+        np.testing.assert_array_equal(*(np.concatenate([e[column] for e in es]) for es in (one_by_one, all_at_once)))
 
 
 def test_segments_follow_each_other_in_their_rows_and_start_from_nothing_once_an_epoch():
