@@ -31,6 +31,7 @@ class FitData:
         that epoch on, each element the rows of so many batches.
       steps: Batches of an epoch.
       validation: What val_loss and patience look at.
+      length: Characters of an example.
       one_device: Whether the model cannot be trained by several devices together.
       separate_rows: Whether nothing but the weights connects the rows of a batch: no dropout, no carried state.
     """
@@ -38,6 +39,7 @@ class FitData:
     batches: Callable[[int, int], tf.data.Dataset]
     steps: int
     validation: tf.data.Dataset
+    length: int
     one_device: bool = False
     separate_rows: bool = False
 
@@ -126,7 +128,7 @@ def compile_model(model: keras.Model, settings: FitSettings, data: FitData) -> C
         jit_compile=settings.compiled and not mirrored,
         steps_per_execution=1 if mirrored else _steps_per_call(settings, data.steps),
     )
-    parts = settings.parts or count_parts(settings.batch_size)
+    parts = settings.parts or count_parts(settings.batch_size, data.length)
     at_a_time = 1
     if data.separate_rows and model.jit_compile and parts > 1:
         at_a_time = _divisor(model.steps_per_execution, _MOST_AT_A_TIME)

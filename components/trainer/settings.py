@@ -37,9 +37,9 @@ class FitSettings:
         the examples per second of reference 2, five times those of `attention`; the loss curve stays the same.
       steps_per_execution: Most steps of one call into TensorFlow, sparing Python's part of a short step; 0 is a whole epoch.
         As many are made as divide an epoch without a rest.
-      parts: Into how many parts a step splits its batch, one for a core, where its rows have nothing to do with each other (no
-        dropout, no carried state) and it is compiled for CPUs; 0 is one for each core, of 32 rows at least. The last bits of
-        the weights depend on it.
+      parts: Into how many parts a step splits its batch, where its rows have nothing to do with each other (no dropout, no
+        carried state) and it is compiled for CPUs; 0 is one for each core, or more of long rows, of 32 rows at least. The last
+        bits of the weights depend on it.
       histograms: Whether TensorBoard gets a histogram of every weight at every epoch.
       checkpoint_seconds: Least time between two checkpoints; about what a kill may cost.
       checkpoint_dir: Where checkpoints lie. Empty: in the pipeline's root.

@@ -42,5 +42,6 @@ def fit_data(settings: TrainSettings, train_arrays: TokenArrays, eval_arrays: To
         ),
         steps_per_epoch(len(train_arrays), batch_size, drop_remainder),
         evaluation_dataset(eval_arrays),
+        length=train_arrays.tokens.shape[1] + train_arrays.targets.shape[1],
         separate_rows=True,
     )

@@ -10,11 +10,13 @@ import textwrap
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.settings import SettingsError, to_json
 from components.trainer import input_pipeline
 from components.trainer.checkpoint import discard_checkpoint
 from components.trainer.models import build_model
+from components.trainer.parts import count_parts
 from components.trainer.settings import TrainSettings
 from components.trainer.training import train
 
@@ -248,6 +250,26 @@ def test_mixed_precision_and_op_determinism_are_options(tmp_path):
             np.testing.assert_array_equal(a, b)
     """)
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=300)
+
+
+@pytest.mark.parametrize(
+    ("cores", "batch_size", "length", "parts"),
+    [
+        (2, 128, 8, 2),  # reference 2
+        (2, 128, 40, 4),  # reference 3
+        (1, 128, 8, 1),
+        (16, 128, 8, 4),
+        (16, 1_024, 8, 16),
+        (2, 16, 8, 1),
+        (3, 1_024, 20, 18),
+    ],
+)
+def test_a_part_is_for_a_core_and_neither_too_small_nor_too_large(cores, batch_size, length, parts, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    assert count_parts(batch_size, length) == parts
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert count_parts(batch_size, length) == 1
 
 
 @pytest.mark.parametrize("parts", [2, 3])

@@ -77,6 +77,7 @@ def fit_data(settings: LanguageModelSettings, train_text: TokenText, eval_text: 
         lambda epoch, at_a_time: training_batches(settings, train_text, window, epoch, at_a_time),
         steps_per_epoch(settings, train_text),
         validation_batches(settings, eval_text, window),
+        length=window if settings.predict == "last" else settings.segment,
         one_device=settings.carry_state,
         separate_rows=settings.separate_rows,
     )
