@@ -1,7 +1,9 @@
 """What the machine's matrix products allow at most: those of a training step alone, as fast as TensorFlow does them."""
 
 import dataclasses
+import os
 import time
+from typing import Literal
 
 import tensorflow as tf
 
@@ -15,12 +17,19 @@ class Product:
       inner: What is summed over.
       columns: Columns of the right matrix.
       count: How many of them a step has.
+      batch: Which dimension is the batch's rows, or those of all steps. It can be divided among the cores, each of which then
+        has a product of its own.
     """
 
     rows: int
     inner: int
     columns: int
     count: int = 1
+    batch: Literal["rows", "inner"] = "rows"
+
+    def share(self, cores: int) -> "Product":
+        """Returns one core's product."""
+        return dataclasses.replace(self, **{self.batch: -(-getattr(self, self.batch) // cores)})
 
     @property
     def operations(self) -> float:
@@ -33,13 +42,16 @@ _OPERATIONS = 5e9
 
 
 class Ceiling:
-    """Measures how long a step's products take, each shape in a loop of its own, by XLA and by TensorFlow's own kernels.
+    """Measures how long a step's products take, each shape in a loop of its own.
 
-    What counts is the faster of the two, shape by shape.
+    By TensorFlow's own kernels and by XLA, each dividing a product among the cores as it likes, and by XLA with a share of the
+    batch for each core. What counts is the fastest, shape by shape.
     """
 
     def __init__(self, products: list[Product]):
-        self._loops = [(product, [_loop(product, compiled) for compiled in (True, False)]) for product in products]
+        cores = len(os.sched_getaffinity(0))
+        ways = [(False, 1), (True, 1), (True, cores)]
+        self._loops = [(product, [_loop(product, *way) for way in ways]) for product in products]
 
     def seconds(self) -> float:
         """Measures once and returns the seconds of a step's products."""
@@ -49,16 +61,14 @@ class Ceiling:
         )
 
 
-def _loop(product: Product, compiled: bool) -> tuple[tf.types.experimental.GenericFunction, int]:
+def _loop(product: Product, compiled: bool, cores: int) -> tuple[tf.types.experimental.GenericFunction, int]:
     """Returns a function that does a product again and again, and how often."""
     repetitions = max(1, int(_OPERATIONS * product.count / product.operations))
-    # Another left matrix in each repetition, so that none is done only once.
-    lefts = tf.random.normal([4, product.rows, product.inner])
-    right = tf.random.normal([product.inner, product.columns])
+    share = product.share(cores)
 
-    @tf.function(jit_compile=compiled, autograph=False)
-    def multiply() -> tf.Tensor:
-        nothing = tf.zeros([product.rows, product.columns])
+    @tf.function(jit_compile=compiled, autograph=False, reduce_retracing=True)
+    def multiply(lefts: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+        nothing = tf.zeros([share.rows, share.columns])
         _, last = tf.while_loop(
             lambda index, _: index < repetitions,
             lambda index, _: (index + 1, tf.matmul(lefts[index % 4], right)),
@@ -67,10 +77,20 @@ def _loop(product: Product, compiled: bool) -> tuple[tf.types.experimental.Gener
         )
         return last
 
-    return multiply, repetitions
+    # Another left matrix in each repetition, so that none is done only once.
+    operands = [
+        (tf.random.normal([4, share.rows, share.inner]), tf.random.normal([share.inner, share.columns]))
+        for _ in range(cores)
+    ]
+
+    @tf.function(autograph=False)
+    def all_cores() -> list[tf.Tensor]:
+        return [multiply(*both) for both in operands]
+
+    return all_cores, repetitions
 
 
 def _time(loop: tf.types.experimental.GenericFunction) -> float:
     begin = time.perf_counter()
-    loop().numpy()
+    tf.nest.map_structure(lambda result: result.numpy(), loop())
     return time.perf_counter() - begin

@@ -65,20 +65,24 @@ def products(shape: Shape) -> list[Product]:
     """Returns the matrix products that a step cannot do without, each as large as it can be.
 
     Those that every step of a recurrence waits for, forward and backward; those of the kernels' gradients, one for all steps;
-    none for a one-hot vector, which only selects a row of the kernel, but for its kernel's gradient; none for the state that
-    a recurrence begins with, which is zero; one for a vector that is repeated.
+    none for a one-hot vector, which only selects a row of the kernel; none for the state that a recurrence begins with, which
+    is zero; one for a vector that is repeated.
     """
     gates = 4 * _UNITS
 
     def recurrence(steps: int) -> list[Product]:
         forward = Product(_BATCH, _UNITS, gates, steps - 1)
         backward = Product(_BATCH, gates, _UNITS, steps - 1)
-        return [forward, backward, Product(_UNITS, (steps - 1) * _BATCH, gates)]
+        return [forward, backward, Product(_UNITS, (steps - 1) * _BATCH, gates, batch="inner")]
 
     def dense(rows: int, inner: int, columns: int) -> list[Product]:
-        return [Product(rows, inner, columns), Product(rows, columns, inner), Product(inner, rows, columns)]
+        return [
+            Product(rows, inner, columns),
+            Product(rows, columns, inner),
+            Product(inner, rows, columns, batch="inner"),
+        ]
 
-    encoder = [*recurrence(shape.inputs), Product(shape.vocabulary, shape.inputs * _BATCH, gates)]
+    encoder = recurrence(shape.inputs)
     if not shape.outputs:
         return [*encoder, *dense(_BATCH, _UNITS, shape.vocabulary)]
     decoder = [*dense(_BATCH, _UNITS, gates), *recurrence(shape.outputs)]
