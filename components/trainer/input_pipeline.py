@@ -19,7 +19,7 @@ from components.transform.preprocessing import TARGETS, TOKENS
 _READ_BATCH = 8_192
 
 # Enough that a step never waits: making a batch takes a tenth of a step's time.
-_PREFETCHED_BATCHES = 4
+_PREFETCHED_ELEMENTS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,7 @@ def training_dataset(
     options = tf.data.Options()
     options.autotune.enabled = False
     order = tf.data.Dataset.range(start_epoch * elements, 2**62)
-    return order.map(rows_of).prefetch(_PREFETCHED_BATCHES).with_options(options)
+    return order.map(rows_of).prefetch(_PREFETCHED_ELEMENTS).with_options(options)
 
 
 def evaluation_dataset(arrays: TokenArrays) -> tf.data.Dataset:

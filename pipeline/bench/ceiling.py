@@ -50,7 +50,7 @@ class Ceiling:
 
     def __init__(self, products: list[Product]):
         cores = len(os.sched_getaffinity(0))
-        ways = [(False, 1), (True, 1), (True, cores)]
+        ways = {(False, 1), (True, 1), (True, cores)}
         self._loops = [(product, [_loop(product, *way) for way in ways]) for product in products]
 
     def seconds(self) -> float:
@@ -66,7 +66,7 @@ def _loop(product: Product, compiled: bool, cores: int) -> tuple[tf.types.experi
     repetitions = max(1, int(_OPERATIONS * product.count / product.operations))
     share = product.share(cores)
 
-    @tf.function(jit_compile=compiled, autograph=False, reduce_retracing=True)
+    @tf.function(jit_compile=compiled, autograph=False)
     def multiply(lefts: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
         nothing = tf.zeros([share.rows, share.columns])
         _, last = tf.while_loop(

@@ -8,7 +8,7 @@ from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.language_model.token_text import TokenText
 
 # Enough that a step never waits: making a batch takes a hundredth of a step's time.
-_PREFETCHED_BATCHES = 8
+_PREFETCHED_ELEMENTS = 8
 
 # Rows of a validation batch: windows of `predict="last"`, or windows of the evaluation split.
 _VALIDATION_WINDOWS = 4_096
@@ -88,7 +88,7 @@ def training_batches(
     options = tf.data.Options()
     options.autotune.enabled = False
     return (
-        tf.data.Dataset.range(start_epoch, 2**62).flat_map(batches).prefetch(_PREFETCHED_BATCHES).with_options(options)
+        tf.data.Dataset.range(start_epoch, 2**62).flat_map(batches).prefetch(_PREFETCHED_ELEMENTS).with_options(options)
     )
 
 
