@@ -1,51 +1,54 @@
 """What the references reach, and ours beside them in the same hour: minutes of training."""
 
-import json
-import subprocess
-import time
+from statistics import median
 
 import pytest
 
 from serving.client import Client
-from serving.launch import server_command
+from tests.pipeline.conftest import serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.e2e]
+pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(3_600)]
 
 PAIRS = [(a, b) for a in range(1, 100) for b in range(1, 100)]
+# Reference 2 ends at whatever point of its ups and downs it has come to, for its learning rate does not fall: five trainings
+# of the notebook itself end with 95.2, 96.8, 97.6, 97.8 and 99.6% right. So one training of it shows little.
+SEEDS = {"sums": (17,), "sums-lstm": (17, 18, 19, 20, 21), "sums-simple-rnn": (17,)}
 
 
 @pytest.fixture(scope="module")
 def results(charseq, place):
-    return {
-        task: charseq("run", task, "--json", "--root", place).json for task in ("sums", "sums-lstm", "sums-simple-rnn")
-    }
+    """From a task to the results of its runs, each in a root of its own: no gate holds one against another."""
 
+    def run(task, seed):
+        root = place / f"seed {seed}"
+        # A gate that lets every one of them be asked.
+        settings = ("--set", f"train.seed={seed}", "--set", "gate.exact_match=0.1")
+        result = charseq("run", task, "--json", "--root", root, *settings)
+        assert result.status == 0, result.stderr
+        return {**result.json["metrics"], "serving": root / "serving"}
 
-@pytest.fixture(scope="module")
-def client(results, place, tmp_path_factory):
-    ready = tmp_path_factory.mktemp("server") / "ready.json"
-    command = server_command(place / "serving", port=0, ready_file=ready, executable="builtin")
-    with subprocess.Popen(command) as process:
-        while not ready.exists():
-            assert process.poll() is None
-            time.sleep(0.1)
-        with Client(f"127.0.0.1:{json.loads(ready.read_text())['grpc_port']}", timeout=120) as served:
-            yield served
-        process.terminate()
+    return {task: [run(task, seed) for seed in seeds] for task, seeds in SEEDS.items()}
 
 
 def test_ours_is_right_on_999_of_1000_unseen_sums_in_less_time_than_the_reference_takes(results):
-    ours, reference = results["sums"]["metrics"], results["sums-lstm"]["metrics"]
+    (ours,) = results["sums"]
     assert ours["exact_match"] >= 0.999
     assert ours["examples"] >= 4_800, "so at most 5,000 of the 9,801 were trained on"
-    assert ours["train_seconds"] < reference["train_seconds"]
-    assert reference["epochs"] == 200
+    assert ours["train_seconds"] < min(reference["train_seconds"] for reference in results["sums-lstm"])
+    assert all(reference["epochs"] == 200 for reference in results["sums-lstm"])
 
 
-@pytest.mark.parametrize(("task", "least"), [("sums", 0.999), ("sums-lstm", 0.97), ("sums-simple-rnn", 0.90)])
-def test_of_all_sums_of_1_to_99_so_many_are_right(client, task, least):
-    client.wait_until_available(task)
-    answers = client.predict({"text": [f"{a}+{b}" for a, b in PAIRS]}, model=task).strings("text")
-    right = sum(answer == str(a + b) for answer, (a, b) in zip(answers, PAIRS, strict=True))
-    print(f"{task}: {right:,} of {len(PAIRS):,}")
-    assert right / len(PAIRS) >= least
+@pytest.mark.parametrize(
+    ("task", "best", "middle"),
+    [("sums", 0.999, 0.999), ("sums-lstm", 0.97, 0.95), ("sums-simple-rnn", 0.90, 0.90)],
+)
+def test_of_all_sums_of_1_to_99_so_many_are_right(results, task, best, middle):
+    shares = []
+    for result in results[task]:
+        with serving(result["serving"]) as address, Client(address, timeout=120) as client:
+            answers = client.predict({"text": [f"{a}+{b}" for a, b in PAIRS]}, model=task).strings("text")
+        right = sum(answer == str(a + b) for answer, (a, b) in zip(answers, PAIRS, strict=True))
+        print(f"{task}: {right:,} of {len(PAIRS):,}, {result['train_seconds']:.1f} s of training")
+        shares.append(right / len(PAIRS))
+    assert max(shares) >= best
+    assert median(shares) >= middle
