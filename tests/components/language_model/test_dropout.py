@@ -22,7 +22,7 @@ def test_the_share_is_dropped_and_the_mean_stays(compiled):
 
 def test_the_same_features_are_dropped_at_all_times():
     layer = Dropout(0.5, noise_shape=(None, 1, None))
-    dropped = layer(tf.ones([8, 30, 16]), training=True).numpy()
+    dropped = layer(tf.ones([8, 30, 64]), training=True).numpy()
     assert (dropped == dropped[:, :1]).all()
     assert len(np.unique(dropped[:, 0], axis=0)) == 8
 
