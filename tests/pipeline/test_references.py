@@ -21,9 +21,9 @@ def results(charseq, place):
 
     def run(task, seed):
         root = place / f"seed {seed}"
-        # A gate that lets every one of them be asked.
-        settings = ("--set", f"train.seed={seed}", "--set", "gate.exact_match=0.1")
-        result = charseq("run", task, "--json", "--root", root, *settings)
+        # Of several trainings, one that the task's own gate refuses counts as well.
+        gate = ("--set", "gate.exact_match=0.1") if len(SEEDS[task]) > 1 else ()
+        result = charseq("run", task, "--json", "--root", root, "--set", f"train.seed={seed}", *gate)
         assert result.status == 0, result.stderr
         return {**result.json["metrics"], "serving": root / "serving"}
 
@@ -38,11 +38,8 @@ def test_ours_is_right_on_999_of_1000_unseen_sums_in_less_time_than_the_referenc
     assert all(reference["epochs"] == 200 for reference in results["sums-lstm"])
 
 
-@pytest.mark.parametrize(
-    ("task", "best", "middle"),
-    [("sums", 0.999, 0.999), ("sums-lstm", 0.97, 0.95), ("sums-simple-rnn", 0.90, 0.90)],
-)
-def test_of_all_sums_of_1_to_99_so_many_are_right(results, task, best, middle):
+@pytest.mark.parametrize(("task", "least"), [("sums", 0.999), ("sums-lstm", 0.97), ("sums-simple-rnn", 0.90)])
+def test_of_all_sums_of_1_to_99_so_many_are_right(results, task, least):
     shares = []
     for result in results[task]:
         with serving(result["serving"]) as address, Client(address, timeout=120) as client:
@@ -50,5 +47,4 @@ def test_of_all_sums_of_1_to_99_so_many_are_right(results, task, best, middle):
         right = sum(answer == str(a + b) for answer, (a, b) in zip(answers, PAIRS, strict=True))
         print(f"{task}: {right:,} of {len(PAIRS):,}, {result['train_seconds']:.1f} s of training")
         shares.append(right / len(PAIRS))
-    assert max(shares) >= best
-    assert median(shares) >= middle
+    assert median(shares) >= least
