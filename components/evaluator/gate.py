@@ -2,6 +2,7 @@
 
 import json
 
+from tensorflow_model_analysis.constants import TF_GENERIC
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluator.settings import GateSettings, TextGateSettings
@@ -41,7 +42,13 @@ def to_eval_config(gate: GateSettings | TextGateSettings) -> config_pb2.EvalConf
         for mistakes in (("WorstPassages",) if text else ("WorstAnswers", "Confusion"))
     ]
     return config_pb2.EvalConfig(
-        model_specs=[config_pb2.ModelSpec(signature_name=SIGNATURE, label_key="text" if text else "answer")],
+        model_specs=[
+            config_pb2.ModelSpec(
+                signature_name=SIGNATURE,
+                label_key="text" if text else "answer",
+                model_type=TF_GENERIC,  # which TFMA would find out by loading the model once more
+            )
+        ],
         slicing_specs=[
             config_pb2.SlicingSpec(),
             *(config_pb2.SlicingSpec(feature_keys=[feature]) for feature in gate.slices),

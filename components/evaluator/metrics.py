@@ -4,10 +4,10 @@ The `evaluate` signature judges every example inside the graph, so that all a me
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 import apache_beam as beam
-import numpy as np
 
 from components.tfx_libraries import metric_types, metric_util, tfma
 
@@ -36,57 +36,55 @@ class PerCharacter(tfma.metrics.Metric):  # type: ignore[misc]
 
 
 def _means(name: str, model_name: str = "") -> metric_types.MetricComputations:
-    return _computations(name, model_name, name, "", lambda mean: mean)
+    return _computations(name, model_name, name, _EXAMPLES, lambda mean: mean)
 
 
 def _rates(name: str, model_name: str = "") -> metric_types.MetricComputations:
-    return _computations(name, model_name, "log_prob", "characters", _PerCharacterUnit(name))
+    return _computations(name, model_name, "log_prob", "characters", lambda mean: _UNITS[name](-mean))
 
 
-class _PerCharacterUnit:
-    """Mean log-probability to a unit; a class, for Beam pickles it by name."""
-
-    def __init__(self, name: str):
-        self._name = name
-
-    def __call__(self, mean: float) -> float:
-        return _UNITS[self._name](-mean)
+# Beside the names of the outputs.
+_EXAMPLES = ""
 
 
 def _computations(
     name: str, model_name: str, output: str, weight: str, finish: Callable[[float], float]
 ) -> metric_types.MetricComputations:
+    """Returns the sums of a model's outputs, which are the same for all metrics and made once, and what is derived of them."""
+    sums = metric_types.MetricKey(name="_sums", model_name=model_name)  # not written, for its underscore
     key = metric_types.MetricKey(name=name, model_name=model_name)
-    combiner = _RatioCombiner(key, output, weight, finish)
-    return [metric_types.MetricComputation(keys=[key], preprocessors=None, combiner=combiner)]
+
+    def divide(metrics: Mapping[metric_types.MetricKey, Counter[str]]) -> dict[metric_types.MetricKey, float]:
+        total, weights = metrics[sums][output], metrics[sums][weight]
+        return {key: finish(total / weights) if weights else float("nan")}
+
+    return [
+        metric_types.MetricComputation(keys=[sums], preprocessors=None, combiner=_SumCombiner(sums)),
+        metric_types.DerivedMetricComputation(keys=[key], result=divide),
+    ]
 
 
-class _RatioCombiner(beam.CombineFn):
-    """The sum of an output over the sum of another, or over the number of examples, for one model."""
+class _SumCombiner(beam.CombineFn):
+    """The sum of every number that one model's evaluation signature says of an example, and the number of examples."""
 
-    def __init__(self, key: metric_types.MetricKey, output: str, weight: str, finish: Callable[[float], float]):
-        self._key, self._output, self._weight, self._finish = key, output, weight, finish
+    def __init__(self, key: metric_types.MetricKey):
+        self._key = key
 
-    def create_accumulator(self) -> tuple[float, float]:
-        return 0.0, 0.0
+    def create_accumulator(self) -> Counter[str]:
+        return Counter()
 
-    def add_input(
-        self, accumulator: tuple[float, float], element: metric_types.StandardMetricInputs
-    ) -> tuple[float, float]:
-        outputs = element.get_predictions(self._key.model_name)
-        total, weight = accumulator
-        return total + _scalar(outputs[self._output]), weight + (
-            _scalar(outputs[self._weight]) if self._weight else 1.0
-        )
+    def add_input(self, accumulator: Counter[str], element: metric_types.StandardMetricInputs) -> Counter[str]:
+        accumulator[_EXAMPLES] += 1
+        for name, value in element.get_predictions(self._key.model_name).items():
+            if value.dtype.kind == "f":
+                accumulator[name] += value.item()
+        return accumulator
 
-    def merge_accumulators(self, accumulators: Iterable[tuple[float, float]]) -> tuple[float, float]:
-        totals, weights = zip(*accumulators, strict=True)
-        return sum(totals), sum(weights)
+    def merge_accumulators(self, accumulators: Iterable[Counter[str]]) -> Counter[str]:
+        merged: Counter[str] = Counter()
+        for accumulator in accumulators:
+            merged.update(accumulator)
+        return merged
 
-    def extract_output(self, accumulator: tuple[float, float]) -> dict[metric_types.MetricKey, float]:
-        total, weight = accumulator
-        return {self._key: self._finish(total / weight) if weight else float("nan")}
-
-
-def _scalar(value: object) -> float:
-    return float(np.asarray(value).reshape(()))
+    def extract_output(self, accumulator: Counter[str]) -> dict[metric_types.MetricKey, Counter[str]]:
+        return {self._key: accumulator}

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
+from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
 from components.transform.preprocessing import read_vocabulary
 
@@ -44,7 +45,10 @@ class StringModel(tf.Module):
         # Tracked as a Keras model, the variables are not restored in the graph that a session runs, and a session is what
         # TensorFlow Serving has; tracked as TensorFlow's own variables they are (and without the optimizer's slots).
         self.weights = [variable.value for variable in model.variables]
-        self.transform = transform_output.transform_features_layer()
+        # Not Keras's layer around it, which saving would trace again, several times: a third of the time of an export.
+        loader = SavedModelLoader(transform_output.transform_savedmodel_dir)
+        self.transform = loader.apply_transform_model
+        self._transform_resources = vars(loader)  # tables and files are saved with what tracks them
         self.vocabulary = read_vocabulary(transform_output)
         self._characters = tf.constant([character.encode() for character in self.vocabulary])
         known = json.dumps("".join(sorted(self.vocabulary)), ensure_ascii=False)[1:-1]
