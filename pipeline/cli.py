@@ -80,7 +80,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
       charseq run sums --set train.epochs=50
     """
     from pipeline.config import override
-    from pipeline.garbage import importing
+    from pipeline.imports import importing
     from pipeline.run_display import show_run
     from pipeline.tasks import find_task
 

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import numpy as np
@@ -39,12 +40,13 @@ def validate(
     batches = [*single[: settings.requests], join_inputs(single[: settings.batch])]
     requests = [predict_request(model_name, batch) for batch in batches]
     write_warmup(model_path, requests)
-    with tempfile.TemporaryDirectory(prefix="infra_validator_") as model_dir:
+    with tempfile.TemporaryDirectory(prefix="infra_validator_") as model_dir, ThreadPoolExecutor(1) as meanwhile:
         # A copy on this machine: the server need not know the artifact store's file system.
         copy_folder(model_path, os.path.join(model_dir, _VERSION))
+        loading = meanwhile.submit(tf.saved_model.load, model_path)  # while the server starts
         with model_server(server_command, model_name, model_dir, settings.timeout) as (channel, log_path):
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-            signature = tf.saved_model.load(model_path).signatures["serving_default"]
+            signature = loading.result().signatures["serving_default"]
             for batch, request in zip(batches, requests, strict=True):
                 try:
                     response = stub.Predict(request, timeout=settings.timeout)

@@ -10,13 +10,16 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-import grpc
-from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc
-from apache_beam.runners.worker import sdk_worker_main
-from google.protobuf import json_format
+from pipeline.imports import importing
 
-import components.example_gen.executor
-import components.transform.executor  # noqa: F401
+with importing():
+    import grpc
+    from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc
+    from apache_beam.runners.worker import sdk_worker_main
+    from google.protobuf import json_format
+
+    import components.example_gen.executor
+    import components.transform.executor  # noqa: F401
 
 _TIMEOUT_SECONDS = 60
 

@@ -46,7 +46,7 @@ def main() -> None:
     begin = time.perf_counter()
     imports = ImportTimer()
     imports.install()
-    from pipeline.garbage import importing
+    from pipeline.imports import importing
 
     with importing():
         from pipeline.config import override

@@ -17,7 +17,7 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components.settings import SettingsError
-from pipeline.garbage import importing
+from pipeline.imports import importing
 from pipeline.kubeflow.local_paths import ArtifactUriError, LocalPaths
 from pipeline.kubeflow.parameters import PREFIX, SETTINGS
 

@@ -1,0 +1,47 @@
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.imports import importing
+
+SEARCHES = """
+import gc
+from pipeline.imports import importing
+before = gc.get_stats()[0]["collections"]
+with importing():
+    [[] for _ in range(100_000)]
+assert gc.get_stats()[0]["collections"] == before
+frozen = gc.get_freeze_count()
+assert frozen > 1000, frozen
+[[] for _ in range(100_000)]
+searches = gc.get_stats()[0]["collections"] - before
+assert 1 <= searches <= 10, searches
+"""
+
+UNUSED = """
+import sys
+from pipeline.imports import importing
+with importing():
+    import pipeline.run
+assert not {"IPython", "sklearn", "pymongo"} & {name.partition(".")[0] for name in sys.modules}
+import sklearn.base  # as ever, for whoever does need it
+"""
+
+
+def test_nothing_is_collected_while_importing_and_what_was_imported_is_never_looked_at_again():
+    subprocess.run([sys.executable, "-c", SEARCHES], check=True)
+
+
+def test_a_run_imports_without_what_it_does_not_use_which_can_be_imported_later():
+    subprocess.run([sys.executable, "-c", UNUSED], check=True)
+
+
+def test_garbage_is_collected_again_after_an_import_that_failed():
+    thresholds = gc.get_threshold()
+    with pytest.raises(ImportError), importing():
+        raise ImportError
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+    assert gc.isenabled()
