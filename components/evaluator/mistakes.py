@@ -106,12 +106,10 @@ def _lowest(items: Iterable[_Item]) -> list[_Item]:
 
 def _wrong_answer(element: Any, model_name: str) -> _Item | None:
     outputs = element.get_predictions(model_name)
-    expression, answer, text = (
-        _text(value)
-        for value in (element.get_features()["expression"], element.get_labels(model_name), outputs["text"])
-    )
+    answer, text = _text(element.get_labels(model_name)), _text(outputs["text"])
     if text == answer:
         return None
+    expression = _text(element.get_features()["expression"])
     log_prob = _number(outputs["log_prob"])
     shown = {"expression": expression, "answer": answer, "text": text, "log_prob": log_prob}
     return log_prob, expression, shown
