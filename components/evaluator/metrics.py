@@ -54,9 +54,9 @@ def _computations(
     sums = metric_types.MetricKey(name="_sums", model_name=model_name)  # not written, for its underscore
     key = metric_types.MetricKey(name=name, model_name=model_name)
 
-    def divide(metrics: Mapping[metric_types.MetricKey, Counter[str]]) -> dict[metric_types.MetricKey, float]:
-        total, weights = metrics[sums][output], metrics[sums][weight]
-        return {key: finish(total / weights) if weights else float("nan")}
+    def divide(metrics: Mapping[metric_types.MetricKey, dict[str, float]]) -> dict[metric_types.MetricKey, float]:
+        found = metrics[sums]
+        return {key: finish(found[output] / found[weight]) if found.get(weight) else float("nan")}
 
     return [
         metric_types.MetricComputation(keys=[sums], preprocessors=None, combiner=_SumCombiner(sums)),
@@ -86,5 +86,5 @@ class _SumCombiner(beam.CombineFn):
             merged.update(accumulator)
         return merged
 
-    def extract_output(self, accumulator: Counter[str]) -> dict[metric_types.MetricKey, Counter[str]]:
-        return {self._key: accumulator}
+    def extract_output(self, accumulator: Counter[str]) -> dict[metric_types.MetricKey, dict[str, float]]:
+        return {self._key: dict(accumulator)}  # in which what the model does not give is missing, and not 0

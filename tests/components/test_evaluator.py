@@ -15,6 +15,7 @@ from components.baseline.component import VERSION_PROPERTY
 from components.evaluator import mistakes
 from components.evaluator.component import REASONS_PROPERTY, Executor
 from components.evaluator.gate import to_eval_config
+from components.evaluator.metrics import MeanOutput
 from components.evaluator.results import Check, read_evaluation
 from components.evaluator.settings import GateSettings, TextGateSettings
 from components.example_gen.shards import write_shard
@@ -25,6 +26,13 @@ from pipeline.beam.settings import BeamSettings
 
 # The model knows one-digit sums; of two-digit answers it gets these wrong, for it reads three characters.
 PAIRS = np.array([[a, b] for a in range(1, 10) for b in range(1, 10)])
+
+
+def test_a_metric_of_an_output_that_the_model_does_not_give_is_an_error_and_not_zero():
+    sums, mean = MeanOutput("exact_match").computations()
+    (key,) = sums.keys
+    with pytest.raises(KeyError, match="exact_match"):
+        mean.result({key: sums.combiner.extract_output({"": 3, "log_prob": -1.0})[key]})
 
 
 @pytest.fixture(scope="module")
