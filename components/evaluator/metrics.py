@@ -18,6 +18,9 @@ _UNITS: dict[str, Callable[[float], float]] = {
     "perplexity": math.exp,
 }
 
+# How many examples there were, beside the names of the outputs.
+_EXAMPLES = ""
+
 
 class MeanOutput(tfma.metrics.Metric):  # type: ignore[misc]
     """The mean over examples of a scalar output of the model's evaluation signature."""
@@ -43,10 +46,6 @@ def _rates(name: str, model_name: str = "") -> metric_types.MetricComputations:
     return _computations(name, model_name, "log_prob", "characters", lambda mean: _UNITS[name](-mean))
 
 
-# Beside the names of the outputs.
-_EXAMPLES = ""
-
-
 def _computations(
     name: str, model_name: str, output: str, weight: str, finish: Callable[[float], float]
 ) -> metric_types.MetricComputations:
@@ -65,7 +64,7 @@ def _computations(
 
 
 class _SumCombiner(beam.CombineFn):
-    """The sum of every number that one model's evaluation signature says of an example, and the number of examples."""
+    """The sum of every floating-point output of one model's evaluation signature, and the number of examples."""
 
     def __init__(self, key: metric_types.MetricKey):
         self._key = key

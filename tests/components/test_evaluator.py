@@ -28,13 +28,6 @@ from pipeline.beam.settings import BeamSettings
 PAIRS = np.array([[a, b] for a in range(1, 10) for b in range(1, 10)])
 
 
-def test_a_metric_of_an_output_that_the_model_does_not_give_is_an_error_and_not_zero():
-    sums, mean = MeanOutput("exact_match").computations()
-    (key,) = sums.keys
-    with pytest.raises(KeyError, match="exact_match"):
-        mean.result({key: sums.combiner.extract_output({"": 3, "log_prob": -1.0})[key]})
-
-
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory):
     artifact = standard_artifacts.Examples()
@@ -259,3 +252,10 @@ def test_settings_that_cannot_be_are_named():
         GateSettings(exact_match=1.5)
     with pytest.raises(SettingsError, match=r"gate\.largest_drop is -1"):
         GateSettings(largest_drop=-1)
+
+
+def test_a_metric_of_an_output_that_the_model_does_not_give_is_an_error_and_not_zero():
+    sums, mean = MeanOutput("exact_match").computations()
+    (key,) = sums.keys
+    with pytest.raises(KeyError, match="exact_match"):
+        mean.result({key: sums.combiner.extract_output({"": 3, "log_prob": -1.0})[key]})
