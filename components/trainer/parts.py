@@ -48,37 +48,40 @@ def train_in_parts(model: keras.Model, parts: int, batch_size: int, at_a_time: i
         `model.steps_per_execution`.
     """
     elements = model.steps_per_execution // at_a_time
+    edges = [batch_size * part // parts for part in range(parts + 1)]
+    pieces = [slice(begin, end) for begin, end in itertools.pairwise(edges)]
 
-    @tf.function(jit_compile=model.jit_compile, autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def differentiate(inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    @tf.function(jit_compile=model.jit_compile, autograph=False)  # type: ignore[untyped-decorator]
+    def differentiate(inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, Any, Any]:
         with tf.GradientTape() as tape:
             predictions = model(inputs, training=True)
-            loss = model.compute_loss(inputs, targets, predictions, training=True)
+            loss = model.compute_loss(inputs, targets, predictions, weights, training=True)
             scaled = model.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, model.trainable_variables)
         return loss, predictions, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
-    @tf.function(jit_compile=model.jit_compile, autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def update(targets: tf.Tensor, found: list[tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]]) -> None:
+    @tf.function(jit_compile=model.jit_compile, autograph=False)  # type: ignore[untyped-decorator]
+    def update(targets: tf.Tensor, weights: tf.Tensor, found: list[tuple[tf.Tensor, Any, Any]]) -> None:
         losses, predictions, gradients = zip(*found, strict=True)
-        rows = tf.shape(targets)[0]
-        shares = [tf.cast(tf.shape(part)[0], tf.float32) / tf.cast(rows, tf.float32) for part in predictions]
+        counts = [tf.reduce_sum(weights[piece]) for piece in pieces]
+        count = tf.add_n(counts)
 
         def mean(values: tuple[tf.Tensor, ...]) -> tf.Tensor:
-            # A part without a row, of a last batch of few, has no mean.
-            shared = [tf.math.multiply_no_nan(v, tf.cast(s, v.dtype)) for s, v in zip(shares, values, strict=True)]
-            return tf.add_n(shared)
+            return tf.add_n(
+                [value * tf.cast(part / count, value.dtype) for part, value in zip(counts, values, strict=True)]
+            )
 
         model.optimizer.apply([mean(values) for values in zip(*gradients, strict=True)], model.trainable_variables)
-        model._loss_tracker.update_state(mean(losses), sample_weight=rows)
-        model.compute_metrics(None, targets, tf.concat(predictions, 0), None)
+        model._loss_tracker.update_state(mean(losses), sample_weight=count)
+        model.compute_metrics(None, targets, tf.concat(predictions, 0), weights)
 
     def step(inputs: tf.Tensor, targets: tf.Tensor) -> None:
-        rows = tf.shape(inputs)[0]
-        edges = [rows * part // parts for part in range(parts + 1)]
-        pieces = [slice(begin, end) for begin, end in itertools.pairwise(edges)]
+        # Rows that weigh nothing fill a last batch of fewer, which XLA would otherwise compile everything anew for.
+        inputs, targets, weights = (
+            _fill(rows, batch_size) for rows in (inputs, targets, tf.ones_like(targets, tf.float32))
+        )
         # Nothing here waits for anything but its rows, so TensorFlow runs them at the same time.
-        update(targets, [differentiate(inputs[piece], targets[piece]) for piece in pieces])
+        update(targets, weights, [differentiate(inputs[piece], targets[piece], weights[piece]) for piece in pieces])
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def run(iterator: Iterator[tuple[tf.Tensor, tf.Tensor]]) -> None:
@@ -102,3 +105,9 @@ def train_in_parts(model: keras.Model, parts: int, batch_size: int, at_a_time: i
 
     make: Callable[..., None] = lambda force=False: setattr(model, "train_function", run_and_measure)  # noqa: E731
     model.make_train_function = make
+
+
+def _fill(rows: tf.Tensor, count: int) -> tf.Tensor:
+    """Returns [count, ...], zeros after the rows [at most `count`, ...]."""
+    filled = tf.pad(rows, [[0, count - tf.shape(rows)[0]], *[[0, 0]] * (len(rows.shape) - 1)])
+    return tf.ensure_shape(filled, [count, *rows.shape[1:]])

@@ -3,7 +3,6 @@
 import logging
 import os
 
-import keras
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
@@ -13,6 +12,7 @@ from components.trainer.export import Seq2SeqModel
 from components.trainer.input_pipeline import read_tokens
 from components.trainer.run_files import write_predictions, write_run_files
 from components.trainer.settings import TrainSettings, apply_hyperparameters
+from components.trainer.tensorboard import TensorBoard
 from components.trainer.training import train
 from components.transform.preprocessing import read_vocabulary
 
@@ -39,9 +39,7 @@ def run_fn(fn_args: FnArgs) -> None:
         settings.checkpoint_dir or fn_args.custom_config["checkpoint_root"],
         checkpoint_name(to_json(settings), vocabulary, train_arrays.fingerprint(), eval_arrays.fingerprint()),
     )
-    tensorboard = keras.callbacks.TensorBoard(
-        os.path.join(fn_args.model_run_dir, "tensorboard"), histogram_freq=int(settings.histograms), write_graph=False
-    )
+    tensorboard = TensorBoard(os.path.join(fn_args.model_run_dir, "tensorboard"), settings.histograms)
     training = train(settings, train_arrays, eval_arrays, len(vocabulary), checkpoint_dir, [tensorboard])
     _LOG.info("trained %d epochs in %.1f s", len(training.history), training.seconds)
     write_run_files(training, fn_args.model_run_dir)

@@ -3,7 +3,6 @@
 import logging
 import os
 
-import keras
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
@@ -17,6 +16,7 @@ from components.trainer.language_model.token_text import first_character_probabi
 from components.trainer.language_model.training import discard_best, train
 from components.trainer.run_files import write_run_files
 from components.trainer.settings import apply_hyperparameters
+from components.trainer.tensorboard import TensorBoard
 from components.transform.preprocessing import read_vocabulary
 
 _LOG = logging.getLogger("charseq.trainer")
@@ -49,9 +49,7 @@ def run_fn(fn_args: FnArgs) -> None:
     name = checkpoint_name(to_json(settings), vocabulary, *fingerprints)
     checkpoint_dir = os.path.join(settings.checkpoint_dir or fn_args.custom_config["checkpoint_root"], name)
     first = first_character_probabilities(train_text, vocabulary)
-    tensorboard = keras.callbacks.TensorBoard(
-        os.path.join(fn_args.model_run_dir, "tensorboard"), histogram_freq=int(settings.histograms), write_graph=False
-    )
+    tensorboard = TensorBoard(os.path.join(fn_args.model_run_dir, "tensorboard"), settings.histograms)
     samples_path = os.path.join(fn_args.model_run_dir, "samples.json")
     samples = SampleText(settings, first, window, train_text, vocabulary, samples_path)
     training = train(settings, train_text, eval_text, window, len(vocabulary), checkpoint_dir, [tensorboard, samples])
