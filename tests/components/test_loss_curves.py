@@ -86,17 +86,29 @@ def their_losses(model, columns, vocabulary, epochs):
 SIDES = {"sums-lstm": (our_sums, their_sums, 40), "text-lstm": (our_text, their_text, 3)}
 
 
-@pytest.mark.parametrize("task", SIDES)
-def test_from_the_same_weights_and_in_the_same_order_the_losses_are_the_same(task):
+@pytest.mark.parametrize(
+    ("task", "epochs"),
+    # With some seeds RMSprop has sudden jumps, from which on every rounding counts; not with this one in the first epoch.
+    [("text-lstm", 0), ("sums-lstm", 25), pytest.param("sums-lstm", 190, marks=pytest.mark.slow)],
+)
+def test_from_the_same_state_and_in_the_same_order_the_losses_are_the_same(task, epochs):
     ours, theirs, _ = SIDES[task]
     seed_weights(0)
     settings, model, data = ours(0)
+    batches = compile_model(model, settings, data)
+    options = {"steps_per_epoch": data.steps, "initial_epoch": epochs, "epochs": epochs + 1, "verbose": 0}
+    if epochs:
+        model.fit(batches(0), **options | {"initial_epoch": 0, "epochs": epochs})
     notebook, _, vocabulary = theirs()
     notebook.set_weights(model.get_weights())
-    batches = data.batches(0, 1).map(lambda *columns: tuple(tf.one_hot(tokens, vocabulary) for tokens in columns))
-    losses = notebook.fit(batches, steps_per_epoch=data.steps, epochs=1, shuffle=False, verbose=0).history["loss"]
-    # They differ by 3e-7. With some seeds RMSprop has a sudden jump, from which on every rounding counts; not with this one.
-    assert our_losses(settings, model, data, 1) == pytest.approx(losses, rel=1e-5)
+    for each in (notebook, model):
+        each.optimizer.build(each.trainable_variables)
+    for variable, value in zip(notebook.optimizer.variables, model.optimizer.variables, strict=True):
+        variable.assign(value)
+    one_hot_batches = data.batches(epochs, 1).map(lambda *columns: tuple(tf.one_hot(t, vocabulary) for t in columns))
+    expected = notebook.fit(one_hot_batches, shuffle=False, **options).history["loss"]
+    # They differ by 1e-7 to 8e-7.
+    assert model.fit(batches(epochs), **options).history["loss"] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.slow

@@ -51,6 +51,23 @@ def test_the_order_from_an_epoch_on_does_not_depend_on_having_seen_those_before(
     assert batches(sums_arrays, 4, seed=4) != batches(sums_arrays, 4)
 
 
+def test_which_examples_share_a_batch_is_decided_anew_in_every_epoch():
+    examples, epochs, batch_size = 1_000, 200, 32
+    arrays = input_pipeline.TokenArrays(*[np.arange(examples, dtype=np.uint16)[:, np.newaxis]] * 2)
+    steps = input_pipeline.steps_per_epoch(examples, batch_size, False)
+    dataset = input_pipeline.training_dataset(arrays, batch_size, False, 3, 0, at_a_time=steps)
+    together = np.zeros([examples, examples], int)
+    for tokens, _ in dataset.take(epochs).as_numpy_iterator():
+        batch = np.empty(examples, int)
+        batch[tokens[:, 0]] = np.arange(examples) // batch_size
+        together += batch == batch[:, np.newaxis]
+    met = together[np.triu_indices(examples, 1)]
+    chance = met.mean() / epochs
+    assert met.var() == pytest.approx(
+        epochs * chance * (1 - chance), rel=0.02
+    )  # binomial: each epoch a throw of its own
+
+
 @pytest.mark.parametrize("drop_remainder", [False, True])
 def test_an_element_of_several_batches_has_their_rows_in_their_order(drop_remainder, sums_arrays):
     def rows(steps, at_a_time):

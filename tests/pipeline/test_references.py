@@ -1,17 +1,24 @@
 """What the references reach, and ours beside them in the same hour: minutes of training."""
 
-from statistics import median
+import random
 
+import numpy as np
 import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+from scipy.stats import mannwhitneyu
 
+from components.trainer.input_pipeline import read_tokens
+from components.transform.preprocessing import read_vocabulary
+from pipeline.bench.notebooks import one_hot, sums_model
 from serving.client import Client
 from tests.pipeline.conftest import serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(3_600)]
 
 PAIRS = [(a, b) for a in range(1, 100) for b in range(1, 100)]
-# Reference 2 ends at whatever point of its ups and downs it has come to, for its learning rate does not fall: five trainings
-# of the notebook itself end with 95.2, 96.8, 97.6, 97.8 and 99.6% right. So one training of it shows little.
+# Reference 2 ends at whatever point of its ups and downs it has come to, for its learning rate does not fall: one training of
+# it, of the notebook as of ours, shows little.
 SEEDS = {"sums": (17,), "sums-lstm": (17, 18, 19, 20, 21), "sums-simple-rnn": (17,)}
 
 
@@ -25,7 +32,7 @@ def results(charseq, place):
         gate = ("--set", "gate.exact_match=0.1") if len(SEEDS[task]) > 1 else ()
         result = charseq("run", task, "--json", "--root", root, "--set", f"train.seed={seed}", *gate)
         assert result.status == 0, result.stderr
-        return {**result.json["metrics"], "serving": root / "serving"}
+        return {**result.json["metrics"], "root": root}
 
     return {task: [run(task, seed) for seed in seeds] for task, seeds in SEEDS.items()}
 
@@ -38,13 +45,47 @@ def test_ours_is_right_on_999_of_1000_unseen_sums_in_less_time_than_the_referenc
     assert all(reference["epochs"] == 200 for reference in results["sums-lstm"])
 
 
-@pytest.mark.parametrize(("task", "least"), [("sums", 0.999), ("sums-lstm", 0.97), ("sums-simple-rnn", 0.90)])
-def test_of_all_sums_of_1_to_99_so_many_are_right(results, task, least):
+def shares_right(results, task):
+    """The share of all sums that each run's pushed model has right, asked over gRPC."""
     shares = []
     for result in results[task]:
-        with serving(result["serving"]) as address, Client(address, timeout=120) as client:
+        with serving(result["root"] / "serving") as address, Client(address, timeout=120) as client:
             answers = client.predict({"text": [f"{a}+{b}" for a, b in PAIRS]}, model=task).strings("text")
         right = sum(answer == str(a + b) for answer, (a, b) in zip(answers, PAIRS, strict=True))
         print(f"{task}: {right:,} of {len(PAIRS):,}, {result['train_seconds']:.1f} s of training")
         shares.append(right / len(PAIRS))
-    assert median(shares) >= least
+    return shares
+
+
+@pytest.mark.parametrize(("task", "least"), [("sums", 0.999), ("sums-simple-rnn", 0.90)])
+def test_of_all_sums_of_1_to_99_so_many_are_right(results, task, least):
+    (share,) = shares_right(results, task)
+    assert share >= least
+
+
+def test_reference_2_reaches_what_its_notebook_reaches_on_the_same_examples(results):
+    ours = shares_right(results, "sums-lstm")
+    theirs = notebook_shares(results["sums-lstm"][0]["root"] / "artifacts" / "sums-lstm" / "Transform")
+    print("ours", np.sort(ours).round(4), "the notebook", np.sort(theirs).round(4))
+    assert max(ours) >= 0.97
+    assert mannwhitneyu(ours, theirs, alternative="less").pvalue > 0.01
+
+
+def notebook_shares(transform_dir):
+    """The same shares of the notebook's model.fit, as often, each with other weights and another order."""
+    (examples,), (graph,) = ((transform_dir / name).iterdir() for name in ("transformed_examples", "transform_graph"))
+    transform_output = tft.TFTransformOutput(str(graph))
+    vocabulary = read_vocabulary(transform_output)
+    arrays = read_tokens([str(examples / "Split-train" / "*")], transform_output, len(vocabulary))
+    questions, answers = (one_hot(tokens, len(vocabulary)) for tokens in (arrays.tokens, arrays.targets))
+    layer = transform_output.transform_features_layer()
+    columns = {"expression": [f"{a}+{b}" for a, b in PAIRS], "answer": [str(a + b) for a, b in PAIRS]}
+    indexed = layer({name: tf.constant(column)[:, tf.newaxis] for name, column in columns.items()})
+    shares = []
+    for seed in SEEDS["sums-lstm"]:
+        random.seed(seed)  # which Keras's initializers draw their seeds from
+        model = sums_model(questions.shape[1], answers.shape[1], len(vocabulary))
+        model.fit(questions, answers, 128, epochs=200, verbose=0)
+        best = model.predict(one_hot(indexed["tokens"].numpy(), len(vocabulary)), 4_096, verbose=0).argmax(-1)
+        shares.append(float((best == indexed["targets"].numpy()).all(1).mean()))
+    return shares
