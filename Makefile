@@ -40,10 +40,10 @@ run: install ## trains, gates, pushes and serves the sums model, and asks it a f
 	$(BIN)/charseq run sums
 	$(BIN)/python -m pipeline.demo 12+34 7+8 99+99 5+60
 
-test: dev ## runs the tests
-	$(BIN)/python -m pytest -m "not slow"
+test: dev ## runs the tests, two files at a time
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-test-all: dev ## runs the slow tests as well
+test-all: dev ## runs the slow tests as well, one after the other
 	$(BIN)/python -m pytest
 
 # A subject at a time, so that each can be made again alone (rm runs/bench/train.json), and then the page.

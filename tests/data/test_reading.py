@@ -113,7 +113,9 @@ def test_a_wrong_byte_is_an_error_that_names_its_place(tmp_path, content, encodi
         read(tmp_path / "wrong.txt", content, encoding=encoding, read_bytes=read_bytes)
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"a text that breaks off" * 99)[:-9]])
+@pytest.mark.parametrize(
+    "content", [b"no gzip", gzip.compress(b"a text that breaks off" * 99)[:-9]], ids=["no gzip", "cut off"]
+)
 def test_a_broken_archive_is_an_error_that_names_it(tmp_path, content):
     with pytest.raises(CorpusError, match=r"cannot read .*broken\.txt\.gz"):
         read(tmp_path / "broken.txt.gz", content)
