@@ -41,7 +41,7 @@ run: install ## trains, gates, pushes and serves the sums model, and asks it a f
 	$(BIN)/python -m pipeline.demo 12+34 7+8 99+99 5+60
 
 test: dev ## runs the tests, two files at a time
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: dev ## runs the slow tests as well, one after the other
 	$(BIN)/python -m pytest
