@@ -30,7 +30,8 @@ class FitSettings:
       patience: Stop after so many validations without a better val_loss; 0 never stops early.
       validate_every: Epochs from one validation to the next; the last epoch always is one.
       seed: Of initial weights and of the order of examples.
-      precision: Keras's dtype policy. bfloat16 pays on CPUs that have AVX512-BF16 or AMX, and on GPUs.
+      precision: Keras's dtype policy. bfloat16 and float16 are for GPUs: on a CPU, even one that multiplies bfloat16 itself,
+        XLA's steps take longer with it (docs/performance.md).
       deterministic: TensorFlow's op determinism: the same weights on a GPU too, more slowly. The CPU kernels used here are
         deterministic without it.
       compiled: Whether steps are compiled by XLA. It fuses the many small operations of an unrolled recurrence: 1.7 times

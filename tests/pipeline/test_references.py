@@ -1,6 +1,7 @@
 """What the references reach, and ours beside them in the same hour: minutes of training."""
 
 import random
+from statistics import median
 
 import numpy as np
 import pytest
@@ -45,29 +46,29 @@ def test_ours_is_right_on_999_of_1000_unseen_sums_in_less_time_than_the_referenc
     assert all(reference["epochs"] == 200 for reference in results["sums-lstm"])
 
 
-def shares_right(results, task):
-    """The share of all sums that each run's pushed model has right, asked over gRPC."""
-    shares = []
-    for result in results[task]:
+@pytest.fixture(scope="module")
+def shares(results):
+    """From a task to the shares of all sums of 1 to 99 that its pushed models have right, asked over gRPC."""
+
+    def ask(task, result):
         with serving(result["root"] / "serving") as address, Client(address, timeout=120) as client:
             answers = client.predict({"text": [f"{a}+{b}" for a, b in PAIRS]}, model=task).strings("text")
         right = sum(answer == str(a + b) for answer, (a, b) in zip(answers, PAIRS, strict=True))
         print(f"{task}: {right:,} of {len(PAIRS):,}, {result['train_seconds']:.1f} s of training")
-        shares.append(right / len(PAIRS))
-    return shares
+        return right / len(PAIRS)
+
+    return {task: [ask(task, result) for result in of_task] for task, of_task in results.items()}
 
 
-@pytest.mark.parametrize(("task", "least"), [("sums", 0.999), ("sums-simple-rnn", 0.90)])
-def test_of_all_sums_of_1_to_99_so_many_are_right(results, task, least):
-    (share,) = shares_right(results, task)
-    assert share >= least
+@pytest.mark.parametrize(("task", "least"), [("sums", 0.999), ("sums-lstm", 0.97), ("sums-simple-rnn", 0.90)])
+def test_of_all_sums_of_1_to_99_so_many_are_right(shares, task, least):
+    assert median(shares[task]) >= least
 
 
-def test_reference_2_reaches_what_its_notebook_reaches_on_the_same_examples(results):
-    ours = shares_right(results, "sums-lstm")
+def test_reference_2_has_no_fewer_right_than_its_notebook_on_the_same_examples(results, shares):
+    ours = shares["sums-lstm"]
     theirs = notebook_shares(results["sums-lstm"][0]["root"] / "artifacts" / "sums-lstm" / "Transform")
     print("ours", np.sort(ours).round(4), "the notebook", np.sort(theirs).round(4))
-    assert max(ours) >= 0.97
     assert mannwhitneyu(ours, theirs, alternative="less").pvalue > 0.01
 
 
