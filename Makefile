@@ -40,10 +40,12 @@ run: install ## trains, gates, pushes and serves the sums model, and asks it a f
 	$(BIN)/charseq run sums
 	$(BIN)/python -m pipeline.demo 12+34 7+8 99+99 5+60
 
-test: dev ## runs the tests, two files at a time
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+# Two files at a time, but for the server's tests: what is asked of it under load should not depend on what else runs.
+test: dev ## runs the tests
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/serving
+	$(BIN)/python -m pytest -m "not slow" tests/serving
 
-test-all: dev ## runs the slow tests as well, one after the other
+test-all: dev ## runs the slow tests as well
 	$(BIN)/python -m pytest
 
 # A subject at a time, so that each can be made again alone (rm runs/bench/train.json), and then the page.

@@ -89,6 +89,7 @@ def test_versions_swap_under_load_without_a_failed_request(
             push(shout_models[1 + (version - 1) % 3], base, version)
             _wait_for(lambda v=version: _statuses(client, "swap").get(v, None) is not None)
             _wait_for(lambda v=version: _statuses(client, "swap")[v].state == "AVAILABLE")
+            _wait_for(lambda v=version: v in answered)
     finally:
         stop.set()
         for caller in callers:
