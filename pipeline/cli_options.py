@@ -73,7 +73,7 @@ def request_options(default_model: str) -> Callable[[Command], Command]:
 def asking(server: str, version: int | None, label: str | None) -> Iterator[None]:
     """Turns a server's refusal, or its absence, into one line: status 2 where the request is at fault, else 1."""
     from serving.client import PredictionError
-    from serving.errors import Code
+    from serving.contract.errors import Code
 
     if version is not None and label is not None:
         raise click.UsageError("--version and --label both name a version; give one")

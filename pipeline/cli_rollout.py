@@ -31,8 +31,7 @@ def models(serving_dir: str, server: str | None, as_json: bool) -> None:
     Example:
       charseq models --server 127.0.0.1:8500
     """
-    from serving.rollout import list_models
-    from serving.rollout_server import RolloutError
+    from serving.rollout import RolloutError, list_models
 
     try:
         found = list_models(find_serving_folder(serving_dir), server=server)
@@ -93,9 +92,9 @@ def canary(
     Example:
       charseq canary 1795302792 --server 127.0.0.1:8500
     """
-    from serving.canary import roll_out
-    from serving.canary_trial import CanaryLimits
-    from serving.rollout_server import RolloutError
+    from serving.rollout import RolloutError
+    from serving.rollout.canary import roll_out
+    from serving.rollout.trial import CanaryLimits
 
     limits = CanaryLimits(max_slowdown=max_slowdown, min_agreement=min_agreement)
     try:
@@ -133,7 +132,7 @@ def rollback(model: str, serving_dir: str, server: str | None, as_json: bool) ->
 
 
 def _roll(change: "Callable[[], Rollout]", as_json: bool) -> None:
-    from serving.rollout_server import RolloutError
+    from serving.rollout import RolloutError
 
     try:
         done = change()

@@ -75,7 +75,7 @@ def page(server: str, grpc: str | None, models: tuple[str, ...], port: int, host
     Example:
       charseq page --server http://127.0.0.1:8501 --model sums
     """
-    from serving.errors import ServingError
+    from serving.contract.errors import ServingError
     from serving.page.forwarder import Forwarder
 
     try:
@@ -154,9 +154,9 @@ def generate(
       charseq generate --prompt "It was a " --length 500 --stream
     """
     from serving.client import Client
-    from serving.text import Sampling
-    from serving.text import generate as generate_text
-    from serving.text import stream as stream_text
+    from serving.client.text import Sampling
+    from serving.client.text import generate as generate_text
+    from serving.client.text import stream as stream_text
 
     seed = secrets.randbits(32) if seed is None else seed
     written, answered_by = "", 0

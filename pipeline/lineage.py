@@ -132,7 +132,7 @@ class RunRecord:
 
     @property
     def rollout(self) -> dict[str, Any] | None:
-        """What became of the pushed version as a server's canary, `serving.canary.CanaryResult`; None if it was none."""
+        """What became of the pushed version as a canary (`serving.rollout.canary.CanaryResult`); None if it was none."""
         rollout = self.output_property("Pusher", "pushed_model", _ROLLOUT)
         return dict(json.loads(rollout)) if rollout else None
 

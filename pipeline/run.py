@@ -30,7 +30,7 @@ class RunResult:
       metrics: Mean metrics over the unseen examples, their number, seconds and epochs of training; those of them that the
         run got to.
       pushed_version: The version that was pushed; None if none was.
-      rollout: What became of it as the server's canary, with the fields of `serving.canary.CanaryResult`; None without
+      rollout: What became of it as the server's canary, with the fields of `serving.rollout.canary.CanaryResult`; None without
         `rollout.server`.
       served_version: The version that an unversioned request gets. After a promotion or rollback it stays what it was, whatever
         is pushed, until another is promoted.

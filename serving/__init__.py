@@ -1,7 +1,15 @@
 """Serving: a model server for machines without TensorFlow Serving, the clients, and what starts them.
 
-The contract with the rest of the project is the SavedModel on disk; nothing here imports the pipeline, its components,
-or the ``tensorflow`` Python package (6 to 13 seconds of import that neither a server nor a client needs).
+Each folder is about one subject. An arrow points from the importer to the imported:
 
-Start at :mod:`serving.client` to call a server, at :mod:`serving.server` to see how the built-in one is put together.
+* :mod:`serving.contract`: what a pushed model and its folder look like. Both sides read it; it imports none of the others.
+* :mod:`serving.client` → contract: calls a server.
+* :mod:`serving.server` → contract, page: the built-in server; start at :mod:`serving.server.model_server`.
+* :mod:`serving.rollout` → contract, client: moves a model from one version to another, and back.
+* :mod:`serving.page` → contract: the page on which anyone can try the models.
+* :mod:`serving.load_test` → contract, client: measures a server under load.
+* :mod:`serving.launch` → contract: the command that starts a server.
+
+Nothing here imports the pipeline, its components, or the ``tensorflow`` Python package, whose import takes 6 to 13 seconds
+that neither a server nor a client needs.
 """

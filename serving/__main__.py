@@ -12,11 +12,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from serving.errors import ServingError
-from serving.flags import parse_flags
+from serving.contract.errors import ServingError
 from serving.page import PATH as PAGE_PATH
-from serving.server import Address, ModelServer
-from serving.tensorflow_c_api import version
+from serving.server.flags import parse_flags
+from serving.server.model_server import Address, ModelServer
+from serving.server.models.tensorflow_c_api import version
 
 logger = logging.getLogger("serving")
 

@@ -4,9 +4,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from serving.errors import ServingError
-from serving.model_config import folder_config, read_config, write_config
-from serving.model_sources import CONFIG_NAME
+from serving.contract.errors import ServingError
+from serving.contract.layout import CONFIG_NAME
+from serving.contract.model_config import folder_config, read_config, write_config
 
 TENSORFLOW_MODEL_SERVER = "tensorflow_model_server"
 

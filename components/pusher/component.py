@@ -25,7 +25,7 @@ from components.pusher.rollout import hold, roll_out
 from components.pusher.settings import RolloutSettings
 from components.settings import from_json, to_json
 
-#: Of a pushed model: what became of its rollout, JSON with the fields of `serving.canary.CanaryResult`.
+#: Of a pushed model: what became of its rollout, JSON with the fields of `serving.rollout.canary.CanaryResult`.
 ROLLOUT_PROPERTY = "rollout"
 
 

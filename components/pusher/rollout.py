@@ -26,7 +26,7 @@ def roll_out(settings: RolloutSettings, model_dir: str, version: int) -> dict[st
     """Tries a version as the server's canary; it is stable afterwards, or is left.
 
     Returns:
-      The fields of `serving.canary.CanaryResult`.
+      The fields of `serving.rollout.canary.CanaryResult`.
 
     Raises:
       RolloutError: it could not be tried.
@@ -38,7 +38,15 @@ def roll_out(settings: RolloutSettings, model_dir: str, version: int) -> dict[st
 
 def _run(settings: RolloutSettings, model_dir: str, arguments: list[str]) -> dict[str, Any]:
     serving_dir, model = os.path.split(model_dir.rstrip("/"))
-    command = [sys.executable, "-m", "serving.canary", serving_dir, model, f"--server={settings.server}", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "serving.rollout.canary",
+        serving_dir,
+        model,
+        f"--server={settings.server}",
+        *arguments,
+    ]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode not in (0, 1):
         raise RolloutError(f"rollout.server {settings.server}: {ended.stderr.strip()[-1000:]}")

@@ -20,7 +20,7 @@ from components.transform.text import preprocessing_fn
 from pipeline.bench.measure import Figure, rate
 from pipeline.local_server import local_server
 from serving.client import Client
-from serving.text import Sampling, generate
+from serving.client.text import Sampling, generate
 
 # As many characters as a book in English has.
 _CHARACTERS = "".join(map(chr, range(32, 127)))

@@ -31,8 +31,8 @@ from pipeline.bench.measure import Figure, compare
 from pipeline.bench.peers import peer_python, peer_version
 from pipeline.tasks import find_task
 from serving.launch import TENSORFLOW_MODEL_SERVER, server_command
-from serving.load_samples import LoadResult
-from serving.load_test import PREDICT, sample_calls, sample_load, text_request
+from serving.load_test.load import PREDICT, sample_calls, sample_load, text_request
+from serving.load_test.samples import LoadResult
 
 CALLERS = (1, 8, 64)
 
@@ -86,7 +86,7 @@ def measure(runs: int) -> list[Figure]:
         ours = _grpc_load(port, request)
         servers.enter_context(_server(command, ours))
         echo = _grpc_load(echo_port, request)
-        servers.enter_context(_server([sys.executable, "-m", "serving.echo", f"--port={echo_port}"], echo))
+        servers.enter_context(_server([sys.executable, "-m", "serving.load_test.echo", f"--port={echo_port}"], echo))
         rest = _http_load(rest_port, f"/v1/models/{_MODEL}:predict", {"instances": [_TEXT]})
         figures += _compare({"charseq": ours, "gRPC alone (echo)": echo, "charseq, REST": rest}, runs)
         missing = {}

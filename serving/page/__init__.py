@@ -3,17 +3,30 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.resources import files
-
-from serving.http_server import Page
 
 PATH = "/"
 
 # In the order in which they use each other.
 _SCRIPTS = ("api.js", "lines.js", "answer.js", "writing.js", "main.js")
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is answered to a path that is not of the API.
+
+    Attributes:
+      text: The body.
+      content_type: Its media type.
+      headers: Further headers.
+    """
+
+    text: str
+    content_type: str = "text/plain"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from serving.errors import Code, ServingError, invalid_argument
+from serving.contract.errors import Code, ServingError, invalid_argument
+from serving.contract.layout import CANARY, STABLE
 from serving.page import PATH, PageModel, render
-from serving.rollout_folder import CANARY, STABLE
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from components.settings import from_json
 from components.trainer.settings import TrainSettings
 from pipeline.beam.settings import BeamSettings
 from pipeline.kubeflow.settings import KubeflowSettings
-from serving.flags import UNSUPPORTED_FLAGS, parse_flags
-from serving.model_config import read_config
-from serving.model_sources import CONFIG_NAME
+from serving.contract.layout import CONFIG_NAME
+from serving.contract.model_config import read_config
+from serving.server.flags import UNSUPPORTED_FLAGS, parse_flags
 from tests.k8s.conftest import APPLIED, K8S, OVERLAYS, containers, named, of_kind, pods
 
 VERSIONS = sorted({major_minor(v) for v in all_versions() if Version(v) >= Version("1.29")}, key=Version)

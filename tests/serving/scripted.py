@@ -8,8 +8,8 @@ from typing import Any
 
 import grpc
 
-from serving.arrays import to_proto
-from serving.stubs import predict_pb2, prediction_service_pb2_grpc
+from serving.client.arrays import to_proto
+from serving.contract.stubs import predict_pb2, prediction_service_pb2_grpc
 
 
 class ScriptedServicer(prediction_service_pb2_grpc.PredictionServiceServicer):

@@ -13,10 +13,9 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.async_client import AsyncClient, PredictionError, Retries
-from serving.client import Client
-from serving.errors import Code
-from serving.text import Sampling, generate_async, stream, stream_async
+from serving.client import AsyncClient, Client, PredictionError, Retries
+from serving.client.text import Sampling, generate_async, stream, stream_async
+from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.processes import ROOT, RunningServer, free_port, running_server
 from tests.serving.scripted import Scripted
@@ -49,7 +48,7 @@ def _with_client(target: str, use: Callable[[AsyncClient], Awaitable[Any]], **se
 
 def test_the_import_is_quick_and_brings_no_tensorflow() -> None:
     program = (
-        "import sys, time; begin = time.monotonic(); import serving.text; seconds = time.monotonic() - begin\n"
+        "import sys, time; begin = time.monotonic(); import serving.client.text; seconds = time.monotonic() - begin\n"
         "assert 'tensorflow' not in sys.modules; assert seconds < 1, seconds"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

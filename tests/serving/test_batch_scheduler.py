@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from serving import batch_scheduler
-from serving.batch_scheduler import BatchScheduler, Task
-from serving.batching_parameters import BatchingParameters
-from serving.errors import ServingError
-from serving.event_loop import EventLoop
+from serving.contract.errors import ServingError
+from serving.server.batching import scheduler as batch_scheduler
+from serving.server.batching.parameters import BatchingParameters
+from serving.server.batching.scheduler import BatchScheduler, Task
+from serving.server.event_loop import EventLoop
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.arrays import from_proto, to_proto
-from serving.batching_parameters import read_batching_parameters
 from serving.client import Client, PredictionError
-from serving.errors import Code, ServingError
-from serving.stubs import predict_pb2, prediction_service_pb2_grpc
+from serving.client.arrays import from_proto, to_proto
+from serving.contract.errors import Code, ServingError
+from serving.contract.stubs import predict_pb2, prediction_service_pb2_grpc
+from serving.server.batching.parameters import read_batching_parameters
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, run_server, running_server
 

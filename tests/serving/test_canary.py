@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from serving.arrays import to_proto
-from serving.canary import hold, roll_out
-from serving.canary_trial import CanaryLimits
 from serving.client import Client, PredictionError
+from serving.client.arrays import to_proto
+from serving.contract.stubs import prediction_log_pb2
 from serving.rollout import RolloutError, promote, rollback
-from serving.rollout_history import read_history
-from serving.stubs import prediction_log_pb2
+from serving.rollout.canary import hold, roll_out
+from serving.rollout.history import read_history
+from serving.rollout.trial import CanaryLimits
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, free_port, running_server
 from tests.serving.saved_models import write_records, write_warmup
@@ -151,7 +151,7 @@ def test_the_command(
     serving_dir: Path, server: RunningServer, shout_models: dict[int, Path], push: Push, tmp_path: Path
 ) -> None:
     def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "serving.canary", *map(os.fspath, map(str, arguments))]
+        command = [sys.executable, "-m", "serving.rollout.canary", *map(os.fspath, map(str, arguments))]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     server_flag = f"--server={server.target}"

@@ -9,10 +9,10 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.arrays import to_proto
-from serving.assertion import reason_of
 from serving.client import Client, PredictionError, Retries
-from serving.errors import Code
+from serving.client.arrays import to_proto
+from serving.client.assertion import reason_of
+from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, running_server
 from tests.serving.scripted import Scripted

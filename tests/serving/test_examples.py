@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.stubs import (
+from serving.contract.stubs import (
     classification_pb2,
     example_pb2,
     inference_pb2,

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from serving.arrays import to_proto
 from serving.client import Client, PredictionError, Retries
-from serving.errors import Code
+from serving.client.arrays import to_proto
+from serving.contract.errors import Code
+from serving.contract.stubs import prediction_log_pb2
 from serving.rollout import promote, rollback
-from serving.stubs import prediction_log_pb2
 from tests.serving.conftest import Push
 from tests.serving.load import QUICK, checked_version, load
 from tests.serving.processes import ROOT, free_port, running_server

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from google.protobuf import text_format
 
-from serving.flags import UNSUPPORTED_FLAGS, parse_flags
+from serving.contract.stubs import model_server_config_pb2
 from serving.launch import server_command
-from serving.stubs import model_server_config_pb2
+from serving.server.flags import UNSUPPORTED_FLAGS, parse_flags
 from tests.serving.conftest import Push
 from tests.serving.processes import run_server, running_server
 

@@ -11,9 +11,9 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.arrays import to_proto
 from serving.client import Client
-from serving.stubs import predict_pb2, types_pb2
+from serving.client.arrays import to_proto
+from serving.contract.stubs import predict_pb2, types_pb2
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, free_port, running_server
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from serving.http_server import HttpServer
+from serving.server.rest.http_server import HttpServer
 from tests.serving.processes import free_port
 
 

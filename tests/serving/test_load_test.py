@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.image import imread
 
-from serving.load_plot import save_plot
-from serving.load_samples import LoadSamples
-from serving.load_test import run_load, text_request
+from serving.load_test.load import run_load, text_request
+from serving.load_test.plot import save_plot
+from serving.load_test.samples import LoadSamples
 from tests.serving.conftest import Push
 from tests.serving.processes import ROOT, running_server
 
@@ -60,7 +60,7 @@ def test_a_plot_that_cannot_be_written_is_refused_before_the_load(tmp_path: Path
 
 
 def test_the_echo_is_the_ceiling_of_grpc() -> None:
-    command = [sys.executable, "-m", "serving.echo"]
+    command = [sys.executable, "-m", "serving.load_test.echo"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())

@@ -9,8 +9,8 @@ import grpc
 import pytest
 
 from serving.client import Client, PredictionError
-from serving.errors import Code
-from serving.stubs import model_management_pb2, model_server_config_pb2, model_service_pb2_grpc
+from serving.contract.errors import Code
+from serving.contract.stubs import model_management_pb2, model_server_config_pb2, model_service_pb2_grpc
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, run_server, running_server
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from serving.client import Client, PredictionError, VersionStatus
-from serving.errors import Code
+from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.processes import ROOT, RunningServer, run_server, running_server
 

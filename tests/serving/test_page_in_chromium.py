@@ -14,7 +14,7 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
-from serving.stubs import predict_pb2, prediction_service_pb2_grpc
+from serving.contract.stubs import predict_pb2, prediction_service_pb2_grpc
 from tests.browser import DESKTOP, IN_CHROMIUM, PHONE, Scheme, Tab, axe_violations, page_in_chromium
 from tests.serving.conftest import Push
 from tests.serving.processes import ROOT, RunningServer, free_port, running_server

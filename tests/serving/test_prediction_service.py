@@ -8,8 +8,8 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.arrays import from_proto, to_proto
-from serving.stubs import (
+from serving.client.arrays import from_proto, to_proto
+from serving.contract.stubs import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_service_pb2_grpc,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from serving.rest_json import format_decimal
+from serving.server.rest.json_format import format_decimal
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, free_port, run_server, running_server
 

@@ -11,7 +11,7 @@ import pytest
 
 from serving.client import Client, PredictionError
 from serving.rollout import RolloutError, follow_latest, list_models, promote, rollback, set_canary
-from serving.rollout_history import Entry, previous_stable, read_history
+from serving.rollout.history import Entry, previous_stable, read_history
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, free_port, running_server
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from serving.client import Client, PredictionError, Retries
-from serving.errors import Code
+from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.load import QUICK, checked_version, load
 from tests.serving.processes import free_port, running_server

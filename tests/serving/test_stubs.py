@@ -1,4 +1,4 @@
-"""The stubs load without TensorFlow, and get along with it."""
+"""What an import of the serving packages brings along: no TensorFlow, and no part that it does not need."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ def _run(code: str) -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["serving.client", "serving.server", "serving.launch"])
+@pytest.mark.parametrize("module", ["serving.client", "serving.server.model_server", "serving.launch"])
 def test_nothing_here_imports_tensorflow(module: str) -> None:
     printed = _run(f"""
         import sys
@@ -41,8 +41,8 @@ def test_either_order_of_import_gives_the_same_message_classes(first: str) -> No
     printed = _run(f"""
         import {first}
         import serving.client
-        from serving.arrays import from_proto
-        from serving.stubs import predict_pb2, tensor_pb2, tensorflow_folder
+        from serving.client.arrays import from_proto
+        from serving.contract.stubs import predict_pb2, tensor_pb2, tensorflow_folder
         folder = tensorflow_folder()
         import tensorflow as tf
         from tensorflow.core.framework import tensor_pb2 as real
@@ -56,3 +56,26 @@ def test_either_order_of_import_gives_the_same_message_classes(first: str) -> No
     """)
 
     assert printed == "[b'ab'] 1"
+
+
+def test_the_contract_imports_no_other_part_of_serving() -> None:
+    printed = _run("""
+        import importlib, pkgutil, sys
+        import serving.contract
+        for module in pkgutil.iter_modules(serving.contract.__path__, "serving.contract."):
+            importlib.import_module(module.name)
+        print([name for name in sys.modules if name.startswith("serving.") and not name.startswith("serving.contract")])
+    """)
+
+    assert printed == "[]"
+
+
+@pytest.mark.parametrize("module", ["serving.client", "serving.client.text", "serving.rollout", "serving.launch"])
+def test_who_calls_a_server_imports_none(module: str) -> None:
+    printed = _run(f"""
+        import sys
+        import {module}
+        print([name for name in sys.modules if name.startswith("serving.server")])
+    """)
+
+    assert printed == "[]"

@@ -17,7 +17,7 @@ def test_libraries_load_silently_unless_asked(level: str | None, speaks: bool) -
     environment = {name: value for name, value in os.environ.items() if name != _VARIABLE}
     if level is not None:
         environment[_VARIABLE] = level
-    code = "from serving.tensorflow_c_api import library; library()"
+    code = "from serving.server.models.tensorflow_c_api import library; library()"
     process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True
     )

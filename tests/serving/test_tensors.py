@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from serving.arrays import from_proto
-from serving.errors import ServingError
-from serving.stubs import predict_pb2, types_pb2
-from serving.tensors import Encoder, Values, encode_as_content, encode_as_field
+from serving.client.arrays import from_proto
+from serving.contract.errors import ServingError
+from serving.contract.stubs import predict_pb2, types_pb2
+from serving.server.models.tensors import Encoder, Values, encode_as_content, encode_as_field
 
 _DTYPES = {
     types_pb2.DT_FLOAT: np.float32,

@@ -9,9 +9,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from serving.async_client import AsyncClient
-from serving.client import Client, PredictionError, Retries
-from serving.errors import Code
+from serving.client import AsyncClient, Client, PredictionError, Retries
+from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.processes import free_port, run_server, running_server
 

@@ -8,13 +8,13 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from serving.arrays import to_proto
 from serving.client import Client
-from serving.errors import Code, ServingError
-from serving.saved_model import SavedModel
-from serving.stubs import predict_pb2, prediction_log_pb2
-from serving.tfrecord import read_records
-from serving.warmup import run_warmup
+from serving.client.arrays import to_proto
+from serving.contract.errors import Code, ServingError
+from serving.contract.stubs import predict_pb2, prediction_log_pb2
+from serving.contract.tfrecord import read_records
+from serving.server.models.saved_model import SavedModel
+from serving.server.models.warmup import run_warmup
 from tests.serving.conftest import Push
 from tests.serving.processes import run_server, running_server
 from tests.serving.saved_models import write_records, write_warmup

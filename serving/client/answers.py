@@ -1,0 +1,106 @@
+"""What a client gives back: predictions, states of versions and errors, read from a server's messages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import numpy as np
+
+from serving.client.arrays import Array, from_proto
+from serving.client.assertion import reason_of
+from serving.contract.errors import Code
+from serving.contract.stubs import get_model_metadata_pb2, get_model_status_pb2
+
+
+class PredictionError(Exception):
+    """A call that a server refused, or that did not reach one.
+
+    Attributes:
+      code: The gRPC status code, for example ``INVALID_ARGUMENT``.
+      message: The server's whole message.
+    """
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(f"{code.name}: {message}")
+        self.code = code
+        self.message = message
+
+    @property
+    def reason(self) -> str:
+        """The one line of the message that is for people: what a model's assertion said, else the first line."""
+        return reason_of(self.message)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer.
+
+    Attributes:
+      outputs: Output name to array; strings are arrays of bytes objects.
+      model: The model that answered.
+      version: Its version.
+      signature: The signature that ran.
+    """
+
+    outputs: dict[str, Array]
+    model: str
+    version: int
+    signature: str
+
+    def strings(self, name: str) -> list[str]:
+        """Returns a string output as text, one per element; bytes that are not UTF-8 become surrogate escapes."""
+        return [value.decode("utf-8", "surrogateescape") for value in self.outputs[name].ravel().tolist()]
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """What a server says of one version of a model.
+
+    Attributes:
+      version: The version.
+      state: ``START``, ``LOADING``, ``AVAILABLE``, ``UNLOADING`` or ``END``.
+      error_code: ``OK``, or what went wrong when it was loaded.
+      error_message: Likewise, in words.
+    """
+
+    version: int
+    state: str
+    error_code: Code
+    error_message: str
+
+
+def read_error(error: grpc.RpcError) -> PredictionError:
+    """Returns what a failed call is to the caller of a client."""
+    return PredictionError(Code(error.code().value[0]), error.details() or "")
+
+
+def read_prediction(responses: Sequence[Any]) -> Prediction:
+    """Puts the ``PredictResponse`` of each part of a batch together."""
+    spec = responses[0].model_spec
+    parts = [{name: from_proto(proto) for name, proto in response.outputs.items()} for response in responses]
+    outputs = {
+        name: np.concatenate([part[name] for part in parts]) if len(parts) > 1 else array
+        for name, array in parts[0].items()
+    }
+    return Prediction(outputs, spec.name, spec.version.value, spec.signature_name)
+
+
+def read_signatures(response: Any) -> dict[str, Any]:
+    """Returns the signatures of a ``GetModelMetadataResponse``."""
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    response.metadata["signature_def"].Unpack(signatures)
+    return dict(signatures.signature_def)
+
+
+def read_statuses(response: Any) -> list[VersionStatus]:
+    """Returns the states of a ``GetModelStatusResponse``."""
+    return [
+        VersionStatus(
+            entry.version,
+            get_model_status_pb2.ModelVersionStatus.State.Name(entry.state),
+            Code(entry.status.error_code),
+            entry.status.error_message,
+        )
+        for entry in response.model_version_status
+    ]

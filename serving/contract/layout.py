@@ -1,0 +1,18 @@
+"""The names in a serving folder: ``<serving_dir>/models.config`` and ``<serving_dir>/<model>/<version>/...``."""
+
+from typing import Final
+
+# In the serving folder: the ``ModelServerConfig`` that sets policies and labels.
+CONFIG_NAME: Final = "models.config"
+
+# The labels that a rollout gives: the version for everyone, and the one on trial.
+STABLE: Final = "stable"
+CANARY: Final = "canary"
+
+# In the folder of a version, with "/" on every system: TensorFlow Serving's own names.
+SAVED_MODEL_NAMES: Final = ("saved_model.pb", "saved_model.pbtxt")
+WARMUP_PATH: Final = "assets.extra/tf_serving_warmup_requests"
+BATCHING_PARAMETERS_NAME: Final = "batching_params.pbtxt"
+
+# Likewise: the data statistics that the drift check of the next run compares with.
+STATISTICS_PATH: Final = "assets.extra/FeatureStats.pb"

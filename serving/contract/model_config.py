@@ -1,0 +1,125 @@
+"""``ModelServerConfig``: which models to serve, which of their versions, and what the versions are called."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+
+from serving.contract.errors import Code, ServingError, invalid_argument
+from serving.contract.stubs import model_server_config_pb2
+from serving.contract.versions import ModelSource, VersionPolicy, models_in_folder
+
+# Model to label to version.
+Assignments = Mapping[str, Mapping[str, int]]
+
+PLATFORM = "tensorflow"
+_TENSORFLOW_TYPE = 1  # ModelType.TENSORFLOW, which older files have in place of the platform
+
+# A configuration is a few hundred bytes per model; what is larger is some other file.
+_MAX_FILE_BYTES = 1 << 24
+
+
+def read_config(path: str | Path) -> Any:
+    """Reads a ``ModelServerConfig`` in text format.
+
+    Raises:
+      ServingError: the file cannot be read, or is no such configuration.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.read(_MAX_FILE_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ServingError(Code.NOT_FOUND, f"{path}; No such file or directory") from error
+    except OSError as error:
+        raise ServingError(Code.FAILED_PRECONDITION, f"{path} cannot be read: {error.strerror}") from error
+    if len(text) > _MAX_FILE_BYTES:
+        raise invalid_argument(f"{path} is larger than {_MAX_FILE_BYTES} bytes; that is no model configuration.")
+    try:
+        return text_format.Parse(text.decode(), model_server_config_pb2.ModelServerConfig())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise invalid_argument(f"Invalid protobuf file: '{path}': {error}") from error
+
+
+def write_config(path: str | Path, config: Any) -> None:
+    """Replaces a configuration file as a whole: aside first, then renamed.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    target = Path(path)
+    aside = target.with_name(f".{target.name}.{os.getpid()}.new")
+    with aside.open("w") as file:
+        file.write(text_format.MessageToString(config))
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(target)
+
+
+def folder_config(serving_dir: str | Path, existing: Any | None = None) -> Any:
+    """Returns the configuration of every model below a folder.
+
+    Args:
+      serving_dir: Folder with ``<model>/<version>/saved_model.pb``.
+      existing: A configuration whose entries are kept: policies, labels and models elsewhere.
+
+    Returns:
+      The ``ModelServerConfig``; the models that ``existing`` does not name get the policy ``latest``.
+    """
+    config = model_server_config_pb2.ModelServerConfig()
+    config.model_config_list.SetInParent()
+    if existing is not None:
+        config.CopyFrom(existing)
+    named = {entry.name for entry in config.model_config_list.config}
+    for source in models_in_folder(str(serving_dir)):
+        if source.name not in named:
+            config.model_config_list.config.add(name=source.name, base_path=source.base_path, model_platform=PLATFORM)
+    return config
+
+
+def validate(entries: Iterable[Any]) -> None:
+    """Checks the entries of a ``model_config_list``.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT, two have one name, a path is relative, or a platform is not TensorFlow.
+    """
+    names: set[str] = set()
+    for entry in entries:
+        if entry.name in names:
+            raise invalid_argument(f"Illegal to list model {entry.name} multiple times in config list")
+        names.add(entry.name)
+        if not os.path.isabs(entry.base_path):
+            raise invalid_argument(
+                f"Expected model {entry.name} to have an absolute path or URI; got base_path()={entry.base_path}"
+            )
+        if entry.model_platform and entry.model_type:
+            raise invalid_argument(
+                "Illegal setting both ModelServerConfig::model_type (deprecated) and "
+                f"ModelServerConfig::model_platform, model name is {entry.name}"
+            )
+        if not entry.model_platform and entry.model_type != _TENSORFLOW_TYPE:
+            raise invalid_argument(
+                "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+                f"ModelServerConfig::model_platform, model name is {entry.name}"
+            )
+        if entry.model_platform not in ("", PLATFORM):
+            raise invalid_argument(f"Model {entry.name} requests unsupported platform {entry.model_platform}")
+
+
+def source_of(entry: Any) -> ModelSource:
+    """Returns the model that an entry names, with its policy."""
+    policy = entry.model_version_policy
+    kind = policy.WhichOneof("policy_choice")
+    if kind == "all":
+        chosen = VersionPolicy("all")
+    elif kind == "specific":
+        chosen = VersionPolicy("specific", versions=frozenset(policy.specific.versions))
+    else:
+        chosen = VersionPolicy("latest", policy.latest.num_versions)
+    return ModelSource(entry.name, entry.base_path, chosen)
+
+
+def labels_of(entries: Iterable[Any]) -> Assignments:
+    """Returns model to label to version."""
+    return {entry.name: dict(entry.version_labels) for entry in entries if entry.version_labels}

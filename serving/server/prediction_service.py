@@ -1,0 +1,252 @@
+"""PredictionService: what a request asks of a model, independent of how it arrived."""
+
+import asyncio
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serving.contract.errors import Code, ServingError, invalid_argument
+from serving.contract.stubs import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    inference_pb2,
+    model_pb2,
+    predict_pb2,
+    regression_pb2,
+)
+from serving.server.models.examples import (
+    classification_result,
+    classification_signature,
+    examples_tensor,
+    number_of_examples,
+    regression_result,
+    regression_signature,
+    run_signature,
+)
+from serving.server.models.manager import ModelManager
+from serving.server.models.saved_model import DEFAULT_SIGNATURE
+from serving.server.models.servable import Servable
+from serving.server.models.tensors import Encoder, encode_as_field
+
+_SIGNATURE_DEF = "signature_def"
+_CLASSIFY, _REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What can be asked about examples.
+
+    Attributes:
+      check: Refuses a signature that does not do it.
+      fill: Writes outputs into the result message.
+      result_field: Where that message is in an ``InferenceResult``.
+    """
+
+    check: Callable[..., None]
+    fill: Callable[[Mapping[str, Any], int, Any], None]
+    result_field: str
+
+
+_KINDS = {
+    _CLASSIFY: _Kind(classification_signature, classification_result, "classification_result"),
+    _REGRESS: _Kind(regression_signature, regression_result, "regression_result"),
+}
+
+
+class PredictionService:
+    """Answers the calls of ``tensorflow.serving.PredictionService``. Safe from many threads at a time."""
+
+    def __init__(
+        self, manager: ModelManager, encode: Encoder = encode_as_field, *, check_method_name: bool = False
+    ) -> None:
+        """Sets the service up.
+
+        Args:
+          manager: Where the models are.
+          encode: How an output is written.
+          check_method_name: Whether Classify and Regress refuse signatures that were not exported for them.
+        """
+        self._manager = manager
+        self._encode = encode
+        self._check_method_name = check_method_name
+
+    def predict(self, request: Any, timeout_ms: int = 0) -> bytes:
+        """Answers a ``PredictRequest``.
+
+        Args:
+          request: The request.
+          timeout_ms: Longest time for the inference in milliseconds; 0 for no limit.
+
+        Returns:
+          The serialized ``PredictResponse``, with the version that answered.
+
+        Raises:
+          ServingError: the request cannot be answered, with TensorFlow Serving's code and message.
+        """
+        with self.acquire(request) as servable:
+            return self.predict_on(servable, request, timeout_ms)
+
+    def begin_predict(self, request: Any, answer: "asyncio.Future[bytes]", *, timeout_ms: int = 0) -> bool:
+        """Begins to answer a ``PredictRequest``, if it can share a batch; on an event loop.
+
+        Args:
+          request: The request.
+          answer: Gets the serialized ``PredictResponse``, or what :meth:`predict` would have raised.
+          timeout_ms: Longest time in milliseconds; 0 for no limit.
+
+        Returns:
+          False if nothing was begun: call :meth:`predict`.
+
+        Raises:
+          ServingError: the request cannot be answered.
+        """
+        servable = self.acquire(request)
+        begun = False
+
+        def finish(outputs: Callable[[Encoder], bytes]) -> None:
+            servable.release()
+            if answer.done():
+                return  # cancelled: the client has gone
+            try:
+                answer.set_result(outputs(self._encode) + _spec_field(servable.name, servable.version, signature.name))
+            except Exception as error:
+                answer.set_exception(error)
+
+        try:
+            signature = servable.model.signature(request.model_spec.signature_name)
+            begun = servable.model.begin_predict(
+                signature, request.inputs, request.output_filter, finish, timeout_ms=timeout_ms
+            )
+        finally:
+            if not begun:
+                servable.release()
+        return begun
+
+    def predict_on(self, servable: Servable, request: Any, timeout_ms: int) -> bytes:
+        """Answers a ``PredictRequest`` with a servable that :meth:`acquire` gave; see :meth:`predict`."""
+        signature = servable.model.signature(request.model_spec.signature_name)
+        outputs = servable.model.predict(
+            signature, request.inputs, request.output_filter, timeout_ms=timeout_ms, encode=self._encode
+        )
+        return outputs + _spec_field(servable.name, servable.version, signature.name)
+
+    def classify(self, request: Any, timeout_ms: int = 0) -> Any:
+        """Answers a ``ClassificationRequest``; arguments and errors as for :meth:`predict`."""
+        return self._run_on_examples(_CLASSIFY, classification_pb2.ClassificationResponse(), request, timeout_ms)
+
+    def regress(self, request: Any, timeout_ms: int = 0) -> Any:
+        """Answers a ``RegressionRequest``; arguments and errors as for :meth:`predict`."""
+        return self._run_on_examples(_REGRESS, regression_pb2.RegressionResponse(), request, timeout_ms)
+
+    def multi_inference(self, request: Any, timeout_ms: int = 0) -> Any:
+        """Answers a ``MultiInferenceRequest``: several signatures of one model, each once, on the same examples.
+
+        Arguments and errors are those of :meth:`predict`.
+        """
+        spec = request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
+        with self._acquire(spec) as servable:
+            tasks = [(task, self._task_signature(task, servable)) for task in request.tasks]
+            names = [signature.name for _, signature in tasks]
+            for name in names:
+                if names.count(name) > 1:
+                    raise invalid_argument(f"Duplicate evaluation of signature: {name}")
+            if len({task.model_spec.name for task, _ in tasks}) > 1:
+                raise invalid_argument("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+            count, examples = number_of_examples(request.input), examples_tensor(request.input)
+            response = inference_pb2.MultiInferenceResponse()
+            for task, signature in tasks:
+                outputs = run_signature(servable.model, signature, examples, timeout_ms)
+                result = response.results.add()
+                _fill_spec(result.model_spec, servable, signature.name)
+                kind = _KINDS[task.method_name]
+                kind.fill(outputs, count, getattr(result, kind.result_field))
+            return response
+
+    def get_model_metadata(self, request: Any) -> Any:
+        """Answers a ``GetModelMetadataRequest``: the signatures of a model.
+
+        Raises:
+          ServingError: the request cannot be answered.
+        """
+        if not request.HasField("model_spec"):
+            raise invalid_argument("Missing ModelSpec")
+        if not request.metadata_field:
+            raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
+        for field in request.metadata_field:
+            if field != _SIGNATURE_DEF:
+                raise invalid_argument(f"Metadata field {field} is not supported")
+        with self.acquire(request) as servable:
+            signatures = get_model_metadata_pb2.SignatureDefMap()
+            for name, definition in servable.model.signature_defs.items():
+                signatures.signature_def[name].CopyFrom(definition)
+            response = get_model_metadata_pb2.GetModelMetadataResponse()
+            response.model_spec.name = servable.name
+            response.model_spec.version.value = servable.version
+            response.metadata[_SIGNATURE_DEF].Pack(signatures)
+            return response
+
+    def acquire(self, request: Any) -> Servable:
+        """Finds the model that a request's ``model_spec`` names, and registers its use.
+
+        Returns:
+          The servable, to be used in a ``with`` statement.
+
+        Raises:
+          ServingError: there is none.
+        """
+        if not request.HasField("model_spec"):
+            raise invalid_argument("Missing ModelSpec")
+        return self._acquire(request.model_spec)
+
+    def _acquire(self, spec: Any) -> Servable:
+        if not spec.name:
+            raise invalid_argument("ModelSpec has no name specified.")
+        choice = spec.WhichOneof("version_choice")
+        if choice == "version_label":
+            return self._manager.acquire_label(spec.name, spec.version_label)
+        return self._manager.acquire(spec.name, spec.version.value if choice == "version" else None)
+
+    def _run_on_examples(self, method_name: str, response: Any, request: Any, timeout_ms: int) -> Any:
+        """Fills and returns the response to a request that asks one signature about examples."""
+        with self.acquire(request) as servable:
+            name = request.model_spec.signature_name
+            signature = _find(servable, name, "No signature was found with the name: ")
+            kind = _KINDS[method_name]
+            kind.check(signature, check_method_name=self._check_method_name)
+            count = number_of_examples(request.input)
+            outputs = run_signature(servable.model, signature, examples_tensor(request.input), timeout_ms)
+            _fill_spec(response.model_spec, servable, name or DEFAULT_SIGNATURE)
+            kind.fill(outputs, count, response.result)
+            return response
+
+    def _task_signature(self, task: Any, servable: Servable) -> Any:
+        """Finds the signature of one task and checks that it is of the task's kind."""
+        if not task.model_spec.name:
+            raise invalid_argument("Found ModelSpec with an empty model name.")
+        signature = _find(servable, task.model_spec.signature_name, "Requested signature not found in model graph: ")
+        kind = _KINDS.get(task.method_name)
+        if kind is None:
+            raise ServingError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
+        kind.check(signature, check_method_name=self._check_method_name)
+        return signature
+
+
+def _find(servable: Servable, name: str, otherwise: str) -> Any:
+    signature = servable.model.find_signature(name)
+    if signature is None:
+        raise invalid_argument(f"{otherwise}{name or DEFAULT_SIGNATURE}")
+    return signature
+
+
+@functools.lru_cache(1000)
+def _spec_field(name: str, version: int, signature_name: str) -> bytes:
+    """Returns the ``model_spec`` of a serialized ``PredictResponse``."""
+    spec = model_pb2.ModelSpec(name=name, signature_name=signature_name, version={"value": version})
+    return bytes(predict_pb2.PredictResponse(model_spec=spec).SerializeToString())
+
+
+def _fill_spec(spec: Any, servable: Servable, signature_name: str) -> None:
+    spec.name = servable.name
+    spec.signature_name = signature_name
+    spec.version.value = servable.version

@@ -1,0 +1,1 @@
+"""The REST side of the server: HTTP, paths and methods, JSON."""
