@@ -6,12 +6,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-# A model server's configuration beside the models' folders, and the label of the version for everyone.
-_CONFIG_NAME = "models.config"
-_STABLE = "stable"
-
-# Data statistics that Pusher leaves in a version, for the drift check of the next run.
-STATISTICS_PATH = os.path.join("assets.extra", "FeatureStats.pb")
+from serving.contract.layout import CONFIG_NAME, STABLE
 
 
 def list_versions(model_dir: str) -> list[int]:
@@ -30,8 +25,8 @@ def served_version(model_dir: str) -> int | None:
     """
     config = _read_config(model_dir)
     candidates = list_versions(model_dir)
-    if _STABLE in config.version_labels:
-        candidates = [config.version_labels[_STABLE]]
+    if STABLE in config.version_labels:
+        candidates = [config.version_labels[STABLE]]
     elif config.model_version_policy.specific.versions:
         candidates = [v for v in candidates if v in config.model_version_policy.specific.versions]
     for version in reversed(candidates):
@@ -43,7 +38,7 @@ def served_version(model_dir: str) -> int | None:
 def _read_config(model_dir: str) -> model_server_config_pb2.ModelConfig:
     """Returns what the serving folder's configuration says of a model; an empty one if it says nothing."""
     serving_dir, name = os.path.split(model_dir.rstrip("/"))
-    path = os.path.join(serving_dir, _CONFIG_NAME)
+    path = os.path.join(serving_dir, CONFIG_NAME)
     config = model_server_config_pb2.ModelServerConfig()
     if tf.io.gfile.exists(path):
         with tf.io.gfile.GFile(path) as file:

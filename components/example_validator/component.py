@@ -16,9 +16,9 @@ from tfx.types.standard_component_specs import ANOMALIES_KEY, EXCLUDE_SPLITS_KEY
 from tfx.utils import json_utils, path_utils, writer_utils
 
 from components.baseline.component import baseline_version
-from components.baseline.served import STATISTICS_PATH
 from components.example_validator.anomalies import DataAnomalyError, find_anomalies
 from components.example_validator.words import describe
+from serving.contract.layout import STATISTICS_PATH
 
 
 class Executor(tfx_executor.Executor):

@@ -18,12 +18,12 @@ from tfx.types.standard_component_specs import (
     STATISTICS_KEY,
 )
 
-from components.baseline.served import STATISTICS_PATH
 from components.files import copy_folder, write_file
 from components.pusher.publish import publish
 from components.pusher.rollout import hold, roll_out
 from components.pusher.settings import RolloutSettings
 from components.settings import from_json, to_json
+from serving.contract.layout import STATISTICS_PATH
 
 #: Of a pushed model: what became of its rollout, JSON with the fields of `serving.rollout.canary.CanaryResult`.
 ROLLOUT_PROPERTY = "rollout"
