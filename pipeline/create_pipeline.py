@@ -7,7 +7,6 @@ from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGe
 from tfx.components.trainer.component import Trainer
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_component import BaseComponent
-from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
 
@@ -25,6 +24,7 @@ from components.statistics_gen.component import StatisticsGen
 from components.tfx_libraries import tfdv
 from components.transform.component import Transform
 from pipeline.config import Config
+from pipeline.lineage import connection_config
 from pipeline.places import Places
 
 _SCHEMAS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "components", "schema")
@@ -89,7 +89,7 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
             *browser_model,
         ],
         enable_cache=config.run.cache,
-        metadata_connection_config=sqlite_metadata_connection_config(places.metadata_path),
+        metadata_connection_config=connection_config(places.metadata_path),
         beam_pipeline_args=config.beam.pipeline_args,
     )
 

@@ -155,10 +155,20 @@ class RunRecord:
         return record.outputs[output].properties.get(name) if record and output in record.outputs else None
 
 
-def open_store(metadata_path: str, read_only: bool = False) -> MetadataStore:
-    """Opens a local runner's database."""
+def connection_config(metadata_path: str) -> proto.ConnectionConfig:
+    """Returns how to connect to a local runner's database.
+
+    TFX's `sqlite_metadata_connection_config` also makes the database's folder, wherever a pipeline is compiled.
+    """
     config = proto.ConnectionConfig()
     config.sqlite.filename_uri = metadata_path
+    config.sqlite.connection_mode = config.sqlite.READWRITE_OPENCREATE
+    return config
+
+
+def open_store(metadata_path: str, read_only: bool = False) -> MetadataStore:
+    """Opens a local runner's database."""
+    config = connection_config(metadata_path)
     if read_only:
         config.sqlite.connection_mode = config.sqlite.READONLY
     return MetadataStore(config)

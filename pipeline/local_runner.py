@@ -8,6 +8,7 @@ Also the file that TFX's own command reads:
 import contextlib
 import dataclasses
 import datetime
+import os
 import signal
 import sys
 import threading
@@ -84,6 +85,8 @@ class LocalRunner(LocalDagRunner):
         )
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         connection = deployment.metadata_connection_config
+        if folder := os.path.dirname(connection.database_connection_config.sqlite.filename_uri):
+            os.makedirs(folder, exist_ok=True)
         mlmd = metadata.Metadata(getattr(connection, connection.WhichOneof("connection_config")))
         nodes = [node.pipeline_node for node in pipeline.nodes]
         with mlmd:  # before the first component, so that a run that is killed is known as well

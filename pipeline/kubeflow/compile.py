@@ -22,7 +22,13 @@ _CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__fi
 
 _ENTRYPOINT = "pipeline.kubeflow.entrypoint"
 
-_RETRY_SECONDS, _RETRY_FACTOR, _RETRY_MOST_SECONDS = 30, 2, 600
+# The first wait is 30 s, and each further one twice as long as the one before.
+_RETRY_SECONDS, _RETRY_FACTOR = 30, 2
+
+# Argo counts `backoff_max_duration` from the start of the first attempt. After it Argo tries nothing again, and terminates a
+# second attempt that is running. So it has to be longer than all attempts of the longest training. It cannot be left out:
+# Kubeflow's template names it in any case.
+_RETRY_WINDOW_SECONDS = 7 * 24 * 60 * 60
 
 
 def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSettings) -> str:
@@ -80,7 +86,8 @@ def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSe
         if executor.WhichOneof("spec") != "container":
             continue
         _set_resources(executor.container.resources, step, step in accelerated, settings)
-        executor.container.args.extend([f"--step={step}", *entrypoint_args])
+        outputs = ",".join(sorted(spec.components[step].output_definitions.artifacts))
+        executor.container.args.extend([f"--step={step}", f"--outputs={outputs}", *entrypoint_args])
         parameters.pass_parameter(spec, step, parameters.SETTINGS)
         if step in accelerated:
             parameters.pass_parameter(spec, step, parameters.ACCELERATOR_TYPE)
@@ -89,8 +96,7 @@ def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSe
     spec.deployment_spec.update(json_format.MessageToDict(deployment))
     documents: list[dict[str, Any]] = [json_format.MessageToDict(spec)]
     sharing = [component.id for component in graph.components if _shares(component, settings.mount)]
-    if platforms := platform_spec(spec, accelerated, sharing, settings):
-        documents.append(platforms)
+    documents.append(platform_spec(spec, accelerated, sharing, settings))
     return str(yaml.safe_dump_all(documents, sort_keys=True))
 
 
@@ -114,7 +120,7 @@ def _set_retries_and_cache(task: pipeline_spec_pb2.PipelineTaskSpec, settings: K
         task.retry_policy.max_retry_count = settings.retries
         task.retry_policy.backoff_duration.seconds = _RETRY_SECONDS
         task.retry_policy.backoff_factor = _RETRY_FACTOR
-        task.retry_policy.backoff_max_duration.seconds = _RETRY_MOST_SECONDS
+        task.retry_policy.backoff_max_duration.seconds = _RETRY_WINDOW_SECONDS
 
 
 def _set_resources(resources: Any, step: str, accelerated: bool, settings: KubeflowSettings) -> None:

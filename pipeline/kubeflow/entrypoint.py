@@ -52,6 +52,9 @@ def main(argv: Sequence[str]) -> int:
             return 2
         for name, value in parameters.items():
             executor_input.inputs.parameter_values[name].CopyFrom(value)
+    for name in set(executor_input.outputs.artifacts) - set(args.outputs.split(",")):
+        # Kubeflow's own, such as the log (`executor-logs`): the launcher writes and uploads it.
+        del executor_input.outputs.artifacts[name]
     _run(args.executor_class_path, executor_input, inputs_spec, beam_args, LocalPaths(args.artifact_root))
     return 0
 
@@ -61,6 +64,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--artifact_root", default="/", help="folder under which the launcher keeps its copies")
     for name in ("executor_class_path", "json_serialized_invocation_args", "json_serialized_inputs_spec_args"):
         parser.add_argument(f"--{name}", required=True, help="as for TFX's entry point")
+    parser.add_argument("--outputs", required=True, help="names of the executor's outputs, separated by commas")
     parser.add_argument("--step", default="", help="name of the step")
     parser.add_argument("--task", default="", help="name of the task")
     parser.add_argument("--root", default="", help="folder of checkpoints")

@@ -17,7 +17,10 @@ def platform_spec(
     sharing: Sequence[str],
     settings: KubeflowSettings,
 ) -> dict[str, Any]:
-    """Returns the second document of the YAML; an empty one if there is nothing to say.
+    """Returns the second document of the YAML.
+
+    The backend itself writes the rest of what `restricted` asks for into every step: no privilege escalation, no capabilities,
+    and the runtime's seccomp profile (backend/src/v2/compiler/argocompiler/security_context.go of kubeflow/pipelines 2.16).
 
     Args:
       spec: The compiled pipeline.
@@ -28,6 +31,11 @@ def platform_spec(
     executors = {}
     for step, task in spec.root.dag.tasks.items():
         config = kubernetes_executor_config_pb2.KubernetesExecutorConfig()
+        if settings.run_as_user is not None:
+            config.security_context.run_as_user = config.security_context.run_as_group = settings.run_as_user
+            config.security_context.run_as_non_root = True
+        # So that a step also runs where a policy makes the root file system read-only.
+        config.empty_dir_mounts.add(volume_name="tmp", mount_path="/tmp")  # noqa: S108 (the pod's own)
         if step in accelerated:
             config.node_selector.node_selector_json.component_input_parameter = NODE_SELECTOR
             config.tolerations.add().toleration_json.component_input_parameter = TOLERATIONS
@@ -36,9 +44,8 @@ def platform_spec(
             mount.pvc_name_parameter.runtime_value.constant.string_value = settings.claim
             # For backends from before the field above.
             mount.constant = settings.claim
-        if config.ListFields():
-            executors[spec.components[task.component_ref.name].executor_label] = json_format.MessageToDict(config)
-    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}} if executors else {}
+        executors[spec.components[task.component_ref.name].executor_label] = json_format.MessageToDict(config)
+    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
 
 
 def _names_volume(task: pipeline_spec_pb2.PipelineTaskSpec, mount: str) -> bool:

@@ -31,7 +31,8 @@ class KubeflowSettings:
         `cloud.google.com/gke-accelerator=nvidia-l4`.
       tolerations: Taints that accelerated steps tolerate, each `key:effect` or `key=value:effect`. Empty with an accelerator:
         that accelerator's own, which is what cloud providers put on such nodes.
-      retries: How often a step that failed is tried again (a node that goes away, say).
+      retries: How often a step whose command failed is tried again, within seven days of its first start. A step whose pod was
+        deleted is not tried again: Argo calls that an error, and Kubeflow has Argo retry failures only.
       cache: Whether a step whose inputs, settings and image are those of an earlier run takes that run's outputs.
       uncached: Steps that never do. What is served changes without `baseline`'s inputs changing.
       claim: PersistentVolumeClaim with the pushed models and the checkpoints, mounted in the steps whose parameters name a path
@@ -39,6 +40,8 @@ class KubeflowSettings:
       mount: Where it is mounted; the model servers mount it at the same path, because their configuration names it.
       serving_dir: Folder that the model servers read; empty for `serving` in the volume. TensorFlow also writes to gs://.
       pipeline_root: Where Kubeflow keeps artifacts, such as s3://bucket/folder; empty for the installation's own.
+      run_as_user: User and group of every step, by number: the image's, who owns the files in the volume. The Pod Security
+        Standard `restricted` wants one that is not root. `none` leaves it to the image: Kubeflow before 2.16 refuses the field.
       app_dir: Where the code lies in the image.
       artifact_root: Folder under which the launcher keeps its copies of artifacts: `/` for Kubeflow's; a relative one is in
         the container's working directory.
@@ -61,6 +64,7 @@ class KubeflowSettings:
     mount: str = "/charseq"
     serving_dir: str = ""
     pipeline_root: str = ""
+    run_as_user: int | None = 1000
     app_dir: str = "/app"
     artifact_root: str = "/"
 
@@ -86,6 +90,8 @@ class KubeflowSettings:
             _parse_toleration(entry)
         if self.retries < 0:
             raise SettingsError(f"kubeflow.retries is {self.retries}; it must not be negative")
+        if self.run_as_user is not None and self.run_as_user < 1:
+            raise SettingsError(f"kubeflow.run_as_user is {self.run_as_user}; it must be at least 1, because 0 is root")
         if "baseline" not in self.uncached:
             raise SettingsError(
                 "kubeflow.uncached must name baseline: what is served changes without its inputs changing"

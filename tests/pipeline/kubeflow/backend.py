@@ -1,6 +1,7 @@
 """What Kubeflow Pipelines' backend accepts: a compiled pipeline read as its API server and its compiler to Argo read it.
 
-From backend/src/apiserver/template/v2_template.go, backend/src/v2/compiler and backend/src/v2/driver of kubeflow/pipelines.
+From backend/src/apiserver/template/v2_template.go, backend/src/v2/compiler and backend/src/v2/driver of kubeflow/pipelines
+2.16.1 and 2.17.0.
 """
 
 import re
@@ -9,7 +10,7 @@ from typing import Any
 
 import yaml
 from google.protobuf import json_format
-from google.protobuf.struct_pb2 import Value
+from google.protobuf.struct_pb2 import Struct, Value
 from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
 from kfp.pipeline_spec import pipeline_spec_pb2
 
@@ -107,6 +108,38 @@ def check_kind(name: str, declared: Any, value: Value) -> Value:
     if kind == "STRING" and actual == "number_value":
         return Value(string_value=f"{value.number_value:g}")
     raise RefusedError(f"input parameter {name!r} type mismatch: expect {kind}, got {actual}")
+
+
+def root_parameters(spec: Any, given: dict[str, Any]) -> dict[str, Value]:
+    """Returns the parameters of a run, or raises RefusedError in the API server's words.
+
+    From `validatePipelineJobInputs` in backend/src/apiserver/template/v2_template.go of 2.16.1. Nothing is converted here.
+    """
+    declared = spec.root.input_definitions.parameters
+    values: dict[str, Value] = {}
+    for name, parameter in declared.items():
+        if name not in given:
+            if not parameter.is_optional and not parameter.HasField("default_value"):
+                raise RefusedError(
+                    f"parameter {name} is not optional, yet has neither default value nor user provided value"
+                )
+            if parameter.HasField("default_value"):
+                values[name] = parameter.default_value
+            continue
+        holder = Struct()
+        holder.update({"value": given[name]})
+        kind = pipeline_spec_pb2.ParameterType.ParameterTypeEnum.Name(parameter.parameter_type)
+        if holder.fields["value"].WhichOneof("kind") != _KINDS[kind]:
+            asked = {"NUMBER_DOUBLE": "double or integer", "NUMBER_INTEGER": "double or integer", "BOOLEAN": "bool"}
+            is_not = {"NUMBER_DOUBLE": "number", "NUMBER_INTEGER": "number", "BOOLEAN": "bool"}
+            raise RefusedError(
+                f"input parameter {name} requires type {asked.get(kind, kind.lower())}, but the input parameter is not of "
+                f"{is_not.get(kind, kind.lower())} value type"
+            )
+        values[name] = holder.fields["value"]
+    if unknown := [name for name in given if name not in declared]:
+        raise RefusedError(f"parameter(s) provided are not required by pipeline: {', '.join(unknown)}")
+    return values
 
 
 def _parse(content: Any, message: Any) -> Any:

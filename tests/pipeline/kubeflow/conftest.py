@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.kubeflow.settings import KubeflowSettings
-from tests.pipeline.kubeflow.launcher import CHECKOUT
+from tests.pipeline.kubeflow.pod import CHECKOUT
 
 
 class FakeServer:

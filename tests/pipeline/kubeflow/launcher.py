@@ -1,7 +1,8 @@
-"""Runs a compiled pipeline without a cluster, doing what Kubeflow's driver and launcher do, one process for each step.
+"""Runs a compiled pipeline without a cluster, doing what Kubeflow's driver and launcher do, one pod for each attempt of a step.
 
-From backend/src/v2/driver and backend/src/v2/component/launcher_v2.go of kubeflow/pipelines. What the driver knows of an input
-artifact is what ML Metadata keeps: its id for a name, its URI and properties, and no type.
+From backend/src/v2/driver and backend/src/v2/component/launcher_v2.go of kubeflow/pipelines 2.17.0 (2.16.1 differs in nothing
+that is imitated). What the driver knows of an input artifact is what ML Metadata keeps: its id for a name, its URI and
+properties, and no type.
 """
 
 import hashlib
@@ -13,29 +14,46 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
-from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.struct_pb2 import Value
 from kfp.pipeline_spec.pipeline_spec_pb2 import ExecutorInput, ExecutorOutput
 
-from tests.pipeline.kubeflow.backend import Accepted, RefusedError, check_kind
-
-CHECKOUT = Path(__file__).parents[3]
+from tests.pipeline.kubeflow.argo import Attempt, Stop, decide
+from tests.pipeline.kubeflow.backend import Accepted, RefusedError, check_kind, root_parameters
+from tests.pipeline.kubeflow.pod import CHECKOUT, run_in_pod, why_not_confined
 
 _SCHEMES = {"gs": "gcs", "s3": "s3", "minio": "minio"}
 
+# What argocompiler mounts into every step, an emptyDir each.
+_SCRATCH = ("/gcs", "/s3", "/minio", "/.local", "/.cache", "/.config")
+
+LOGS = "executor-logs"
+
 
 class StepFailedError(Exception):
-    """A step's command failed."""
+    """A step has failed for good.
 
-    def __init__(self, step: str, log: str):
-        super().__init__(f"{step} failed:\n{log[-4000:]}")
+    Attributes:
+      step: Its name.
+      log: What its last attempt wrote.
+      reason: Why it is not tried again, in Argo's words.
+    """
+
+    def __init__(self, step: str, log: str, reason: str = ""):
+        super().__init__(f"{step} failed ({reason}):\n{log[-4000:]}")
         self.step = step
         self.log = log
+        self.reason = reason
+
+
+class _AttemptFailedError(Exception):
+    pass
 
 
 @dataclass
@@ -53,41 +71,94 @@ class Run:
 
     Attributes:
       outputs: Step, then output's name, to artifact.
-      pods: Resources, selector and tolerations of each step's pod.
+      pods: Resources, selector, tolerations, mounts and security context of each step's pod.
       seconds: Time of each step that ran.
+      attempts: How often each step was tried.
       cached: Steps that took an earlier run's outputs.
+      logs: Step, then attempt, to the artifact of its log.
     """
 
     outputs: dict[str, dict[str, Artifact]] = field(default_factory=dict)
     pods: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
+    logs: dict[str, list[Artifact]] = field(default_factory=dict)
 
 
 class Cluster:
-    """Somewhere to run pipelines: a bucket, ML Metadata, and the cache of steps."""
+    """Somewhere to run pipelines: a bucket, ML Metadata, the cache of steps, and claims."""
 
-    def __init__(self, folder: Path, pipeline_root: str = "minio://mlpipeline/v2/artifacts", workers: int = 2):
+    def __init__(
+        self,
+        folder: Path,
+        pipeline_root: str = "minio://mlpipeline/v2/artifacts",
+        workers: int = 2,
+        claims: Mapping[str, Path] | None = None,
+        publish_logs: str = "true",
+        hides_logs: bool = False,
+        confined: bool | None = None,
+        restricted: bool = False,
+    ):
+        """Makes a cluster.
+
+        Args:
+          folder: Where it keeps everything.
+          pipeline_root: `defaultPipelineRoot` of the ConfigMap `kfp-launcher`.
+          workers: How many pods there may be at a time.
+          claims: Folders of the PersistentVolumeClaims.
+          publish_logs: PUBLISH_LOGS of the API server; "true" in Kubeflow's manifests.
+          hides_logs: Whether the launcher takes the logs' artifact out before it fills the placeholders, as the unreleased one
+            does.
+          confined: Whether steps run as a pod would (tests/pipeline/kubeflow/pod.py); as this machine allows if None.
+          restricted: Whether the namespace enforces the Pod Security Standard `restricted`.
+        """
         self.bucket = folder / "bucket"
         self._pods = folder / "pods"
         self._root = pipeline_root
         self._workers = workers
+        self._claims = dict(claims or {})
+        self._publish_logs = publish_logs == "true"
+        self._hides_logs = hides_logs
+        self._confined = not why_not_confined() if confined is None else confined
+        self._restricted = restricted
         self._ids = 0
         self._lock = threading.Lock()
         self._cache: dict[str, dict[str, Artifact]] = {}
+        for claim in self._claims.values():
+            claim.mkdir(parents=True, exist_ok=True)
+            claim.chmod(0o777)
 
-    def run(self, accepted: Accepted, parameters: dict[str, Any] | None = None) -> Run:
-        """Runs a pipeline with parameters for the run; raises StepFailedError."""
-        values = _root_parameters(accepted, parameters or {})
+    def run(
+        self,
+        accepted: Accepted,
+        parameters: dict[str, Any] | None = None,
+        pipeline_root: str = "",
+        seconds: Mapping[str, Sequence[float]] | None = None,
+    ) -> Run:
+        """Runs a pipeline.
+
+        Args:
+          accepted: The pipeline. Its `default_pipeline_root` is read by nobody.
+          parameters: Those of the run.
+          pipeline_root: That of the run.
+          seconds: How long the attempts of a step take, in virtual time.
+
+        Raises:
+          StepFailedError: A step has failed for good.
+          RefusedError: The API server refuses the parameters, or the launcher an output.
+        """
+        values = root_parameters(accepted.spec, parameters or {})
         run, name = Run(), accepted.spec.pipeline_info.name
-        run_root = f"{accepted.spec.default_pipeline_root or self._root}/{name}/{uuid.uuid4()}"
+        run_root = f"{pipeline_root or self._root}/{name}/{uuid.uuid4()}"
         running: dict[Future[None], str] = {}
         waiting = list(accepted.order)
         with ThreadPoolExecutor(self._workers) as pool:
             while waiting or running:
                 for step in [step for step in waiting if accepted.needs(step) <= run.outputs.keys()]:
                     waiting.remove(step)
-                    running[pool.submit(self._step, accepted, step, values, run_root, run)] = step
+                    lasting = (seconds or {}).get(step, ())
+                    running[pool.submit(self._step, accepted, step, values, run_root, run, lasting)] = step
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     del running[future]
@@ -98,74 +169,142 @@ class Cluster:
         """Where the object store keeps what lies at a URI."""
         return self.bucket / _local_path(uri)
 
-    def _step(self, accepted: Accepted, step: str, values: dict[str, Value], run_root: str, run: Run) -> None:
+    def _step(
+        self,
+        accepted: Accepted,
+        step: str,
+        values: dict[str, Value],
+        run_root: str,
+        run: Run,
+        lasting: Sequence[float],
+    ) -> None:
         executor_input = ExecutorInput()
         _resolve_inputs(accepted, step, values, run, executor_input)
-        run.pods[step] = _pod(accepted, step, executor_input, values)
-        key = _fingerprint(accepted, step, executor_input)
-        if accepted.tasks[step].caching_options.enable_cache and key in self._cache:
-            run.cached.append(step)
-            run.outputs[step] = self._cache[key]
-            return
+        run.pods[step] = pod = _pod(accepted, step, executor_input, values)
+        if self._restricted and not pod["security"].get("runAsNonRoot"):
+            # All else that it asks for argocompiler's security_context.go writes into every step, from 2.16 on.
+            raise RefusedError(f'{step}: violates PodSecurity "restricted:latest": runAsNonRoot != true')
         salt = uuid.uuid4()
-        for name, declared in accepted.component(step).output_definitions.artifacts.items():
+        declared_outputs = dict(accepted.component(step).output_definitions.artifacts)
+        if self._publish_logs:
+            declared_outputs[LOGS] = type(next(iter(declared_outputs.values())))()
+            declared_outputs[LOGS].artifact_type.schema_title = "system.Artifact"
+        for name, declared in declared_outputs.items():
             artifact = executor_input.outputs.artifacts[name].artifacts.add(
                 name=name, uri=f"{run_root}/{step}/{salt}/{name}", type=declared.artifact_type
             )
             artifact.metadata.CopyFrom(declared.metadata)
+        key = _fingerprint(accepted, step, executor_input, pod)
+        if accepted.tasks[step].caching_options.enable_cache and key in self._cache:
+            run.cached.append(step)
+            run.outputs[step] = self._cache[key]
+            return
         began = time.monotonic()
-        for attempt in range(accepted.tasks[step].retry_policy.max_retry_count + 1):
-            try:
-                outputs = self._launch(accepted, step, executor_input, f"{step}-{salt}-{attempt}")
-                break
-            except StepFailedError:
-                if attempt == accepted.tasks[step].retry_policy.max_retry_count:
-                    raise
+        run.outputs[step] = self._cache[key] = self._retry(
+            accepted, step, executor_input, f"{run_root}/{step}/{salt}", run, lasting
+        )
         run.seconds[step] = time.monotonic() - began
-        run.outputs[step] = outputs
-        self._cache[key] = outputs
+
+    def _retry(
+        self,
+        accepted: Accepted,
+        step: str,
+        executor_input: ExecutorInput,
+        task_root: str,
+        run: Run,
+        lasting: Sequence[float],
+    ) -> dict[str, Artifact]:
+        """Tries a step as often as Argo would."""
+        attempts: list[Attempt] = []
+        now, deadline = 0.0, float("inf")
+        while True:
+            run.attempts[step] = len(attempts) + 1
+            lasts = lasting[len(attempts)] if len(attempts) < len(lasting) else 0.0
+            try:
+                outputs = self._launch(accepted, step, executor_input, task_root, len(attempts), run)
+                if now + lasts <= deadline:
+                    return outputs
+                log = "terminated: the pod was active on the node longer than the specified deadline (exit status 143)"
+            except _AttemptFailedError as error:
+                log = str(error)
+            attempts.append(Attempt(now, min(now + lasts, deadline)))
+            again = decide(accepted.tasks[step].retry_policy, attempts)
+            if isinstance(again, Stop):
+                raise StepFailedError(step, log, again.reason)
+            now, deadline = again.at, again.deadline
 
     def _launch(
-        self, accepted: Accepted, step: str, executor_input: ExecutorInput, pod_name: str
+        self,
+        accepted: Accepted,
+        step: str,
+        given: ExecutorInput,
+        task_root: str,
+        attempt: int,
+        run: Run,
     ) -> dict[str, Artifact]:
         """What the launcher does in one pod."""
-        pod = self._pods / pod_name
-        # Beside the artifacts since KFP 2.15; in /tmp before.
-        task_root = next(iter(executor_input.outputs.artifacts.values())).artifacts[0].uri.rpartition("/")[0]
-        executor_input.outputs.output_file = str(pod / _local_path(task_root) / "output_metadata.json")
-        placeholders = _placeholders(executor_input, pod)
-        text = json_format.MessageToJson(executor_input, indent=None)
+        executor_input = ExecutorInput()
+        executor_input.CopyFrom(given)
+        pod = self._pods / f"{step}-{uuid.uuid4()}"
+        inside = "" if self._confined else str(pod)
+        executor_input.outputs.output_file = f"{inside}/{_local_path(task_root)}/output_metadata.json"
+        if LOGS in executor_input.outputs.artifacts:
+            logs = executor_input.outputs.artifacts[LOGS].artifacts[0]
+            logs.uri += f"-{attempt}"
+        told = ExecutorInput()
+        told.CopyFrom(executor_input)
+        if self._hides_logs:
+            del told.outputs.artifacts[LOGS]
+        placeholders = _placeholders(told, inside)
+        text = json_format.MessageToJson(told, indent=None)
         container = accepted.container(step)
         command = [argument.replace("{{$}}", text) for argument in (*container.command, *container.args)]
         for key, value in placeholders.items():
             command = [argument.replace(key, value) for argument in command]
+        mounts = self._make_mounts(pod, run.pods[step]["mounts"])
         for artifacts in executor_input.outputs.artifacts.values():
             (pod / _local_path(artifacts.artifacts[0].uri)).parent.mkdir(parents=True, exist_ok=True)
         for artifacts in executor_input.inputs.artifacts.values():
             _copy_files(self.path(artifacts.artifacts[0].uri), pod / _local_path(artifacts.artifacts[0].uri))
-        environment = {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(CHECKOUT),
-            "HOME": str(pod),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
-        completed = subprocess.run(
-            command, cwd=pod, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
+        _give_away(pod)
+        completed = run_in_pod(command, pod, mounts) if self._confined else _run_bare(command, pod)
+        if LOGS in executor_input.outputs.artifacts:
+            (pod / _local_path(logs.uri)).write_text(completed.stdout)
+            _copy_files(pod / _local_path(logs.uri), self.path(logs.uri))
+            run.logs.setdefault(step, []).append(Artifact(self._next_id(), logs.uri, {"display_name": LOGS}))
         if completed.returncode != 0:
-            raise StepFailedError(step, completed.stdout)
+            raise _AttemptFailedError(completed.stdout)
         outputs = self._collect(executor_input, pod)
         shutil.rmtree(pod)
         return outputs
 
+    def _make_mounts(self, pod: Path, named: Mapping[str, str]) -> dict[str, Path]:
+        """Makes a pod's folders: emptyDirs, but for the claims."""
+        mounts = {target: pod / target.strip("/") for target in _SCRATCH}
+        for target, claim in named.items():
+            mounts[target] = self._claims[claim] if claim else pod / target.strip("/")
+        for target, source in mounts.items():
+            if not named.get(target):
+                source.mkdir(parents=True)
+                source.chmod(0o777)
+        return mounts
+
+    def _next_id(self) -> int:
+        with self._lock:
+            self._ids += 1
+            return self._ids
+
     def _collect(self, executor_input: ExecutorInput, pod: Path) -> dict[str, Artifact]:
         """Reads the executor's output, strictly, and uploads the output artifacts: files, folders as such do not exist."""
         output = ExecutorOutput()
-        output_file = Path(executor_input.outputs.output_file)
+        inside = executor_input.outputs.output_file
+        output_file = pod / inside.removeprefix("/") if self._confined else Path(inside)
         if output_file.exists():
             json_format.Parse(output_file.read_text(), output)
         collected = {}
         for name, artifacts in executor_input.outputs.artifacts.items():
+            if name == LOGS:
+                continue
             (artifact,) = artifacts.artifacts
             if output.artifacts[name].artifacts:
                 given = output.artifacts[name].artifacts[0]
@@ -176,27 +315,28 @@ class Cluster:
             for key, value in artifact.metadata.fields.items():
                 metadata[key] = _to_mlmd(key, value)
             _copy_files(pod / _local_path(artifact.uri), self.path(artifact.uri))
-            with self._lock:
-                self._ids += 1
-                collected[name] = Artifact(self._ids, artifact.uri, metadata)
+            collected[name] = Artifact(self._next_id(), artifact.uri, metadata)
         return collected
 
 
-def _root_parameters(accepted: Accepted, given: dict[str, Any]) -> dict[str, Value]:
-    declared = accepted.spec.root.input_definitions.parameters
-    if unknown := sorted(set(given) - set(declared)):
-        raise RefusedError(f"parameters {unknown} are not in the pipeline")
-    values = {}
-    for name, parameter in declared.items():
-        if name in given:
-            holder = Struct()
-            holder.update({"value": given[name]})
-            values[name] = check_kind(name, parameter, holder.fields["value"])
-        elif parameter.HasField("default_value"):
-            values[name] = parameter.default_value
-        elif not parameter.is_optional:
-            raise RefusedError(f"parameter {name} is missing")
-    return values
+def _run_bare(command: Sequence[str], pod: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a step where a machine does not let it be confined: its own folder is its working directory."""
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(CHECKOUT),
+        "HOME": str(pod),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    return subprocess.run(
+        command, cwd=pod, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+
+
+def _give_away(folder: Path) -> None:
+    """Lets every user write: in a pod the launcher itself makes these folders, as the step's user."""
+    folder.chmod(0o777)
+    for path in folder.rglob("*"):
+        path.chmod(0o777 if path.is_dir() else 0o666)
 
 
 def _resolve_inputs(
@@ -233,7 +373,7 @@ def _pod(accepted: Accepted, step: str, executor_input: ExecutorInput, values: d
     accelerator = resolve(resources.accelerator.resource_type), resolve(resources.accelerator.resource_count)
     if all(accelerator):
         limits[accelerator[0]] = accelerator[1]
-    pod: dict[str, Any] = {"image": container.image, "limits": limits}
+    pod: dict[str, Any] = {"image": container.image, "limits": limits, "mounts": {}, "security": {}}
     config = accepted.platform.get(accepted.component(step).executor_label)
     if config is not None:
         selector = values.get(config.node_selector.node_selector_json.component_input_parameter)
@@ -245,35 +385,37 @@ def _pod(accepted: Accepted, step: str, executor_input: ExecutorInput, values: d
         ]
         pod["mounts"] = {
             m.mount_path: m.pvc_name_parameter.runtime_value.constant.string_value for m in config.pvc_mount
-        }
+        } | {m.mount_path: "" for m in config.empty_dir_mounts}
+        pod["security"] = json_format.MessageToDict(config.security_context)
     return pod
 
 
-def _placeholders(executor_input: ExecutorInput, pod: Path) -> dict[str, str]:
+def _placeholders(executor_input: ExecutorInput, inside: str) -> dict[str, str]:
     found = {}
     for name, artifacts in executor_input.inputs.artifacts.items():
         found["{{$.inputs.artifacts['" + name + "'].uri}}"] = artifacts.artifacts[0].uri
-        found["{{$.inputs.artifacts['" + name + "'].path}}"] = str(pod / _local_path(artifacts.artifacts[0].uri))
+        found["{{$.inputs.artifacts['" + name + "'].path}}"] = f"{inside}/{_local_path(artifacts.artifacts[0].uri)}"
     for name, artifacts in executor_input.outputs.artifacts.items():
         found["{{$.outputs.artifacts['" + name + "'].uri}}"] = artifacts.artifacts[0].uri
-        found["{{$.outputs.artifacts['" + name + "'].path}}"] = str(pod / _local_path(artifacts.artifacts[0].uri))
+        found["{{$.outputs.artifacts['" + name + "'].path}}"] = f"{inside}/{_local_path(artifacts.artifacts[0].uri)}"
     for name, value in executor_input.inputs.parameter_values.items():
         plain = json_format.MessageToDict(value)
         found["{{$.inputs.parameters['" + name + "']}}"] = plain if isinstance(plain, str) else json.dumps(plain)
     return found
 
 
-def _fingerprint(accepted: Accepted, step: str, executor_input: ExecutorInput) -> str:
-    """What the cache goes by: inputs by name and id, the outputs' types, image and command."""
+def _fingerprint(accepted: Accepted, step: str, executor_input: ExecutorInput, pod: dict[str, Any]) -> str:
+    """What the cache goes by: inputs by name and id, the outputs' types, image, command and claims."""
     container = accepted.container(step)
     inputs = executor_input.inputs
     parts = [
         step,
         container.image,
+        sorted(claim for claim in pod["mounts"].values() if claim),
         [*container.command, *container.args],
         {name: artifacts.artifacts[0].name for name, artifacts in inputs.artifacts.items()},
         {name: json_format.MessageToDict(value) for name, value in inputs.parameter_values.items()},
-        json_format.MessageToDict(accepted.component(step).output_definitions),
+        {name: json_format.MessageToDict(a.artifacts[0].type) for name, a in executor_input.outputs.artifacts.items()},
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

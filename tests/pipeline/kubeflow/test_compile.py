@@ -8,7 +8,9 @@ from components.settings import SettingsError
 from pipeline.kubeflow.graph import step_name
 from pipeline.kubeflow.settings import KubeflowSettings
 from pipeline.tasks import find_task, list_tasks
+from tests.pipeline.kubeflow.argo import Attempt, Stop, decide
 from tests.pipeline.kubeflow.backend import accept
+from tests.pipeline.kubeflow.pod import run_in_pod, why_not_confined
 
 GPU = {
     "accelerator": "nvidia.com/gpu",
@@ -115,6 +117,49 @@ def test_retries_and_caching_and_the_baseline_is_never_cached(accepted, compiled
     assert not any(t.caching_options.enable_cache for t in accept(compiled(cache=False)).tasks.values())
 
 
+def test_a_training_of_hours_that_fails_late_is_tried_again_and_may_end(compiled):
+    policy = accept(compiled()).tasks["trainer"].retry_policy
+    hour = 3600.0
+    again = decide(policy, [Attempt(0, 20 * hour)])
+    assert (again.at, again.deadline) == (20 * hour + 30, 7 * 24 * hour)
+    assert decide(policy, [Attempt(0, 20 * hour), Attempt(again.at, 40 * hour)]).at == 40 * hour + 60
+    assert decide(policy, [Attempt(0, 1)] * 3) == Stop("No more retries left")
+
+
+def test_every_step_is_a_user_other_than_root_with_a_tmp_of_its_own(accepted, compiled):
+    for step in accepted.tasks:
+        config = accepted.platform[f"{step}_executor"]
+        security = config.security_context
+        assert (security.run_as_user, security.run_as_group, security.run_as_non_root) == (1000, 1000, True)
+        assert [mount.mount_path for mount in config.empty_dir_mounts] == ["/tmp"]
+    older = accept(compiled(run_as_user=None))
+    assert not any(config.HasField("security_context") for config in older.platform.values())
+
+
+def test_nothing_is_made_on_the_machine_that_compiles(compiled, tmp_path):
+    compiled(mount=str(tmp_path / "charseq"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(bool(why_not_confined()), reason=why_not_confined() or "-")
+def test_an_ordinary_user_compiles(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out").chmod(0o777)
+    command = [
+        "python",
+        "-c",
+        "from pipeline.cli import main; main()",
+        "kubeflow",
+        "compile",
+        "-o",
+        "/out/sums.yaml",
+        "sums",
+    ]
+    completed = run_in_pod(command, tmp_path, {"/out": tmp_path / "out", "/tmp": tmp_path / "out"})
+    assert completed.returncode == 0, completed.stdout
+    assert accept((tmp_path / "out" / "sums.yaml").read_text()).order
+
+
 def test_the_volume_is_mounted_where_a_step_names_it(accepted, compiled):
     mounted = {label for label, config in accepted.platform.items() if config.pvc_mount}
     assert mounted == {"baseline_executor", "trainer_executor", "pusher_executor"}
@@ -122,13 +167,12 @@ def test_the_volume_is_mounted_where_a_step_names_it(accepted, compiled):
     assert (mount.mount_path, mount.constant) == ("/charseq", "charseq")
     assert constants(accepted, "pusher")["model_dir"] == "/charseq/serving/sums"
     bucket = accept(compiled(claim="", serving_dir="gs://bucket/serving"))
-    assert bucket.platform.keys() == {"trainer_executor"}
-    assert not bucket.platform["trainer_executor"].pvc_mount
+    assert not any(config.pvc_mount for config in bucket.platform.values())
     assert constants(bucket, "baseline")["model_dir"] == "gs://bucket/serving/sums"
 
 
 def test_nothing_of_this_machine_is_in_it(compiled):
-    from tests.pipeline.kubeflow.launcher import CHECKOUT
+    from tests.pipeline.kubeflow.pod import CHECKOUT
 
     text = compiled()
     assert str(CHECKOUT) not in text
@@ -161,6 +205,7 @@ def test_the_pipeline_root_is_in_it_if_it_is_set(compiled):
         ({"node_selector": ("gpu",)}, "'gpu' is not label=value"),
         ({"tolerations": ("nvidia.com/gpu:Never",)}, "is not key:effect or key=value:effect"),
         ({"retries": -1}, "must not be negative"),
+        ({"run_as_user": 0}, "kubeflow.run_as_user is 0; it must be at least 1, because 0 is root"),
         ({"uncached": ()}, "must name baseline"),
         ({"claim": "My_Claim"}, "names of Kubernetes objects"),
         ({"claim": ""}, "models would be pushed into a pod that goes away"),

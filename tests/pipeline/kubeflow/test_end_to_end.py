@@ -9,7 +9,8 @@ import pytest
 from serving.client import Client
 from tests.pipeline.conftest import QUICK
 from tests.pipeline.kubeflow.backend import accept
-from tests.pipeline.kubeflow.launcher import CHECKOUT, Cluster
+from tests.pipeline.kubeflow.launcher import Cluster
+from tests.pipeline.kubeflow.pod import CHECKOUT, why_not_confined
 from tests.serving.processes import running_server
 
 # Most of it is the imports of 14 steps.
@@ -37,9 +38,10 @@ class Case:
     def __init__(self, task, options, question, local_place, compiled, folder):
         self.task, self.question, self.local_place, self.folder = task, question, local_place, folder
         self.volume = folder / "a volume"
-        self.cluster = Cluster(folder)
-        # The working directory of a pod is the root of its copies, so that pods side by side do not see each other's.
-        settings = {"mount": str(self.volume), "app_dir": str(CHECKOUT), "artifact_root": ".", "retries": 0}
+        self.cluster = Cluster(folder, claims={"charseq": self.volume}, restricted=True)
+        # Where pods cannot be made, a step's working directory is the root of its copies of artifacts.
+        bare = {"mount": str(self.volume), "app_dir": str(CHECKOUT), "artifact_root": "."}
+        settings = {"retries": 0} | (bare if why_not_confined() else {})
         accepted = accept(compiled(task, options[1::2], **settings))
         self.first = self.cluster.run(accepted)
         self.versions_after_first = os.listdir(self.volume / "serving" / task)

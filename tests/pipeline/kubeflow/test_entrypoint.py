@@ -53,6 +53,13 @@ def test_a_run_may_change_settings_and_every_step_gets_what_follows_from_them():
         rebuild_parameters("tuner", "sums", places, "train.epochs=3")
 
 
+def test_a_run_that_changes_settings_makes_nothing_where_a_step_has_no_volume(tmp_path):
+    from pipeline.kubeflow.rebuild import rebuild_parameters
+
+    rebuild_parameters("transform", "sums", places_of(str(tmp_path / "charseq"), ""), "train.epochs=3")
+    assert list(tmp_path.iterdir()) == []
+
+
 def run_baseline(tmp_path, settings):
     """Runs the step `baseline` in this process as its container would; returns the status and the executor's output."""
     model_dir = tmp_path / "serving" / "sums"
@@ -62,12 +69,22 @@ def run_baseline(tmp_path, settings):
         "uri": "s3://b/run/model",
         "type": {"instanceSchema": "title: tfx.Model\ntype: object\n"},
     }
+    log = {"name": "executor-logs", "uri": "s3://b/run/executor-logs-0", "type": {"schemaTitle": "system.Artifact"}}
     executor_input = {
         "inputs": {"parameterValues": {"model_dir": str(model_dir), "pipelinechannel--settings": settings}},
-        "outputs": {"artifacts": {"model": {"artifacts": [artifact]}}, "outputFile": str(output_file)},
+        "outputs": {
+            "artifacts": {"model": {"artifacts": [artifact]}, "executor-logs": {"artifacts": [log]}},
+            "outputFile": str(output_file),
+        },
     }
     parameters = {name: {"parameterType": "STRING"} for name in ("model_dir", "pipelinechannel--settings")}
-    arguments = [f"--artifact_root={tmp_path / 'pod'}", "--step=baseline", "--task=sums", f"--root={tmp_path}"]
+    arguments = [
+        f"--artifact_root={tmp_path / 'pod'}",
+        "--step=baseline",
+        "--outputs=model",
+        "--task=sums",
+        f"--root={tmp_path}",
+    ]
     arguments += [
         f"--serving_dir={tmp_path / 'serving'}",
         "--executor_class_path=components.baseline.component.Executor",
@@ -84,6 +101,7 @@ def test_a_step_reads_and_writes_the_launchers_copies_and_speaks_of_uris(tmp_pat
     (version / "saved_model.pb").write_bytes(b"model")
     status, output = run_baseline(tmp_path, "")
     assert status == 0
+    assert set(output["artifacts"]) == {"model"}, "what is Kubeflow's own is left to Kubeflow"
     (model,) = output["artifacts"]["model"]["artifacts"]
     assert model["uri"] == "s3://b/run/model"
     assert model["metadata"]["version"] == "7"
