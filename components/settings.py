@@ -5,6 +5,7 @@ TFX hands a component's parameters to its executor as strings, so every settings
 
 import dataclasses
 import json
+import typing
 from typing import Any, TypeVar
 
 SettingsT = TypeVar("SettingsT")
@@ -34,3 +35,20 @@ def from_json(settings_class: type[SettingsT], text: str) -> SettingsT:
     if unknown := sorted(set(values) - fields):
         raise SettingsError(f"{settings_class.__name__} has no setting {', '.join(unknown)}; it has {sorted(fields)}")
     return settings_class(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def architecture_from_json(union: Any, text: str) -> Any:
+    """Returns the dataclass that `to_json` wrote, of the class of a union that has its `architecture`.
+
+    Args:
+      union: A union of dataclasses with a field `architecture`, a Literal.
+      text: JSON of the fields of one of them.
+
+    Raises:
+      SettingsError: As for `from_json`.
+    """
+    architecture = json.loads(text)["architecture"]
+    for option in typing.get_args(union):
+        if architecture in typing.get_args(typing.get_type_hints(option)["architecture"]):
+            return from_json(option, text)
+    raise SettingsError(f"there is no architecture {architecture!r} here")

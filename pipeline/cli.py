@@ -54,7 +54,7 @@ def tasks(as_json: bool) -> None:
     Example:
       charseq tasks
     """
-    from pipeline.tasks import list_tasks
+    from pipeline.config.task_files import list_tasks
 
     if as_json:
         click.echo(json.dumps({"tasks": list_tasks()}))
@@ -79,12 +79,11 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
     Example:
       charseq run sums --set train.epochs=50
     """
-    from pipeline.config import override
+    from pipeline.config.task_files import load_task
     from pipeline.imports import importing
     from pipeline.run_display import show_run
-    from pipeline.tasks import find_task
 
-    config = override(find_task(task, assignments), assignments)
+    config = load_task(task, assignments)
     verbose = click.get_current_context().find_root().params["verbose"]
     try:
         with show_run(f"{config.task}: {config.summary}", verbose, live=not as_json) as observer:

@@ -138,13 +138,12 @@ def submit(
 
 
 def _compile(task: str, assignments: tuple[str, ...], output: Path) -> None:
-    from pipeline.config import override
-    from pipeline.tasks import find_task
+    from pipeline.config.task_files import load_task
 
     own = tuple(assignment for assignment in assignments if assignment.startswith(f"{_SECTION}."))
     rest = tuple(assignment for assignment in assignments if assignment not in own)
     settings = _cluster_settings(own)
-    override(find_task(task, rest), rest)  # bad input is found before TensorFlow is imported
+    load_task(task, rest)  # bad input is found before TensorFlow is imported
     if output.suffix not in (".yaml", ".yml"):
         raise InputError(f"{output} does not end in .yaml, by which Kubeflow knows what it is given")
     click.echo("compiling (importing TensorFlow, TFX and Beam)", err=True)
@@ -160,7 +159,7 @@ def _compile(task: str, assignments: tuple[str, ...], output: Path) -> None:
 
 
 def _cluster_settings(assignments: tuple[str, ...]) -> "KubeflowSettings":
-    from pipeline.config import override
+    from pipeline.config.overrides import override
     from pipeline.kubeflow.settings import KubeflowSettings
 
     @dataclasses.dataclass(frozen=True)

@@ -102,7 +102,7 @@ def show(group_root: str, run: str, root: str, as_json: bool) -> None:
         "examples": {
             "fingerprint": record.examples.get("fingerprint"),
             "numbers": json.loads(record.examples.get("examples") or "{}"),
-            "corpus": json.loads(record.examples.get("text_summary") or "{}"),
+            "data": _describe_data(record),
         },
         "baseline_version": record.baseline_version,
         "components": {
@@ -128,8 +128,11 @@ def show(group_root: str, run: str, root: str, as_json: bool) -> None:
         ("code", describe_code(record.notes.get("code", {})) or "not noted"),
         ("examples", f"{record.examples.get('fingerprint', 'none')}" + (f" ({counts})" if counts else "")),
     ]
-    files = description["examples"]["corpus"].get("files")
-    lines += [("corpus", ", ".join(files) if isinstance(files, list) else files)] if files else []
+    lines += [
+        (name.replace("_", " "), f"{value:,}" if isinstance(value, int) else value)
+        for name, value in description["examples"]["data"].items()
+        if isinstance(value, int | str)
+    ]
     lines += [
         (f"  {name}", f"{words.seconds(part.seconds):>10}  {part.state}") for name, part in record.components.items()
     ]
@@ -179,6 +182,13 @@ def _find(lineage: "Lineage", name: str) -> "RunRecord":
         return lineage.find(name)
     except NoSuchRunError as error:
         raise InputError(str(error)) from None
+
+
+def _describe_data(record: "RunRecord") -> dict[str, Any]:
+    from pipeline.families import family_of
+
+    family = family_of(record.config)
+    return family.describe_data(record.examples) if family else {}
 
 
 def _summary(record: "RunRecord") -> dict[str, Any]:

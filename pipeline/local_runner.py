@@ -26,12 +26,12 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from components.baseline.component import Baseline
 from pipeline.code_version import code_version
-from pipeline.config import Config
+from pipeline.config.settings import Config
+from pipeline.config.task_files import load_task
 from pipeline.create_pipeline import create_pipeline
 from pipeline.lineage import cancel_last_execution, is_cached, note_run
 from pipeline.places import DEFAULT_TASK, Places
 from pipeline.run_observer import RunObserver
-from pipeline.tasks import find_task
 
 
 class ComponentFailedError(RuntimeError):
@@ -174,5 +174,5 @@ def run_notes(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    config = find_task(DEFAULT_TASK)
+    config = load_task(DEFAULT_TASK)
     LocalRunner(notes=run_notes(config)).run(create_pipeline(config, Places()))

@@ -8,7 +8,7 @@ from typing import Any
 from components.baseline.served import list_versions, served_version
 from components.browser.component import BROWSER_MODEL_KEY
 from components.browser.export import find_tools
-from pipeline.config import Config
+from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.lineage import Lineage, RunRecord, note_run, open_store
 from pipeline.local_runner import ComponentFailedError, LocalRunner, run_notes
@@ -27,7 +27,8 @@ class RunResult:
       run_id: Name of the run in ML Metadata.
       blessed: Whether Evaluator and InfraValidator have both let the model through.
       reasons: Why not, a sentence each.
-      metrics: Mean metrics over the unseen examples, their number, seconds and epochs of training; those of them that the
+      metrics: Metrics over the test examples, their number, those of the served version (`baseline_`) and of the best
+        simple method (`floor_`), seconds and epochs of training; those of them that the
         run got to.
       pushed_version: The version that was pushed; None if none was.
       rollout: What became of it as the server's canary, with the fields of `serving.rollout.canary.CanaryResult`; None without
@@ -104,14 +105,13 @@ def _find_browser_model(record: RunRecord) -> str | None:
 
 def _metrics(record: RunRecord) -> dict[str, float]:
     contents = read_contents(record)
-    evaluation, ngram, history = contents.evaluation, contents.ngram, contents.history
+    evaluation, history = contents.evaluation, contents.history
     metrics: dict[str, float] = {}
     if evaluation:
         metrics |= evaluation.metrics | {"examples": evaluation.slices[0].examples}
         metrics |= {f"baseline_{name}": value for name, value in (evaluation.baseline or {}).items()}
-    if ngram:
-        metrics |= {f"ngram_{name}": ngram[name] for name in ("bits_per_character", "nats_per_character")}
-        metrics["characters"] = ngram["evaluation_characters"]
+        floor = evaluation.highest_floor
+        metrics |= {f"floor_{name}": value for name, value in floor.metrics.items()} if floor else {}
     if history:
         metrics |= {"train_seconds": round(history["seconds"], 2), "epochs": len(history["epochs"])}
     return metrics

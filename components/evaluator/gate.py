@@ -1,73 +1,89 @@
-"""The gate as TFMA's evaluation config."""
+"""The gate: the bounds of a rule, and what is held against each of them."""
 
-import json
+import math
+from collections.abc import Mapping, Sequence
 
-from tensorflow_model_analysis.constants import TF_GENERIC
-from tensorflow_model_analysis.proto import config_pb2
+from components.evaluator.results import Check, Floor
+from components.evaluator.settings import Rule
 
-from components.evaluator.settings import GateSettings, TextGateSettings
-
-EXACT_MATCH = "exact_match"
-BITS_PER_CHARACTER = "bits_per_character"
-
-# What a report needs of each family; the first one decides.
-SEQ2SEQ_METRICS = (EXACT_MATCH, "character_accuracy", "log_prob")
-TEXT_METRICS = (BITS_PER_CHARACTER, "nats_per_character", "perplexity")
-
-# What the report shows of the mistakes; see components.evaluator.mistakes.
-WORST = "worst"
-CONFUSION = "confusion"
-
-SIGNATURE = "evaluate"
+# Two-sided 95% of the normal distribution: the interval behind `_low` and `_high`.
+_Z = 1.959964
 
 
-def to_eval_config(gate: GateSettings | TextGateSettings) -> config_pb2.EvalConfig:
-    """Returns the metrics, slices and thresholds of a gate; TFMA drops the change threshold where there is no baseline."""
-    text = isinstance(gate, TextGateSettings)
-    names, metric_class = (TEXT_METRICS, "PerCharacter") if text else (SEQ2SEQ_METRICS, "MeanOutput")
-    # On all examples only: a slice of 40 would be refused for one mistake.
-    overall = config_pb2.PerSliceMetricThreshold(slicing_specs=[config_pb2.SlicingSpec()], threshold=_threshold(gate))
-    metrics = [
-        config_pb2.MetricConfig(
-            class_name=metric_class,
-            module="components.evaluator.metrics",
-            config=json.dumps({"name": name}),
-            per_slice_thresholds=[overall] if name == names[0] else [],
+def check(
+    rule: Rule, metrics: Mapping[str, float], baseline: Mapping[str, float] | None, floors: Sequence[Floor]
+) -> list[Check]:
+    """Returns every bound of a rule with its verdict.
+
+    Args:
+      rule: The gate.
+      metrics: The candidate's figures on all test examples.
+      baseline: Those of the served version; None if none is served.
+      floors: What any model must beat.
+    """
+    name, value = rule.metric, metrics[rule.metric]
+    sign = -1.0 if rule.lower_is_better else 1.0
+    checks = []
+    if rule.bound is not None:
+        passed = sign * (value - rule.bound) >= 0  # false for NaN
+        checks.append(Check("bound", name, rule.bound_setting, rule.bound, not rule.lower_is_better, value, passed))
+    change = None if baseline is None else value - baseline[name]
+    allowed = -sign * rule.largest_change
+    checks.append(
+        Check(
+            "change",
+            name,
+            rule.change_setting,
+            allowed,
+            not rule.lower_is_better,
+            change,
+            None if change is None else sign * (change - allowed) >= -1e-12,  # 0.985 - 0.99 is less than -0.005
+            note="" if change is None or baseline is None else _noise(change, name, metrics, baseline),
         )
-        for name in names
-    ]
-    metrics.append(config_pb2.MetricConfig(class_name="ExampleCount"))
-    metrics += [
-        config_pb2.MetricConfig(class_name=mistakes, module="components.evaluator.mistakes")
-        for mistakes in (("WorstPassages",) if text else ("WorstAnswers", "Confusion"))
-    ]
-    return config_pb2.EvalConfig(
-        model_specs=[
-            config_pb2.ModelSpec(
-                signature_name=SIGNATURE,
-                label_key="text" if text else "answer",
-                model_type=TF_GENERIC,  # which TFMA would find out by loading the model once more
-            )
-        ],
-        slicing_specs=[
-            config_pb2.SlicingSpec(),
-            *(config_pb2.SlicingSpec(feature_keys=[feature]) for feature in gate.slices),
-        ],
-        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
     )
+    if rule.beat_floor:
+        for floor in floors:
+            bound = floor.metrics[name]
+            passed = sign * (value - bound) > 0
+            setting = "gate.beat_floor"
+            checks.append(Check("floor", name, setting, bound, not rule.lower_is_better, value, passed, floor.name))
+    return checks
 
 
-def _threshold(gate: GateSettings | TextGateSettings) -> config_pb2.MetricThreshold:
-    if isinstance(gate, TextGateSettings):
-        return config_pb2.MetricThreshold(
-            value_threshold=config_pb2.GenericValueThreshold(upper_bound={"value": gate.bits_per_character}),
-            change_threshold=config_pb2.GenericChangeThreshold(
-                direction=config_pb2.MetricDirection.LOWER_IS_BETTER, absolute={"value": gate.largest_rise}
-            ),
+def reasons(checks: Sequence[Check]) -> list[str]:
+    """Returns why a model is refused, a sentence for each bound that it does not keep to."""
+    return [_reason(check) for check in checks if check.passed is False]
+
+
+def _reason(check: Check) -> str:
+    what = f"{check.metric} on all test examples"
+    assert check.value is not None  # noqa: S101 (nothing is refused that has no value)
+    if math.isnan(check.value):
+        return f"{what} could not be computed"
+    if check.kind == "change":
+        side = "below" if check.least else "above"
+        note = f"; {check.note}" if check.note else ""
+        return (
+            f"{what} lies {abs(check.value):.4f} {side} that of the version being served; at most {abs(check.bound):.4f} is "
+            f"allowed ({check.setting}){note}"
         )
-    return config_pb2.MetricThreshold(
-        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": gate.exact_match}),
-        change_threshold=config_pb2.GenericChangeThreshold(
-            direction=config_pb2.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -gate.largest_drop}
-        ),
-    )
+    if check.kind == "floor":
+        better = "above" if check.least else "below"
+        return (
+            f"{what} is {check.value:.4f}, and {check.note} has {check.bound:.4f}; a model must be {better} that "
+            f"({check.setting})"
+        )
+    return f"{what} is {check.value:.4f}; at {'least' if check.least else 'most'} {check.bound:.4f} is needed ({check.setting})"
+
+
+def _noise(change: float, name: str, metrics: Mapping[str, float], baseline: Mapping[str, float]) -> str:
+    """Returns in words whether a difference is more than the two figures' sampling noise.
+
+    The two are taken as independent. Both are of the same examples, so the true noise is smaller.
+    """
+    try:
+        widths = [(figures[f"{name}_high"] - figures[f"{name}_low"]) / (2 * _Z) for figures in (metrics, baseline)]
+    except KeyError:
+        return ""
+    noise = _Z * math.hypot(*widths)
+    return f"the difference is {'within' if abs(change) <= noise else 'more than'} the noise of {noise:.4f}"

@@ -1,89 +1,187 @@
 """The Evaluator's metrics, for TFMA.
 
-The `evaluate` signature judges every example inside the graph, so that all a metric has to do is to add up and divide.
+The `evaluate` signature judges every example inside the graph, so all that a metric has to do is to add up and divide. Every
+metric is a ratio of two sums and comes with a 95% interval, `_low` and `_high`.
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
 
 from components.tfx_libraries import metric_types, metric_util, tfma
 
-# From nats per character.
+# From nats per character; each rises with them.
 _UNITS: dict[str, Callable[[float], float]] = {
-    "bits_per_character": lambda nats: nats / math.log(2),
-    "nats_per_character": lambda nats: nats,
+    "": lambda value: value,
+    "bits": lambda nats: nats / math.log(2),
     "perplexity": math.exp,
 }
 
-# How many examples there were, beside the names of the outputs.
+# The number of examples, beside the names of the outputs.
 _EXAMPLES = ""
+
+# Two-sided 95% of the normal distribution.
+_Z = 1.959964
+
+_Interval = tuple[float, float]
 
 
 class MeanOutput(tfma.metrics.Metric):  # type: ignore[misc]
-    """The mean over examples of a scalar output of the model's evaluation signature."""
+    """The mean over examples of a scalar output of the model's evaluation signature, by the output's name."""
 
     def __init__(self, name: str):
         """Averages the output `name`; the metric has that name too."""
-        super().__init__(metric_util.merge_per_key_computations(_means), name=name)
+        super().__init__(metric_util.merge_per_key_computations(_mean), name=name)
 
 
-class PerCharacter(tfma.metrics.Metric):  # type: ignore[misc]
-    """How badly a language model predicts a character: minus the outputs `log_prob`, all added up, over `characters`."""
+class Share(tfma.metrics.Metric):  # type: ignore[misc]
+    """The share of examples for which an output is 1 and not 0, by the output's name. Its interval is Wilson's (1927)."""
 
     def __init__(self, name: str):
-        """Takes the unit, `bits_per_character`, `nats_per_character` or `perplexity`, which is the metric's name too."""
-        super().__init__(metric_util.merge_per_key_computations(_rates), name=name)
+        """Averages the output `name`; the metric has that name too."""
+        super().__init__(metric_util.merge_per_key_computations(_share), name=name)
 
 
-def _means(name: str, model_name: str = "") -> metric_types.MetricComputations:
-    return _computations(name, model_name, name, _EXAMPLES, lambda mean: mean)
+class Ratio(tfma.metrics.Metric):  # type: ignore[misc]
+    """The sum over examples of one output, over that of another."""
+
+    def __init__(self, name: str, numerator: str, denominator: str, sign: float = 1.0, unit: str = ""):
+        """Divides.
+
+        Args:
+          name: The metric's name.
+          numerator: An output.
+          denominator: Another.
+          sign: What the quotient is multiplied by.
+          unit: What becomes of it then: nothing, `bits` (from nats) or `perplexity`.
+        """
+        super().__init__(
+            metric_util.merge_per_key_computations(_ratio),
+            name=name,
+            numerator=numerator,
+            denominator=denominator,
+            sign=sign,
+            unit=unit,
+        )
 
 
-def _rates(name: str, model_name: str = "") -> metric_types.MetricComputations:
-    return _computations(name, model_name, "log_prob", "characters", lambda mean: _UNITS[name](-mean))
+def wilson_interval(successes: float, trials: float) -> _Interval:
+    """Returns the 95% interval of a share by Wilson (1927), https://doi.org/10.1080/01621459.1927.10502953."""
+    share = successes / trials
+    center = (share + _Z**2 / (2 * trials)) / (1 + _Z**2 / trials)
+    half = _Z / (1 + _Z**2 / trials) * math.sqrt(share * (1 - share) / trials + _Z**2 / (4 * trials**2))
+    return max(0.0, center - half), min(1.0, center + half)
+
+
+def _mean(name: str, model_name: str = "") -> metric_types.MetricComputations:
+    return _computations(name, model_name, lambda sums: sums.ratio(name, _EXAMPLES))
+
+
+def _share(name: str, model_name: str = "") -> metric_types.MetricComputations:
+    def share(sums: "_Sums") -> tuple[float, float, float]:
+        successes, trials = sums.total(name), sums.total(_EXAMPLES)
+        return successes / trials, *wilson_interval(successes, trials)
+
+    return _computations(name, model_name, share)
+
+
+def _ratio(
+    name: str, numerator: str, denominator: str, sign: float, unit: str, model_name: str = ""
+) -> metric_types.MetricComputations:
+    def ratio(sums: "_Sums") -> tuple[float, float, float]:
+        value, low, high = (sign * part for part in sums.ratio(numerator, denominator))
+        return _UNITS[unit](value), _UNITS[unit](min(low, high)), _UNITS[unit](max(low, high))
+
+    return _computations(name, model_name, ratio)
 
 
 def _computations(
-    name: str, model_name: str, output: str, weight: str, finish: Callable[[float], float]
+    name: str, model_name: str, finish: Callable[["_Sums"], tuple[float, float, float]]
 ) -> metric_types.MetricComputations:
     """Returns the sums of a model's outputs, which are the same for all metrics and made once, and what is derived of them."""
     sums = metric_types.MetricKey(name="_sums", model_name=model_name)  # not written, for its underscore
-    key = metric_types.MetricKey(name=name, model_name=model_name)
+    keys = [metric_types.MetricKey(name=name + behind, model_name=model_name) for behind in ("", "_low", "_high")]
 
-    def divide(metrics: Mapping[metric_types.MetricKey, dict[str, float]]) -> dict[metric_types.MetricKey, float]:
-        found = metrics[sums]
-        return {key: finish(found[output] / found[weight]) if found.get(weight) else float("nan")}
+    def derive(metrics: Mapping[metric_types.MetricKey, "_Sums"]) -> dict[metric_types.MetricKey, float]:
+        try:
+            return dict(zip(keys, finish(metrics[sums]), strict=True))
+        except ZeroDivisionError:
+            return dict.fromkeys(keys, float("nan"))
+        except KeyError:
+            if model_name != tfma.BASELINE_KEY:
+                raise
+            return {}  # a version that was served before this output was there
 
     return [
         metric_types.MetricComputation(keys=[sums], preprocessors=None, combiner=_SumCombiner(sums)),
-        metric_types.DerivedMetricComputation(keys=[key], result=divide),
+        metric_types.DerivedMetricComputation(keys=keys, result=derive),
     ]
 
 
+class _Sums:
+    """Sums over examples of all products of two outputs, one of which may be the constant 1 (`_EXAMPLES`)."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.products: npt.NDArray[np.float64] = np.zeros((0, 0))
+
+    def add(self, outputs: dict[str, float]) -> None:
+        if not self.names:
+            self.names = list(outputs)
+            self.products = np.zeros((len(outputs), len(outputs)))
+        values = np.array([outputs[name] for name in self.names])
+        self.products += np.outer(values, values)
+
+    def total(self, name: str) -> float:
+        return self._product(name, _EXAMPLES)
+
+    def ratio(self, numerator: str, denominator: str) -> tuple[float, float, float]:
+        """Returns a ratio of sums and its 95% interval, by linearization (Cochran 1977, Sampling Techniques, 6.3)."""
+        ratio = self.total(numerator) / self.total(denominator)
+        residual = (
+            self._product(numerator, numerator)
+            - 2 * ratio * self._product(numerator, denominator)
+            + ratio**2 * self._product(denominator, denominator)
+        )
+        half = _Z * math.sqrt(max(residual, 0.0)) / abs(self.total(denominator))
+        return ratio, ratio - half, ratio + half
+
+    def _product(self, one: str, other: str) -> float:
+        missing = [name for name in (one, other) if name not in self.names]
+        if missing:
+            raise KeyError(missing[0])
+        return float(self.products[self.names.index(one), self.names.index(other)])
+
+
 class _SumCombiner(beam.CombineFn):
-    """The sum of every floating-point output of one model's evaluation signature, and the number of examples."""
+    """The sums of one model's evaluation signature."""
 
     def __init__(self, key: metric_types.MetricKey):
         self._key = key
 
-    def create_accumulator(self) -> Counter[str]:
-        return Counter()
+    def create_accumulator(self) -> _Sums:
+        return _Sums()
 
-    def add_input(self, accumulator: Counter[str], element: metric_types.StandardMetricInputs) -> Counter[str]:
-        accumulator[_EXAMPLES] += 1
-        for name, value in element.get_predictions(self._key.model_name).items():
+    def add_input(self, accumulator: _Sums, element: metric_types.StandardMetricInputs) -> _Sums:
+        outputs: dict[str, float] = {_EXAMPLES: 1.0}
+        for name, value in sorted(element.get_predictions(self._key.model_name).items()):
             if value.dtype.kind == "f":
-                accumulator[name] += value.item()
+                outputs[name] = value.item()
+        accumulator.add(outputs)
         return accumulator
 
-    def merge_accumulators(self, accumulators: Iterable[Counter[str]]) -> Counter[str]:
-        merged: Counter[str] = Counter()
+    def merge_accumulators(self, accumulators: Iterable[_Sums]) -> _Sums:
+        merged = _Sums()
         for accumulator in accumulators:
-            merged.update(accumulator)
+            if not merged.names:
+                merged.names, merged.products = accumulator.names, accumulator.products.copy()
+            elif accumulator.names:
+                merged.products = merged.products + accumulator.products
         return merged
 
-    def extract_output(self, accumulator: Counter[str]) -> dict[metric_types.MetricKey, dict[str, float]]:
-        return {self._key: dict(accumulator)}  # in which what the model does not give is missing, and not 0
+    def extract_output(self, accumulator: _Sums) -> dict[metric_types.MetricKey, Any]:
+        return {self._key: accumulator}

@@ -13,8 +13,11 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-from components.evaluator.gate import CONFUSION, WORST
 from components.tfx_libraries import metric_types, tfma, tfma_constants
+
+# The names of the metrics, which the report reads.
+WORST = "worst"
+CONFUSION = "confusion"
 
 # How many of the worst are kept.
 _WORST = 20

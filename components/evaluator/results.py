@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-from typing import Any
+from typing import Any, Literal
 
 # In the Evaluator's artifact, beside TFMA's own files, which take TensorFlow to read.
 FILE_NAME = "results.json"
@@ -17,7 +17,7 @@ class Slice:
       feature: The feature; empty for all examples.
       value: Its value as text.
       examples: Number of examples.
-      metrics: Its figures, by the names in `components.evaluator.gate`.
+      metrics: Its figures by name, the one that decides first, with their 95% intervals (`_low`, `_high`).
     """
 
     feature: str
@@ -31,22 +31,38 @@ class Check:
     """A bound of the gate, and what was held against it.
 
     Attributes:
+      kind: `bound`: a fixed bound. `change`: a bound on the difference from the served version. `floor`: what a simple method
+        reaches, which must be beaten.
       metric: Name of the metric.
       setting: The setting that the bound comes from, such as `gate.exact_match`.
-      change: Whether it bounds the metric's difference from that of the version being served, and not the metric.
       bound: The bound.
       least: Whether the value must not lie below the bound; otherwise not above it.
-      value: The metric over all unseen examples, or the difference; None if no version was served to differ from.
+      value: The metric over all test examples, or the difference; None if no version was served to differ from.
       passed: Whether the value keeps to the bound; None if there is no value.
+      note: The floor's name; or whether a difference is more than noise.
     """
 
+    kind: Literal["bound", "change", "floor"]
     metric: str
     setting: str
-    change: bool
     bound: float
     least: bool
     value: float | None
     passed: bool | None
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Floor:
+    """What a simple method reaches on the test examples.
+
+    Attributes:
+      name: The method, in words.
+      metrics: Its figures, by the names of the model's.
+    """
+
+    name: str
+    metrics: dict[str, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +75,7 @@ class Evaluation:
       checks: Every bound of the gate.
       slices: The overall slice first, then by feature and value.
       baseline: Metrics over all examples of the version being served; None if none was.
+      floors: What simple methods reach.
       mistakes: What `components.evaluator.mistakes` found, by its metrics' names.
     """
 
@@ -67,12 +84,22 @@ class Evaluation:
     checks: list[Check]
     slices: list[Slice]
     baseline: dict[str, float] | None
+    floors: list[Floor]
     mistakes: dict[str, Any]
 
     @property
     def metrics(self) -> dict[str, float]:
         """Metrics over all examples."""
         return self.slices[0].metrics
+
+    @property
+    def highest_floor(self) -> Floor | None:
+        """The floor that is the hardest to beat; None if there is none."""
+        checks = {check.note: check for check in self.checks if check.kind == "floor"}
+        known = [floor for floor in self.floors if floor.name in checks] or self.floors
+        least = all(check.least for check in checks.values())
+        name = next(iter(self.metrics), "")
+        return sorted(known, key=lambda floor: floor.metrics[name], reverse=least)[0] if known else None
 
 
 def to_json(evaluation: Evaluation) -> bytes:
@@ -84,5 +111,9 @@ def read_evaluation(evaluation_dir: str) -> Evaluation:
     """Reads the file in an Evaluator's artifact."""
     with open(os.path.join(evaluation_dir, FILE_NAME), encoding="utf-8") as file:
         fields = json.load(file)
-    checks = [Check(**check) for check in fields.pop("checks")]
-    return Evaluation(checks=checks, slices=[Slice(**part) for part in fields.pop("slices")], **fields)
+    return Evaluation(
+        checks=[Check(**check) for check in fields.pop("checks")],
+        slices=[Slice(**part) for part in fields.pop("slices")],
+        floors=[Floor(**floor) for floor in fields.pop("floors")],
+        **fields,
+    )

@@ -1,118 +1,81 @@
-"""What TFMA wrote for the Evaluator, as plain Python; in words, why a candidate is refused."""
+"""What the Evaluator asks of TFMA, and what TFMA wrote, as plain Python."""
 
 import json
-import math
+from collections.abc import Iterable
 from typing import Any
 
-from google.protobuf import wrappers_pb2
-from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
+from tensorflow_model_analysis.constants import TF_GENERIC
+from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluator.gate import CONFUSION, SEQ2SEQ_METRICS, TEXT_METRICS, WORST
-from components.evaluator.results import Check, Evaluation, Slice
+from components.evaluator.results import Slice
+from components.evaluator.settings import Judging
 from components.tfx_libraries import tfma
+
+SIGNATURE = "evaluate"
 
 _EXAMPLE_COUNT = "example_count"
 
 
-def read_tfma_results(evaluation_dir: str, eval_config: config_pb2.EvalConfig) -> Evaluation:
+def to_eval_config(judging: Judging) -> config_pb2.EvalConfig:
+    """Returns metrics and slices as TFMA has them. There are no thresholds: the gate is `components.evaluator.gate`."""
+    metrics = [_metric(figure.metric, {"name": figure.name} | figure.options) for figure in judging.figures]
+    metrics.append(config_pb2.MetricConfig(class_name="ExampleCount"))
+    metrics += [_metric(mistakes, {}) for mistakes in judging.mistakes]
+    return config_pb2.EvalConfig(
+        model_specs=[
+            config_pb2.ModelSpec(
+                signature_name=SIGNATURE,
+                label_key=judging.label,
+                model_type=TF_GENERIC,  # which TFMA would find out by loading the model once more
+            )
+        ],
+        slicing_specs=[
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[feature]) for feature in judging.slices),
+        ],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
+    )
+
+
+def _metric(dotted_name: str, options: dict[str, Any]) -> config_pb2.MetricConfig:
+    module, _, name = dotted_name.rpartition(".")
+    return config_pb2.MetricConfig(class_name=name, module=module, config=json.dumps(options) if options else "")
+
+
+def read_tfma_results(
+    evaluation_dir: str, figures: Iterable[str]
+) -> tuple[list[Slice], dict[str, float] | None, dict[str, Any]]:
     """Reads what TFX's Evaluator wrote.
 
     Args:
       evaluation_dir: Folder of its artifact.
-      eval_config: What it was asked for.
+      figures: Names of the metrics, in order.
+
+    Returns:
+      Results of all examples and then by slice; the baseline's metrics over all examples, None without a baseline; and what
+      went wrong, by the metrics' names.
     """
+    names = [name + behind for name in figures for behind in ("", "_low", "_high")]
     slices: list[Slice] = []
     baseline = None
     mistakes: dict[str, Any] = {}
     for metrics in tfma.load_metrics(evaluation_dir):
         column = metrics.slice_key.single_slice_keys
         feature, value = (column[0].column, _slice_value(column[0])) if column else ("", "")
-        figures: dict[str, float] = {}
-        baseline_figures: dict[str, float] = {}
+        found: dict[str, float] = {}
+        served: dict[str, float] = {}
         for item in metrics.metric_keys_and_values:
-            if not item.key.is_diff and item.value.WhichOneof("type") == "double_value":
-                kind = baseline_figures if item.key.model_name == tfma.BASELINE_KEY else figures
-                kind[item.key.name] = item.value.double_value.value
-            elif not feature and item.key.name in (WORST, CONFUSION):
+            kind = item.value.WhichOneof("type")
+            if not item.key.is_diff and kind == "double_value":
+                model = served if item.key.model_name == tfma.BASELINE_KEY else found
+                model[item.key.name] = item.value.double_value.value
+            elif not feature and kind == "bytes_value":
                 mistakes[item.key.name] = json.loads(item.value.bytes_value)
-        examples = int(figures.pop(_EXAMPLE_COUNT))
-        slices.append(Slice(feature, value, examples, _in_order(figures)))
-        if not feature and baseline_figures:
-            baseline_figures.pop(_EXAMPLE_COUNT, None)
-            baseline = _in_order(baseline_figures)
+        slices.append(Slice(feature, value, int(found[_EXAMPLE_COUNT]), {n: found[n] for n in names if n in found}))
+        if not feature and served:
+            baseline = {name: served[name] for name in names if name in served}
     slices.sort(key=lambda s: (s.feature, len(s.value), s.value))
-    validation = tfma.load_validation_result(evaluation_dir)
-    checks = _checks(eval_config, validation, slices[0].metrics, baseline)
-    return Evaluation(validation.validation_ok, _reasons(validation), checks, slices, baseline, mistakes)
-
-
-def _checks(
-    eval_config: config_pb2.EvalConfig,
-    validation: validation_result_pb2.ValidationResult,
-    metrics: dict[str, float],
-    baseline: dict[str, float] | None,
-) -> list[Check]:
-    """Returns every bound on all examples, with TFMA's verdict."""
-    failed = {
-        (failure.metric_key.name, failure.metric_key.is_diff)
-        for part in validation.metric_validations_per_slice
-        for failure in part.failures
-    }
-    checks = []
-    for metric in eval_config.metrics_specs[0].metrics:
-        for threshold in (per_slice.threshold for per_slice in metric.per_slice_thresholds):
-            name = json.loads(metric.config)["name"]
-            bounds, change = threshold.value_threshold, threshold.change_threshold
-            least = not bounds.HasField("upper_bound")
-            bound = _number(bounds.lower_bound if least else bounds.upper_bound)
-            setting = f"gate.{name}"
-            checks.append(Check(name, setting, False, bound, least, metrics[name], (name, False) not in failed))
-            rise = metrics[name] - baseline[name] if baseline else None
-            passed = (name, True) not in failed if baseline else None
-            setting = "gate.largest_drop" if least else "gate.largest_rise"
-            checks.append(Check(name, setting, True, _number(change.absolute), least, rise, passed))
-    return checks
-
-
-def _reasons(validation: validation_result_pb2.ValidationResult) -> list[str]:
-    reasons = []
-    for failed_slice in validation.metric_validations_per_slice:
-        column = failed_slice.slice_key.single_slice_keys
-        where = f"{column[0].column} {_slice_value(column[0])}" if column else "all unseen examples"
-        for failure in failed_slice.failures:
-            value = failure.metric_value.double_value.value
-            threshold = failure.metric_threshold
-            if failure.metric_key.is_diff:
-                rising = threshold.change_threshold.direction == config_pb2.MetricDirection.LOWER_IS_BETTER
-                side, setting = ("above", "largest_rise") if rising else ("below", "largest_drop")
-                reasons.append(
-                    f"{failure.metric_key.name} on {where} lies {abs(value):.4f} {side} that of the version being served; "
-                    f"at most {abs(_number(threshold.change_threshold.absolute)):.4f} is allowed (gate.{setting})"
-                )
-            elif math.isnan(value):
-                reasons.append(f"{failure.metric_key.name} on {where} could not be computed: {failure.message}")
-            else:
-                bounds = threshold.value_threshold
-                upper = bounds.HasField("upper_bound")
-                bound = f"at {'most' if upper else 'least'} {_number(bounds.upper_bound if upper else bounds.lower_bound):.4f}"
-                reasons.append(
-                    f"{failure.metric_key.name} on {where} is {value:.4f}; "
-                    f"{bound} is needed (gate.{failure.metric_key.name})"
-                )
-    for missing in validation.missing_slices:
-        reasons.append(f"no example fell into a slice that has a threshold: {str(missing).strip()}")
-    if not validation.validation_ok and not reasons:
-        reasons.append("no threshold was checked, so nothing can be blessed; set one in the gate's settings")
-    return reasons
-
-
-def _in_order(figures: dict[str, float]) -> dict[str, float]:
-    """Returns figures in the gate's order, the one that decides first."""
-    return {name: figures[name] for name in (*SEQ2SEQ_METRICS, *TEXT_METRICS) if name in figures}
-
-
-def _number(value: wrappers_pb2.DoubleValue) -> float:
-    return float(value.value)
+    return slices, baseline, mistakes
 
 
 def _slice_value(key: Any) -> str:

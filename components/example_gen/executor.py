@@ -19,6 +19,7 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from components.example_file import remove_unfinished
 from components.example_gen import pairs, shards, sums, text
 from components.example_gen.settings import PairsData, SumsData, TextData
+from components.example_gen.splits import SPLITS
 from components.files import write_file
 from components.settings import from_json
 from components.shared_artifacts import shared_artifacts
@@ -48,14 +49,14 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the splits `train` and `eval` of the artifact `examples` from the settings in `data`.
+        """Writes the splits of the artifact `examples` from the settings in `data`.
 
         Raises:
           ValueError: A split would be empty.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
-        artifact.split_names = artifact_utils.encode_split_names(list(shards.SPLITS))
+        artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
         with shared_artifacts(self._beam_pipeline_args, input_dict, output_dict):
             self._write_shards(artifact, exec_properties["data"])
         examples_utils.set_payload_format(artifact, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
@@ -80,12 +81,12 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
         with tf.io.gfile.GFile(written_path) as file:
             written = [shards.ShardFile(**fields) for fields in json.load(file)]
         tf.io.gfile.remove(written_path)
-        counts = {split: sum(file.examples for file in written if file.split == split) for split in shards.SPLITS}
+        counts = {split: sum(file.examples for file in written if file.split == split) for split in SPLITS}
         for split, count in counts.items():
             if not count:
                 raise ValueError(
-                    f"the {split} split has no example: too few examples for data.eval_fraction; raise data.count or "
-                    "add pairs, or change data.eval_fraction"
+                    f"the {split} split has no example: there are {sum(counts.values()):,} in all, too few for "
+                    "data.test_fraction and data.validation_fraction; add examples, or change these"
                 )
         artifact.set_string_custom_property(FINGERPRINT_PROPERTY, shards.fingerprint(written))
         artifact.set_string_custom_property(COUNTS_PROPERTY, json.dumps(counts))
@@ -113,7 +114,7 @@ class _WriteSumsShard(_WriteShard):
     def batches(self, source: tuple[int, int]) -> Iterator[shards.SplitBatch]:
         data = from_json(SumsData, self._data_json)
         terms = sums.generate_terms(data, *source)
-        yield sums.to_record_batch(terms), sums.is_eval(data, terms)
+        yield sums.to_record_batch(terms), sums.sides(data, terms)
 
 
 class _WritePairsShard(_WriteShard):

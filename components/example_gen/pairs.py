@@ -16,6 +16,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from components.example_gen.settings import PairsData
 from components.example_gen.shards import SplitBatch
+from components.example_gen.splits import sides
 from components.settings import SettingsError
 
 # Rows that are in memory at a time.
@@ -139,7 +140,7 @@ def _check(data: PairsData, expression: str, answer: str) -> tuple[bytes, bytes,
 
 def _to_split_batch(data: PairsData, rows: list[tuple[bytes, bytes, int]]) -> SplitBatch:
     expressions, answers, lengths = zip(*rows, strict=True)
-    side = np.array([int.from_bytes(hashlib.sha256(e).digest()[:8], "big") for e in expressions], np.float64)
+    places = np.array([int.from_bytes(hashlib.sha256(e).digest()[:8], "big") for e in expressions], np.float64)
     columns = {
         "expression": pa.array(expressions, pa.binary()),
         "answer": pa.array(answers, pa.binary()),
@@ -147,4 +148,4 @@ def _to_split_batch(data: PairsData, rows: list[tuple[bytes, bytes, int]]) -> Sp
     }
     offsets = pa.array(np.arange(len(rows) + 1, dtype=np.int32))
     arrays = [pa.ListArray.from_arrays(offsets, column) for column in columns.values()]
-    return pa.RecordBatch.from_arrays(arrays, list(columns)), side * 2.0**-64 < data.eval_fraction
+    return pa.RecordBatch.from_arrays(arrays, list(columns)), sides(data, places * 2.0**-64)

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Literal
 
+from components.example_gen.splits import SplitData
 from components.settings import SettingsError
 from data.encodings import check_encoding
 from data.errors import CorpusError
@@ -23,15 +24,14 @@ LARGEST_DOMAIN = 2**62
 
 
 @dataclasses.dataclass(frozen=True)
-class SumsData:
+class SumsData(SplitData):
     """Which sums to generate. The defaults are those of reference 2 (numbers 1 to 99, 2 terms, 5,000 drawn freely).
 
     Attributes:
       terms: Numbers in a sum, 2 or more.
       largest: Largest number; the smallest is 1.
-      count: Examples in all, training and evaluation together.
+      count: Examples in all, those of the three splits together.
       distinct: Whether no example occurs twice. `3+12` and `12+3` are two examples (on one side of the split).
-      eval_fraction: Expected share of the evaluation side, between 0 and 1.
       seed: Chooses the examples. The side on which an example is does not depend on it.
       examples_per_shard: Examples in one TFRecord file: the unit of work of a Beam worker. 65,536 sums are about 1 MB
         compressed and half a second of work; fewer make more files than workers gain by.
@@ -41,21 +41,19 @@ class SumsData:
     largest: int = 99
     count: int = 5_000
     distinct: bool = False
-    eval_fraction: float = 0.1
     seed: int = 17
     examples_per_shard: int = 65_536
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 2 <= self.terms <= _MOST_TERMS:
             raise SettingsError(f"data.terms is {self.terms}; a sum has from 2 to {_MOST_TERMS} terms")
         if self.largest < 1 or self.largest * self.terms > _LARGEST_SUM:
             raise SettingsError(
                 f"data.largest is {self.largest}; it must be at least 1 and {self.terms} times it at most 2**62"
             )
-        if self.count < 2:
-            raise SettingsError(f"data.count is {self.count}; training and evaluation need at least one example each")
-        if not 0 < self.eval_fraction < 1:
-            raise SettingsError(f"data.eval_fraction is {self.eval_fraction}; it must lie between 0 and 1")
+        if self.count < 3:
+            raise SettingsError(f"data.count is {self.count}; each of the three splits needs an example")
         if self.examples_per_shard < 1:
             raise SettingsError(f"data.examples_per_shard is {self.examples_per_shard}; it must be at least 1")
         if self.distinct and self.count > self.distinct_examples:
@@ -90,7 +88,7 @@ class SumsData:
 
 
 @dataclasses.dataclass(frozen=True)
-class PairsData:
+class PairsData(SplitData):
     """Which pairs to read.
 
     Attributes:
@@ -99,27 +97,23 @@ class PairsData:
         `answer`. The ending decides: `.jsonl` and `.json` (before `.gz`, `.bz2`) are JSONL, all else is TSV.
       input_length: Most characters of an expression. A model's cost grows with it, so it is stated, not found out.
       output_length: Most characters of an answer.
-      eval_fraction: Expected share of the evaluation side. A pair's side follows from its expression alone, so equal
-        expressions are on one side, whatever file they come from and whatever is added later.
     """
 
     pattern: str = ""
     input_length: int = 32
     output_length: int = 32
-    eval_fraction: float = 0.1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.pattern:
             raise SettingsError("data.pattern is empty; name a file or glob: --set data.pattern='pairs/*.tsv'")
         for name in ("input_length", "output_length"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"data.{name} is {getattr(self, name)}; it must be at least 1")
-        if not 0 < self.eval_fraction < 1:
-            raise SettingsError(f"data.eval_fraction is {self.eval_fraction}; it must lie between 0 and 1")
 
 
 @dataclasses.dataclass(frozen=True)
-class TextData:
+class TextData(SplitData):
     """Which text to read, and how it becomes windows: a few characters to predict, and the context before them.
 
     Attributes:
@@ -133,13 +127,13 @@ class TextData:
       context: Characters before a training window that the model reads and is not scored on.
       length: Characters of a window that are predicted.
       step: Characters from a training window to the next; `length` predicts every character once in an epoch.
-      eval_context: The same as `context`, of an evaluation window. Those follow each other without gap or overlap, so that
-        every evaluation character is predicted exactly once; the first of a file have less before them.
-      eval_length: The same as `length`, of an evaluation window; 0 is `length`. A few long windows are evaluated much faster
-        than as many as there are characters.
-      eval_fraction: Share of the evaluation side, between 0 and 1.
-      split: `position`: the end of every file is for evaluation. `file`: a file is on one side as a whole, by a hash of its
-        name within the corpus, so that it stays there when others are added.
+      eval_context: The same as `context`, of a validation or test window. Those follow each other without gap or overlap, so
+        that every such character is predicted exactly once; the first of a file have less before them.
+      eval_length: The same as `length`, of a validation or test window; 0 is `length`. A few long windows are evaluated much
+        faster than as many as there are characters.
+      split: `position`: the end of every file is for the test, what is before it for validation. `file`: a file is on one
+        side as a whole, by a hash of its name within the corpus, so that it stays there when others are added.
+      validation_fraction: The share of validation. It is small, because the built-in tasks choose nothing by it.
       spans: How many spans of a pattern, the latest.
       characters_per_shard: Characters of text in one TFRecord file: the unit of work of a Beam worker. 4,194,304 are half a
         second of work at `step` 128, and half a minute at `step` 1.
@@ -155,12 +149,13 @@ class TextData:
     step: int = 128
     eval_context: int = 256
     eval_length: int = 0
-    eval_fraction: float = 0.1
+    validation_fraction: float = dataclasses.field(default=0.01, kw_only=True)
     split: Literal["position", "file"] = "position"
     spans: int = 1
     characters_per_shard: int = 4_194_304
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.corpus:
             raise SettingsError("data.corpus is empty; name a corpus or your own text: --set data.corpus=texts/*.txt")
         try:
@@ -186,12 +181,10 @@ class TextData:
                     f"data.{context} and data.{length} are {characters:,} characters together; they may be "
                     f"{_LONGEST_WINDOW:,}, for thousands of windows are in memory at a time"
                 )
-        if not 0 < self.eval_fraction < 1:
-            raise SettingsError(f"data.eval_fraction is {self.eval_fraction}; it must lie between 0 and 1")
         if self.split not in ("position", "file"):
             raise SettingsError(f"data.split is {self.split!r}; it is 'position' or 'file'")
 
     @property
     def evaluated_length(self) -> int:
-        """Characters of an evaluation window that are predicted."""
+        """Characters of a validation or test window that are predicted."""
         return self.eval_length or self.length

@@ -10,20 +10,17 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import tensorflow as tf
 
 from components.example_file import ExampleFile
-
-SPLITS = ("train", "eval")
+from components.example_gen.splits import SPLITS, Sides
 
 # Bytes of a file that are held at a time.
 _CHUNK = 1 << 20
 
-# A batch of examples: Arrow columns of one-element lists, and which of its rows are for evaluation (bool [N]).
-SplitBatch = tuple[pa.RecordBatch, npt.NDArray[np.bool_]]
+# A batch of examples: Arrow columns of one-element lists, and on which side each of its rows is.
+SplitBatch = tuple[pa.RecordBatch, Sides]
 
 
 def shard_name(shard: int, shards: int) -> str:
@@ -65,8 +62,9 @@ def write_shard(batches: Iterable[SplitBatch], examples_uri: str, shard: int, sh
         files = {
             split: stack.enter_context(ExampleFile(examples_uri, split, shard_name(shard, shards))) for split in SPLITS
         }
-        for batch, is_eval in batches:
-            for split, rows in zip(SPLITS, (~is_eval, is_eval), strict=True):
+        for batch, sides in batches:
+            for index, split in enumerate(SPLITS):
+                rows = sides == index
                 files[split].write(batch.filter(pa.array(rows)))
                 counts[split] += int(rows.sum())
     return [ShardFile(split, shard, counts[split], _sha256(file.path)) for split, file in files.items()]

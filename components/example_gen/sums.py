@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from components.example_gen import permutation
+from components.example_gen import permutation, splits
 from components.example_gen.settings import SumsData
 
 # Stream of `permutation.draw` beyond those of the terms.
@@ -31,12 +31,12 @@ def generate_terms(data: SumsData, start: int, stop: int) -> npt.NDArray[np.int6
     return terms + 1
 
 
-def is_eval(data: SumsData, terms: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Returns, for terms int64 [N, terms], which examples are for evaluation: bool [N], alike for every order of terms."""
-    side: permutation.UInt64Array = np.zeros(len(terms), np.uint64)
+def sides(data: SumsData, terms: npt.NDArray[np.int64]) -> splits.Sides:
+    """Returns, for terms int64 [N, terms], on which side of the split the examples are: alike for every order of terms."""
+    place: permutation.UInt64Array = np.zeros(len(terms), np.uint64)
     for column in np.sort(terms, axis=1).T:
-        side = permutation.draw(side ^ column.astype(np.uint64), _SPLIT_SEED, _SPLIT_STREAM)
-    return (side >> np.uint64(11)).astype(np.float64) * 2.0**-53 < data.eval_fraction
+        place = permutation.draw(place ^ column.astype(np.uint64), _SPLIT_SEED, _SPLIT_STREAM)
+    return splits.sides(data, (place >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
 def count_carries(terms: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""The plan of a text's examples: how long each file is, what is for evaluation, which characters are too rare.
+"""The plan of a text's examples: how long each file is, which split has what, which characters are too rare.
 
 It takes one pass over the corpus. The shards that it makes can then be written in any order, on any machine.
 """
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from components.example_gen.settings import REPLACEMENT, TextData
 from components.example_gen.shards import SplitBatch
+from components.example_gen.splits import TEST, TEST_SPLIT, TRAIN, VALIDATION_SPLIT, sides
 from components.example_gen.staging import StagedText, StagingFile
 from components.example_gen.windows import FileRange, count_training_windows, is_trained_on, training_end, windows
 from components.settings import SettingsError
@@ -86,11 +87,11 @@ def plan_text(data: TextData, staging_path: str) -> TextPlan:
     finally:
         staging.close()
     _check_sides(data, ranges)
-    trained, evaluated = _count_characters(data, ranges, staging)
-    replaced = np.flatnonzero((trained + evaluated > 0) & (trained < data.min_count))
+    trained, judged = _count_characters(data, ranges, staging)
+    replaced = np.flatnonzero((trained + judged > 0) & (trained < data.min_count))
     if not (trained >= data.min_count).any():
         raise SettingsError(f"data.min_count is {data.min_count:,}: no character is there so often; lower it")
-    summary = _summarize(data, files, ranges, trained, evaluated, replaced)
+    summary = _summarize(data, files, ranges, trained, judged, replaced)
     counts = {name: value for name, value in summary.items() if isinstance(value, int) and value}
     _LOG.info("%s: %s", data.corpus, ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in counts.items()))
     return TextPlan(list(_shards(data, ranges, staging)), replaced.astype(np.uint32), summary)
@@ -120,40 +121,47 @@ def _stage(data: TextData, file: CorpusFile, staging: StagingFile) -> FileRange:
             _LOG.info("reading %s: %s characters", file.path, f"{staging.characters - start:,}")
     characters = staging.characters - start
     if data.split == "position":
-        boundary = start + int(characters * (1 - data.eval_fraction))
-    else:
-        side = int.from_bytes(hashlib.sha256(file.name.encode()).digest()[:8], "big")
-        boundary = start if side * 2.0**-64 < data.eval_fraction else staging.characters
-    return FileRange(start, boundary, staging.characters)
+        shares = 1 - data.test_fraction - data.validation_fraction, 1 - data.test_fraction
+        validation, test = (start + int(characters * share) for share in shares)
+        return FileRange(start, validation, test, staging.characters)
+    place = int.from_bytes(hashlib.sha256(file.name.encode()).digest()[:8], "big") * 2.0**-64
+    side = sides(data, np.array([place]))[0]
+    validation = staging.characters if side == TRAIN else start
+    test = start if side == TEST else staging.characters
+    return FileRange(start, validation, test, staging.characters)
 
 
 def _check_sides(data: TextData, ranges: list[FileRange]) -> None:
-    """Checks that there is a window of each side."""
+    """Checks that there is a window on each side."""
     characters = ranges[-1].stop
     if not characters:
         raise SettingsError(f"the corpus {data.corpus!r} is empty: {len(ranges)} files without a character")
     found = f"the corpus {data.corpus!r} has {characters:,} characters in {len(ranges):,} files"
-    if not any(file.boundary < file.stop for file in ranges):
-        remedy = "use data.split=position, add files" if data.split == "file" else "use a longer text"
-        raise SettingsError(f"{found}, and none is for evaluation; {remedy}, or raise data.eval_fraction")
+    remedy = "use data.split=position, add files" if data.split == "file" else "use a longer text"
+    for split, there in (
+        (VALIDATION_SPLIT, any(file.validation < file.test for file in ranges)),
+        (TEST_SPLIT, any(file.test < file.stop for file in ranges)),
+    ):
+        if not there:
+            raise SettingsError(f"{found}, and none is for the {split} split; {remedy}, or raise data.{split}_fraction")
     if not any(count_training_windows(data, file) for file in ranges):
-        longest = max(file.boundary - file.start for file in ranges)
-        remedy = "use data.split=position, add files" if data.split == "file" else "use a longer text"
+        longest = max(file.validation - file.start for file in ranges)
         raise SettingsError(
             f"{found}, of which training has {longest:,} in one file at most: too short for a window of data.context + "
-            f"data.length = {data.context + data.length:,}; {remedy}, or lower these or data.eval_fraction"
+            f"data.length = {data.context + data.length:,}; {remedy}, or lower these, data.test_fraction or "
+            "data.validation_fraction"
         )
 
 
 def _count_characters(data: TextData, ranges: list[FileRange], staging: StagingFile) -> tuple[_Counts, _Counts]:
-    """Returns how often training windows and evaluation windows have each character: int64 [1,114,112] each."""
-    trained, evaluated = np.zeros(_CODE_POINTS, np.int64), np.zeros(_CODE_POINTS, np.int64)
+    """Returns how often training windows, and the windows of the other splits, have each character: int64 [1,114,112] each."""
+    trained, judged = np.zeros(_CODE_POINTS, np.int64), np.zeros(_CODE_POINTS, np.int64)
     for file in ranges:
         for part in staging.parts(file.start, training_end(data, file)):
             _add(trained, part.read()[is_trained_on(data, file, part.start, part.stop)])
-        for part in staging.parts(file.boundary, file.stop):
-            _add(evaluated, part.read())
-    return trained, evaluated
+        for part in staging.parts(file.validation, file.stop):
+            _add(judged, part.read())
+    return trained, judged
 
 
 def _add(counts: _Counts, points: npt.NDArray[np.uint32]) -> None:
@@ -180,10 +188,10 @@ def _summarize(
     files: list[CorpusFile],
     ranges: list[FileRange],
     trained: _Counts,
-    evaluated: _Counts,
+    judged: _Counts,
     replaced: npt.NDArray[np.int64],
 ) -> dict[str, Any]:
-    occurrences = trained[replaced] + evaluated[replaced]
+    occurrences = trained[replaced] + judged[replaced]
     often = np.argsort(-occurrences, kind="stable")[:_NAMED]
     return {
         "corpus": data.corpus,
@@ -192,11 +200,12 @@ def _summarize(
         "context": data.context,
         "eval_context": data.eval_context,
         "characters": ranges[-1].stop,
-        "training_characters": sum(file.boundary - file.start for file in ranges),
-        "evaluation_characters": sum(file.stop - file.boundary for file in ranges),
+        "training_characters": sum(file.validation - file.start for file in ranges),
+        "validation_characters": sum(file.test - file.validation for file in ranges),
+        "test_characters": sum(file.stop - file.test for file in ranges),
         "distinct_characters": int((trained >= data.min_count).sum()),
         "replaced_characters": len(replaced),
         "replaced_in_training": int(trained[replaced].sum()),
-        "replaced_in_evaluation": int(evaluated[replaced].sum()),
+        "replaced_elsewhere": int(judged[replaced].sum()),
         "replaced": [[chr(replaced[i]), int(occurrences[i])] for i in often],
     }

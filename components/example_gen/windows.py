@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from components.example_gen.settings import TextData
 from components.example_gen.shards import SplitBatch
+from components.example_gen.splits import TEST, TRAIN, VALIDATION, Sides
 
 CodePoints = npt.NDArray[np.uint32]
 _Int64Array = npt.NDArray[np.int64]
@@ -20,22 +21,24 @@ _BATCH_CHARACTERS = 1 << 21
 
 @dataclasses.dataclass(frozen=True)
 class FileRange:
-    """Where a file's text lies in the corpus, in characters: training up to `boundary`, evaluation from there on.
+    """Where a file's text lies in the corpus, in characters: training, then validation, then test. Each may be empty.
 
     Attributes:
-      start: Of the file's first character.
-      boundary: Of the first character that is for evaluation; `stop` if none is, `start` if all are.
-      stop: Behind its last character.
+      start: Of the file's first character, which is training's unless that is empty.
+      validation: Of the first character behind training.
+      test: Of the first character behind validation.
+      stop: Behind the file's last character.
     """
 
     start: int
-    boundary: int
+    validation: int
+    test: int
     stop: int
 
 
 def count_training_windows(data: TextData, file: FileRange) -> int:
     """Returns how many training windows a file has: all are full, context included."""
-    return max(0, (file.boundary - file.start - data.context - data.length) // data.step + 1)
+    return max(0, (file.validation - file.start - data.context - data.length) // data.step + 1)
 
 
 def training_end(data: TextData, file: FileRange) -> int:
@@ -55,7 +58,7 @@ def is_trained_on(data: TextData, file: FileRange, start: int, stop: int) -> npt
 def windows(
     data: TextData, files: list[FileRange], start: int, stop: int, text: CodePoints, text_start: int
 ) -> Iterator[SplitBatch]:
-    """Yields the windows whose predicted characters begin at positions `start` to `stop`, file by file, training first.
+    """Yields the windows whose predicted characters begin at positions `start` to `stop`, file by file, in their order.
 
     Args:
       data: How windows are cut.
@@ -68,7 +71,7 @@ def windows(
     # Columns: position of context, of text, and behind it; each int64 [windows].
     rows = [_rows(data, file, start, stop) for file in files]
     begins, positions, ends = (np.concatenate([row[column] for row in rows]) for column in range(3))
-    is_eval = np.concatenate([row[3] for row in rows])
+    sides = np.concatenate([row[3] for row in rows])
     encoded, offsets = _to_utf8(text)
     longest = max(data.context + data.length, data.eval_context + data.evaluated_length)
     size = max(1, min(_BATCH_ROWS, _BATCH_CHARACTERS // longest))
@@ -82,22 +85,24 @@ def windows(
         }
         one_each = pa.array(np.arange(len(begin) + 1, dtype=np.int32))
         arrays = [pa.ListArray.from_arrays(one_each, column) for column in columns.values()]
-        yield pa.RecordBatch.from_arrays(arrays, list(columns)), is_eval[batch]
+        yield pa.RecordBatch.from_arrays(arrays, list(columns)), sides[batch]
 
 
 def _rows(
     data: TextData, file: FileRange, start: int, stop: int
-) -> tuple[_Int64Array, _Int64Array, _Int64Array, npt.NDArray[np.bool_]]:
+) -> tuple[_Int64Array, _Int64Array, _Int64Array, Sides]:
     first = file.start + data.context
     last = first + count_training_windows(data, file) * data.step
     trained = _progression(first, last, data.step, start, stop)
-    evaluated = _progression(file.boundary, file.stop, data.evaluated_length, start, stop)
-    positions = np.concatenate([trained, evaluated])
-    # The model reads nothing of the training side in evaluation: a character there would be on both sides.
-    begins = np.concatenate([trained - data.context, np.maximum(file.boundary, evaluated - data.eval_context)])
-    is_eval = np.arange(len(positions)) >= len(trained)
-    ends = np.minimum(positions + np.where(is_eval, data.evaluated_length, data.length), file.stop)
-    return begins, positions, ends, is_eval
+    begins, positions, ends = [trained - data.context], [trained], [trained + data.length]
+    for begin, end in ((file.validation, file.test), (file.test, file.stop)):
+        judged = _progression(begin, end, data.evaluated_length, start, stop)
+        # The model reads nothing of another side: a character there would be on both.
+        begins.append(np.maximum(begin, judged - data.eval_context))
+        positions.append(judged)
+        ends.append(np.minimum(judged + data.evaluated_length, end))
+    sides = np.repeat(np.array([TRAIN, VALIDATION, TEST], np.uint8), [len(part) for part in positions])
+    return np.concatenate(begins), np.concatenate(positions), np.concatenate(ends), sides
 
 
 def _progression(first: int, last: int, step: int, start: int, stop: int) -> _Int64Array:

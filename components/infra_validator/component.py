@@ -47,6 +47,7 @@ class Executor(BaseExecutor):
                 model_path,
                 exec_properties["model_name"],
                 artifact_utils.get_single_uri(input_dict[EXAMPLES_KEY]),
+                exec_properties["request_fn"],
                 json.loads(exec_properties["server_command"]),
             )
         except ServerError as error:
@@ -64,6 +65,7 @@ class InfraValidatorSpec(ComponentSpec):
         "settings": ExecutionParameter(type=str),
         "model_name": ExecutionParameter(type=str),
         "server_command": ExecutionParameter(type=str),
+        "request_fn": ExecutionParameter(type=str),
     }
     INPUTS = {
         MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
@@ -85,6 +87,7 @@ class InfraValidator(BaseComponent):
         settings: InfraSettings,
         model_name: str,
         server_command: list[str],
+        request_fn: str,
     ):
         super().__init__(
             InfraValidatorSpec(
@@ -93,6 +96,7 @@ class InfraValidator(BaseComponent):
                 settings=to_json(settings),
                 model_name=model_name,
                 server_command=json.dumps(server_command),
+                request_fn=request_fn,
                 blessing=Channel(type=standard_artifacts.InfraBlessing),
             )
         )

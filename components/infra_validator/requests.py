@@ -1,8 +1,9 @@
 """Requests made from evaluation examples, and the warm-up file made from requests."""
 
+import importlib
 import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -10,6 +11,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from components.example_gen.settings import REPLACEMENT
 from components.example_gen.shards import read_examples
+from components.example_gen.splits import TEST_SPLIT
 from components.transform.preprocessing import EXPRESSION
 from components.transform.text import TEXT
 
@@ -26,13 +28,31 @@ _TEXT_LENGTH = 32
 Inputs = dict[str, tf.Tensor]
 
 
-def make_inputs(examples_uri: str, count: int) -> list[Inputs]:
-    """Returns what a client could send, one request for each of the first evaluation examples, at most `count`."""
-    records = itertools.islice(read_examples(examples_uri, "eval"), count)
-    features = [tf.train.Example.FromString(record).features.feature for record in records]
-    if EXPRESSION in features[0]:
-        return [{"text": tf.constant(feature[EXPRESSION].bytes_list.value)} for feature in features]
-    texts = [feature[TEXT].bytes_list.value[0].decode() for feature in features]
+# From serialized examples to the inputs of a request for each.
+RequestFn = Callable[[list[bytes]], list[Inputs]]
+
+
+def make_inputs(examples_uri: str, request_fn: str, count: int) -> list[Inputs]:
+    """Returns what a client could send, one request for each of the first test examples, at most `count`.
+
+    Args:
+      examples_uri: Folder of the examples.
+      request_fn: Dotted name of a family's `RequestFn`.
+      count: How many.
+    """
+    module, _, name = request_fn.rpartition(".")
+    make: RequestFn = getattr(importlib.import_module(module), name)
+    return make(list(itertools.islice(read_examples(examples_uri, TEST_SPLIT), count)))
+
+
+def answer_requests(examples: list[bytes]) -> list[Inputs]:
+    """Returns requests for answers: a `RequestFn`."""
+    return [{"text": tf.constant(feature[EXPRESSION].bytes_list.value)} for feature in _features(examples)]
+
+
+def prompt_requests(examples: list[bytes]) -> list[Inputs]:
+    """Returns requests for continuations of the examples' texts, sampled in several ways: a `RequestFn`."""
+    texts = [feature[TEXT].bytes_list.value[0].decode() for feature in _features(examples)]
     # What stands for rare characters is refused, as it should be.
     prompts = [text[:_PROMPT_LENGTH].partition(REPLACEMENT)[0] for text in texts]
     return [
@@ -46,6 +66,10 @@ def make_inputs(examples_uri: str, count: int) -> list[Inputs]:
         }
         for seed, prompt in enumerate(prompts)
     ]
+
+
+def _features(examples: list[bytes]) -> list[Any]:
+    return [tf.train.Example.FromString(example).features.feature for example in examples]
 
 
 def join_inputs(requests: list[Inputs]) -> Inputs:

@@ -22,7 +22,12 @@ _VERSION = "1"
 
 
 def validate(
-    settings: InfraSettings, model_path: str, model_name: str, examples_uri: str, server_command: Sequence[str]
+    settings: InfraSettings,
+    model_path: str,
+    model_name: str,
+    examples_uri: str,
+    request_fn: str,
+    server_command: Sequence[str],
 ) -> None:
     """Checks a candidate in a server process and adds warm-up requests to it.
 
@@ -30,13 +35,14 @@ def validate(
       settings: How to try it out.
       model_path: Folder of the SavedModel; gets the warm-up requests.
       model_name: Name under which it will be served.
-      examples_uri: Examples artifact with a split `eval`.
+      examples_uri: Examples artifact.
+      request_fn: Dotted name of the family's `RequestFn`.
       server_command: The server's program with its first arguments.
 
     Raises:
       ServerError: The server does not start, does not load the model, refuses a request or gives another answer.
     """
-    single = make_inputs(examples_uri, max(settings.requests, settings.batch))
+    single = make_inputs(examples_uri, request_fn, max(settings.requests, settings.batch))
     batches = [*single[: settings.requests], join_inputs(single[: settings.batch])]
     requests = [predict_request(model_name, batch) for batch in batches]
     write_warmup(model_path, requests)

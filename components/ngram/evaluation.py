@@ -1,6 +1,7 @@
 """How well an n-gram model predicts the evaluation side of a text, every character once."""
 
 import dataclasses
+import json
 import logging
 import math
 from collections.abc import Iterable
@@ -8,10 +9,31 @@ from typing import Any
 
 import numpy as np
 
+from components.evaluator.results import Floor
+from components.example_gen.splits import TEST_SPLIT, TRAIN_SPLIT
+from components.ngram.reading import read_characters
 from components.ngram.settings import NgramSettings
 from components.ngram.witten_bell import Characters, WittenBell
 
 _LOG = logging.getLogger("charseq.ngram")
+
+
+def floor_fn(examples_uri: str, settings_json: str) -> tuple[list[Floor], dict[str, Any]]:
+    """Returns what an n-gram model makes of a text's test side; see `components.floor.component`.
+
+    Args:
+      examples_uri: Folder of the examples that TextExampleGen made.
+      settings_json: JSON of `ngram` (NgramSettings), and of `context` and `eval_context`, the settings of the windows.
+    """
+    settings = json.loads(settings_json)
+    ngram = NgramSettings(**settings["ngram"])
+    figures = evaluate(
+        ngram,
+        read_characters(examples_uri, TRAIN_SPLIT, settings["context"] > 0),
+        read_characters(examples_uri, TEST_SPLIT, settings["eval_context"] > 0),
+    )
+    metrics = {name: figures[name] for name in ("bits_per_character", "nats_per_character")}
+    return [Floor(f"the {ngram.order}-gram model", metrics)], figures
 
 
 def evaluate(
@@ -25,7 +47,7 @@ def evaluate(
       evaluation: Stretches of the text to predict; each follows the one before it.
 
     Returns:
-      `order`, `nats_per_character`, `bits_per_character`, `training_characters`, `evaluation_characters`,
+      `order`, `nats_per_character`, `bits_per_character`, `training_characters`, `test_characters`,
       `distinct_characters`, and `orders`: the first three for every order from 1 up.
 
     Raises:
@@ -52,7 +74,7 @@ def evaluate(
     return {
         **orders[-1],
         "training_characters": len(text.points),
-        "evaluation_characters": count,
+        "test_characters": count,
         "distinct_characters": len(model.characters),
         "orders": orders,
     }

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
+from typing import Generic
 
 import keras
 import tensorflow as tf
@@ -11,7 +12,7 @@ from components.trainer import workers
 from components.trainer.checkpoint import TrainingState
 from components.trainer.parts import count_parts, train_in_parts
 from components.trainer.progress import Progress
-from components.trainer.settings import FitSettings
+from components.trainer.settings import FitSettings, SettingsT
 
 _LOG = logging.getLogger("charseq.trainer")
 
@@ -57,6 +58,21 @@ class Training:
     model: keras.Model
     history: list[dict[str, float]]
     seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOnce(Generic[SettingsT]):
+    """What the Tuner needs of an architecture.
+
+    Attributes:
+      settings: The settings that a trial starts from.
+      train: Trains with some settings; the second argument is the folder of the checkpoint.
+      discard: Removes what a training has left in that folder and beside it.
+    """
+
+    settings: SettingsT
+    train: Callable[[SettingsT, str], Training]
+    discard: Callable[[str], None]
 
 
 def fit(

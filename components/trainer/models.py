@@ -11,21 +11,23 @@ import keras
 from keras import layers
 
 from components.trainer.fused_lstm import FusedLSTM
-from components.trainer.settings import Architecture, TrainSettings
+from components.trainer.settings import AttentionSettings, RecurrentSettings
 
 # Width of an attention head.
 _HEAD_UNITS = 16
 
-Builder = Callable[[TrainSettings, int, int, int], keras.Model]
+StringSettings = RecurrentSettings | AttentionSettings
+
+Builder = Callable[[Any, int, int, int], keras.Model]
 
 
-def build_model(settings: TrainSettings, input_length: int, output_length: int, vocabulary_size: int) -> keras.Model:
+def build_model(settings: StringSettings, input_length: int, output_length: int, vocabulary_size: int) -> keras.Model:
     """Returns the untrained model that `settings.architecture` names."""
     return _BUILDERS[settings.architecture](settings, input_length, output_length, vocabulary_size)
 
 
 def build_simple_rnn(
-    settings: TrainSettings, input_length: int, output_length: int, vocabulary_size: int
+    settings: RecurrentSettings, input_length: int, output_length: int, vocabulary_size: int
 ) -> keras.Model:
     """Reference 1: SimpleRNN encoder, RepeatVector, SimpleRNN decoder, TimeDistributed Dense softmax on one-hot input."""
 
@@ -35,7 +37,7 @@ def build_simple_rnn(
     return _encoder_decoder("simple_rnn", recurrent, input_length, output_length, vocabulary_size)
 
 
-def build_lstm(settings: TrainSettings, input_length: int, output_length: int, vocabulary_size: int) -> keras.Model:
+def build_lstm(settings: RecurrentSettings, input_length: int, output_length: int, vocabulary_size: int) -> keras.Model:
     """Reference 2: LSTM (GlorotNormal recurrent initializer), RepeatVector, LSTM, TimeDistributed Dense softmax."""
 
     def recurrent(return_sequences: bool) -> keras.Layer:
@@ -52,7 +54,7 @@ def build_lstm(settings: TrainSettings, input_length: int, output_length: int, v
 
 
 def build_attention(
-    settings: TrainSettings, input_length: int, output_length: int, vocabulary_size: int
+    settings: AttentionSettings, input_length: int, output_length: int, vocabulary_size: int
 ) -> keras.Model:
     """Ours: where to look is computed from the whole string, what is read there is the character alone.
 
@@ -120,7 +122,7 @@ def _encoder_decoder(
     return keras.Model(tokens, logits, name=name)
 
 
-_BUILDERS: dict[Architecture, Builder] = {
+_BUILDERS: dict[str, Builder] = {
     "simple_rnn": build_simple_rnn,
     "lstm": build_lstm,
     "attention": build_attention,

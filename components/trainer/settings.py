@@ -1,11 +1,10 @@
 """Settings of the Trainer."""
 
 import dataclasses
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from components.settings import SettingsError
 
-Architecture = Literal["simple_rnn", "lstm", "attention"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Optimizer = Literal["adam", "rmsprop", "muon"]
 
@@ -16,7 +15,11 @@ SettingsT = TypeVar("SettingsT", bound="FitSettings")
 class FitSettings:
     """How any model is fitted. The defaults are those of reference 2.
 
+    A class for each architecture adds what that architecture has, in a field `architecture` the names that it stands for, and:
+
     Attributes:
+      TRAINER: Module with the architecture's `run_fn` for TFX's Trainer and `train_fn` for the Tuner.
+      SPACE: What the Tuner tries out unless `tune.space` says otherwise.
       optimizer: Keras's Adam (AdamW with weight decay), RMSprop, or Muon (Jordan et al. 2024: steps equally long in all
         directions of a matrix), which leaves embeddings, biases and the output layer to AdamW.
       learning_rate: The peak where the schedule is used.
@@ -46,6 +49,9 @@ class FitSettings:
       checkpoint_dir: Where checkpoints lie. Empty: in the pipeline's root.
     """
 
+    TRAINER: ClassVar[str]
+    SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=1e-3:1e-2", "units=32|64|128")
+
     optimizer: Optimizer = "adam"
     learning_rate: float = 1e-3
     warmup: float = 0.0
@@ -67,7 +73,7 @@ class FitSettings:
     checkpoint_dir: str = ""
 
     def __post_init__(self) -> None:
-        check_choices(self, optimizer=Optimizer, precision=Precision)
+        check_choices(self)
         check_least(self, 1, "batch_size", "epochs", "validate_every")
         check_least(
             self, 0, "weight_decay", "clip_norm", "patience", "steps_per_execution", "parts", "checkpoint_seconds"
@@ -80,27 +86,58 @@ class FitSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainSettings(FitSettings):
-    """How to train a seq2seq model. The defaults are those of reference 2.
+class RecurrentSettings(FitSettings):
+    """How to train references 1 and 2. The defaults are those of reference 2.
 
     Attributes:
-      architecture: Which model `components.trainer.models` builds.
+      architecture: `simple_rnn` is reference 1, `lstm` is reference 2.
       units: Width of the layers.
-      embedding: `attention` only: width of a character's vector.
-      heads: `attention` only: attention heads, each 16 wide.
-      drop_remainder: Whether an epoch leaves out what does not fill its last batch (other examples in every epoch). Batches
-        of one shape are compiled once.
+      drop_remainder: Whether an epoch leaves out the examples that do not fill its last batch. Each epoch leaves out others.
     """
 
-    architecture: Architecture = "lstm"
+    TRAINER: ClassVar[str] = "components.trainer.trainer"
+
+    architecture: Literal["lstm", "simple_rnn"] = "lstm"
     units: int = 128
-    embedding: int = 32
-    heads: int = 8
     drop_remainder: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choices(self, architecture=Architecture)
+        check_least(self, 1, "units")
+
+
+@dataclasses.dataclass(frozen=True)
+class AttentionSettings(FitSettings):
+    """How to train `attention`, the model of sums.
+
+    Attributes:
+      architecture: Attention from each place of the answer to the characters of the question.
+      units: Width of the layers.
+      embedding: Width of a character's vector.
+      heads: Attention heads, each 16 wide.
+      drop_remainder: As for `RecurrentSettings`. Batches of one shape are compiled once.
+    """
+
+    TRAINER: ClassVar[str] = "components.trainer.trainer"
+
+    architecture: Literal["attention"] = "attention"
+    units: int = 64
+    embedding: int = 32
+    heads: int = 8
+    learning_rate: float = 4e-3
+    warmup: float = 0.1
+    weight_decay: float = 0.1
+    beta_2: float = 0.98
+    clip_norm: float = 1.0
+    # In one XLA call a step of 32 takes half the time of one of 64: twice the steps for nothing.
+    batch_size: int = 32
+    drop_remainder: bool = True
+    epochs: int = 40
+    validate_every: int = 5
+    histograms: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         check_least(self, 1, "units", "embedding", "heads")
 
 
@@ -116,11 +153,11 @@ def apply_hyperparameters(settings: SettingsT, hyperparameters: dict[str, Any] |
     return dataclasses.replace(settings, **hyperparameters["values"])
 
 
-def check_choices(settings: Any, **literals: Any) -> None:
+def check_choices(settings: Any) -> None:
     """Raises SettingsError where a field has none of the values of its Literal."""
-    for name, literal in literals.items():
-        if getattr(settings, name) not in get_args(literal):
-            choices = ", ".join(get_args(literal))
+    for name, hint in get_type_hints(type(settings)).items():
+        if get_origin(hint) is Literal and getattr(settings, name) not in get_args(hint):
+            choices = ", ".join(get_args(hint))
             raise SettingsError(f"train.{name} is {getattr(settings, name)!r}; it is one of {choices}")
 
 

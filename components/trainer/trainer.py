@@ -1,4 +1,4 @@
-"""The run function of TFX's Trainer."""
+"""The run function of TFX's Trainer for models of strings, and what the Tuner calls."""
 
 import logging
 import os
@@ -6,12 +6,14 @@ import os
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.settings import from_json, to_json
+from components.settings import architecture_from_json, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
 from components.trainer.export import Seq2SeqModel
+from components.trainer.fitting import TrainOnce
 from components.trainer.input_pipeline import read_tokens
+from components.trainer.models import StringSettings
 from components.trainer.run_files import write_predictions, write_run_files
-from components.trainer.settings import TrainSettings, apply_hyperparameters
+from components.trainer.settings import apply_hyperparameters
 from components.trainer.tensorboard import TensorBoard
 from components.trainer.training import train
 from components.transform.preprocessing import read_vocabulary
@@ -23,9 +25,11 @@ def run_fn(fn_args: FnArgs) -> None:
     """Trains on the transformed examples, leaves the run's files, exports the SavedModel.
 
     Args:
-      fn_args: TFX's. `custom_config` holds `train` (JSON of TrainSettings) and `checkpoint_root`, the folder of checkpoints.
+      fn_args: TFX's. `custom_config` holds `train` (JSON of StringSettings) and `checkpoint_root`, the folder of checkpoints.
     """
-    settings = apply_hyperparameters(from_json(TrainSettings, fn_args.custom_config["train"]), fn_args.hyperparameters)
+    settings: StringSettings = apply_hyperparameters(
+        architecture_from_json(StringSettings, fn_args.custom_config["train"]), fn_args.hyperparameters
+    )
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     vocabulary = read_vocabulary(transform_output)
     train_arrays, eval_arrays = (
@@ -47,3 +51,21 @@ def run_fn(fn_args: FnArgs) -> None:
     lengths = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
     Seq2SeqModel(training.model, transform_output, *lengths).save(fn_args.serving_model_dir)
     discard_checkpoint(checkpoint_dir)
+
+
+def train_fn(fn_args: FnArgs) -> TrainOnce[StringSettings]:
+    """Returns the settings to begin with, and what trains with others on the same examples.
+
+    Args:
+      fn_args: TFX's, with a `custom_config` as for `run_fn`.
+    """
+    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
+    size = len(read_vocabulary(transform_output))
+    train_arrays, eval_arrays = (
+        read_tokens(patterns, transform_output, size) for patterns in (fn_args.train_files, fn_args.eval_files)
+    )
+    return TrainOnce(
+        architecture_from_json(StringSettings, fn_args.custom_config["train"]),
+        lambda settings, checkpoint_dir: train(settings, train_arrays, eval_arrays, size, checkpoint_dir),
+        discard_checkpoint,
+    )

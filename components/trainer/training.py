@@ -6,12 +6,11 @@ import keras
 
 from components.trainer.fitting import FitData, Training, fit
 from components.trainer.input_pipeline import TokenArrays, evaluation_dataset, steps_per_epoch, training_dataset
-from components.trainer.models import build_model
-from components.trainer.settings import TrainSettings
+from components.trainer.models import StringSettings, build_model
 
 
 def train(
-    settings: TrainSettings,
+    settings: StringSettings,
     train_arrays: TokenArrays,
     eval_arrays: TokenArrays,
     vocabulary_size: int,
@@ -33,7 +32,7 @@ def train(
     return fit(settings, lambda: build_model(settings, *lengths, vocabulary_size), data, checkpoint_dir, callbacks)
 
 
-def fit_data(settings: TrainSettings, train_arrays: TokenArrays, eval_arrays: TokenArrays) -> FitData:
+def fit_data(settings: StringSettings, train_arrays: TokenArrays, eval_arrays: TokenArrays) -> FitData:
     """Returns what `train` fits a model to."""
     batch_size, drop_remainder = settings.batch_size, settings.drop_remainder
     return FitData(

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
+from components.example_gen.splits import TRAIN_SPLIT, VALIDATION_SPLIT
 from components.trainer.workers import is_chief, worker_strategy
 
 
@@ -40,8 +41,8 @@ def main(argv: Sequence[str]) -> None:
         output = args.output if is_chief() else scratch
         run_fn(
             FnArgs(
-                train_files=[os.path.join(args.examples, "Split-train", "*")],
-                eval_files=[os.path.join(args.examples, "Split-eval", "*")],
+                train_files=[os.path.join(args.examples, f"Split-{TRAIN_SPLIT}", "*")],
+                eval_files=[os.path.join(args.examples, f"Split-{VALIDATION_SPLIT}", "*")],
                 transform_output=args.transform_graph,
                 transform_graph_path=args.transform_graph,
                 serving_model_dir=os.path.join(output, "Format-Serving"),

@@ -5,11 +5,7 @@ import typing
 from typing import Any
 
 from components.settings import SettingsError
-from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.settings import FitSettings
-
-_SEQ2SEQ_SPACE = ("learning_rate=1e-3:1e-2", "units=32|64|128")
-_LANGUAGE_MODEL_SPACE = ("learning_rate=1e-3:1e-2", "output_dropout=0.0:0.5", "units=128|256|512")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +15,7 @@ class TuneSettings:
     Attributes:
       trials: Trainings with settings drawn from the space; 0 leaves the Tuner out. The one with the lowest val_loss wins.
       space: Fields of `train`, each with choices (`units=64|128`) or a range (`learning_rate=1e-3:1e-2`; evenly in its
-        logarithm if both ends are above 0). Empty: learning rate and width, and for text the dropout.
+        logarithm if both ends are above 0). Empty: what the architecture's settings name (`FitSettings.SPACE`).
       trial_epochs: Epochs of a trial; 0 is train.epochs.
       seed: Of what is drawn.
     """
@@ -60,9 +56,8 @@ def parse_space(tune: TuneSettings, train: FitSettings) -> list[Dimension]:
     Raises:
       SettingsError: A line of it is none, or names no field, or values that the field does not take.
     """
-    default = _LANGUAGE_MODEL_SPACE if isinstance(train, LanguageModelSettings) else _SEQ2SEQ_SPACE
     hints = typing.get_type_hints(type(train))
-    dimensions = [_parse(line, hints) for line in tune.space or default]
+    dimensions = [_parse(line, hints) for line in tune.space or train.SPACE]
     for dimension in dimensions:
         for value in dimension.choices or (dimension.low, dimension.high):
             change: dict[str, Any] = {dimension.field: int(value) if dimension.whole else value}

@@ -1,52 +1,34 @@
-"""The tuner function of TFX's Tuner, for both families."""
+"""The tuner function of TFX's Tuner, for every architecture."""
 
 import dataclasses
+import importlib
 import logging
 import os
-from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
-import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from components.settings import from_json
-from components.trainer.checkpoint import discard_checkpoint
-from components.trainer.fitting import Training
-from components.trainer.input_pipeline import read_tokens
-from components.trainer.language_model.settings import LanguageModelSettings
-from components.trainer.language_model.token_text import read_token_text
-from components.trainer.language_model.training import discard_best
-from components.trainer.language_model.training import train as train_language_model
-from components.trainer.settings import FitSettings, TrainSettings
-from components.trainer.training import train
-from components.transform.preprocessing import read_vocabulary
+from components.trainer.fitting import TrainOnce
+from components.trainer.settings import FitSettings
 from components.tuner.settings import Dimension, TuneSettings, parse_space
 
 _LOG = logging.getLogger("charseq.tuner")
-
-# Trains with some settings; the second argument is the folder of the checkpoint.
-_Train = Callable[[Any, str], Training]
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """Returns a tuner of the transformed examples.
 
     Args:
-      fn_args: TFX's. `custom_config` holds `train` and `tune` (JSON of their settings) and for a language model `window`.
+      fn_args: TFX's. `custom_config` holds `trainer` (the module with the architecture's `train_fn`), `tune` (JSON of
+        TuneSettings), and what that function reads.
     """
-    config = fn_args.custom_config
-    tune = from_json(TuneSettings, config["tune"])
-    settings: FitSettings
-    if "window" in config:
-        settings = from_json(LanguageModelSettings, config["train"])
-        train_once = _language_model(fn_args, config["window"])
-    else:
-        settings = from_json(TrainSettings, config["train"])
-        train_once = _seq2seq(fn_args)
-    settings = dataclasses.replace(settings, epochs=tune.trial_epochs or settings.epochs)
-    tuner = SettingsTuner(settings, parse_space(tune, settings), train_once, tune, fn_args.working_dir)
+    tune = from_json(TuneSettings, fn_args.custom_config["tune"])
+    once = importlib.import_module(fn_args.custom_config["trainer"]).train_fn(fn_args)
+    settings = dataclasses.replace(once.settings, epochs=tune.trial_epochs or once.settings.epochs)
+    tuner = SettingsTuner(settings, parse_space(tune, settings), once, tune, fn_args.working_dir)
     return TunerFnResult(tuner=tuner, fit_kwargs={"verbose": 0})
 
 
@@ -57,11 +39,11 @@ class SettingsTuner(keras_tuner.Tuner):  # type: ignore[misc]
         self,
         settings: FitSettings,
         space: list[Dimension],
-        train_once: _Train,
+        once: TrainOnce[Any],
         tune: TuneSettings,
         working_dir: str,
     ):
-        self._settings, self._space, self._train_once, self._trials = settings, space, train_once, tune.trials
+        self._settings, self._space, self._once, self._trials = settings, space, once, tune.trials
         self._checkpoints = os.path.join(working_dir, "checkpoints")
         hyperparameters = keras_tuner.HyperParameters()
         for dimension in space:
@@ -84,9 +66,8 @@ class SettingsTuner(keras_tuner.Tuner):  # type: ignore[misc]
         """Trains with a trial's values: its lowest val_loss."""
         values = {dimension.field: _draw(trial.hyperparameters, dimension) for dimension in self._space}
         checkpoint_dir = os.path.join(self._checkpoints, trial.trial_id)
-        training = self._train_once(dataclasses.replace(self._settings, **values), checkpoint_dir)
-        discard_checkpoint(checkpoint_dir)
-        discard_best(checkpoint_dir)
+        training = self._once.train(dataclasses.replace(self._settings, **values), checkpoint_dir)
+        self._once.discard(checkpoint_dir)
         val_loss = min(logs["val_loss"] for logs in training.history if "val_loss" in logs)
         number = int(trial.trial_id) + 1
         _LOG.info("trial %d of %d: val_loss %.4f with %s", number, self._trials, val_loss, values)
@@ -101,21 +82,3 @@ def _draw(hyperparameters: keras_tuner.HyperParameters, dimension: Dimension) ->
     if dimension.whole:
         return hyperparameters.Int(dimension.field, int(dimension.low), int(dimension.high), sampling=sampling)
     return hyperparameters.Float(dimension.field, dimension.low, dimension.high, sampling=sampling)
-
-
-def _seq2seq(fn_args: FnArgs) -> _Train:
-    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
-    size = len(read_vocabulary(transform_output))
-    splits = [read_tokens(patterns, transform_output, size) for patterns in (fn_args.train_files, fn_args.eval_files)]
-    return lambda settings, checkpoint_dir: train(settings, splits[0], splits[1], size, checkpoint_dir)
-
-
-def _language_model(fn_args: FnArgs, window: int) -> _Train:
-    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
-    size = len(read_vocabulary(transform_output))
-    splits = [
-        read_token_text(patterns, transform_output, size) for patterns in (fn_args.train_files, fn_args.eval_files)
-    ]
-    return lambda settings, checkpoint_dir: train_language_model(
-        settings, splits[0], splits[1], window, size, checkpoint_dir
-    )

@@ -11,12 +11,13 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 
 from pipeline.bench.measure import Figure
-from pipeline.config import Config, override
+from pipeline.config.overrides import override
+from pipeline.config.settings import Config
+from pipeline.config.task_files import load_task
 from pipeline.create_pipeline import create_data_components
 from pipeline.flink.cluster import SessionCluster
 from pipeline.flink.jar import FlinkError
 from pipeline.local_runner import LocalRunner
-from pipeline.tasks import find_task
 
 _LOG = logging.getLogger("charseq.bench")
 
@@ -35,11 +36,11 @@ def measure(count: int, corpus: str, task_managers: Sequence[int]) -> list[Figur
     Raises:
       FlinkError: Flink cannot be started, or runs of the same data left other bytes.
     """
-    configs = {f"{count:,} sums": override(find_task("sums"), [f"data.count={count}", f"data.largest={_LARGEST}"])}
+    configs = {f"{count:,} sums": override(load_task("sums"), [f"data.count={count}", f"data.largest={_LARGEST}"])}
     if corpus:
         # Shards small enough that there are some for every task manager.
         settings = [f"data.corpus={corpus}", f"data.characters_per_shard={1 << 16}"]
-        configs[f"text {corpus}"] = override(find_task("text"), settings)
+        configs[f"text {corpus}"] = override(load_task("text"), settings)
     figures: list[Figure] = []
     digests: dict[str, set[str]] = {name: set() for name in configs}
     local: dict[str, dict[str, float]] = {}

@@ -49,11 +49,11 @@ def main() -> None:
     from pipeline.imports import importing
 
     with importing():
-        from pipeline.config import override
+        from pipeline.config.overrides import override
+        from pipeline.config.task_files import load_task
         from pipeline.places import Places
         from pipeline.run import run_task
         from pipeline.run_observer import RunObserver
-        from pipeline.tasks import find_task
 
     settings = json.loads(sys.argv[1])
     parts: dict[str, tuple[float, float]] = {}
@@ -74,7 +74,7 @@ def main() -> None:
 
     end("starting")
     with contextlib.redirect_stdout(sys.stderr):
-        config = override(find_task(settings["task"]), settings["set"])
+        config = override(load_task(settings["task"]), settings["set"])
         result = run_task(config, Places(settings["root"]), Parts())
     end("report")
     training = result.metrics.get("train_seconds", 0.0)

@@ -25,11 +25,11 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from components.trainer.export import Seq2SeqModel
 from components.trainer.models import build_model
-from components.trainer.settings import TrainSettings
+from components.trainer.settings import AttentionSettings
 from components.transform.preprocessing import preprocessing_fn, read_vocabulary
 from pipeline.bench.measure import Figure, compare
 from pipeline.bench.peers import peer_python, peer_version
-from pipeline.tasks import find_task
+from pipeline.config.task_files import load_task
 from serving.launch import TENSORFLOW_MODEL_SERVER, server_command
 from serving.load_test.load import PREDICT, sample_calls, sample_load, text_request
 from serving.load_test.samples import LoadResult
@@ -223,6 +223,6 @@ def _export(path: str, transform_dir: str) -> None:
         transform = ([example], metadata) | tft_beam.AnalyzeDataset(lambda inputs: preprocessing_fn(inputs, lengths))
         _ = transform | tft_beam.WriteTransformFn(transform_dir)
     transform_output = tft.TFTransformOutput(transform_dir)
-    settings = cast(TrainSettings, find_task(_MODEL).train)
+    settings = cast(AttentionSettings, load_task(_MODEL).train)
     model = build_model(settings, _INPUT_LENGTH, _OUTPUT_LENGTH, len(read_vocabulary(transform_output)))
     Seq2SeqModel(model, transform_output, _INPUT_LENGTH, _OUTPUT_LENGTH).save(path)

@@ -21,7 +21,7 @@ from pipeline.bench.ceiling import Ceiling, Product
 from pipeline.bench.measure import Figure, compare, timed
 from pipeline.bench.notebooks import one_hot, sums_model, text_model
 from pipeline.bench.peers import peer_process, peer_python, peer_version
-from pipeline.tasks import find_task
+from pipeline.config.task_files import load_task
 
 _UNITS = 128
 _BATCH = 128
@@ -112,7 +112,7 @@ def _measure(shape: Shape, runs: int) -> list[Figure]:
 
 def _ours(shape: Shape, parts: int) -> Callable[[], float]:
     """Returns our Trainer's steps, by the settings of the task but for their parts."""
-    settings: Any = dataclasses.replace(find_task(shape.task).train, parts=parts)
+    settings: Any = dataclasses.replace(load_task(shape.task).train, parts=parts)
     random = np.random.default_rng(0)
     if isinstance(settings, LanguageModelSettings):
         tokens = random.integers(shape.vocabulary, size=shape.examples + shape.inputs, dtype=np.uint8)

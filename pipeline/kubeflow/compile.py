@@ -11,12 +11,11 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
 from components.settings import SettingsError
-from pipeline.config import override
+from pipeline.config.task_files import load_task
 from pipeline.kubeflow import parameters
 from pipeline.kubeflow.graph import build_graph, cluster_places
 from pipeline.kubeflow.platform import platform_spec
 from pipeline.kubeflow.settings import KubeflowSettings
-from pipeline.tasks import find_task
 
 _CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -42,7 +41,7 @@ def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSe
     Raises:
       SettingsError: A setting cannot be used.
     """
-    config = override(find_task(task, tuple(assignments)), assignments)
+    config = load_task(task, assignments)
     if config.browser.export and not config.browser.tools:
         raise SettingsError(
             "browser.export: the image has no TensorFlow.js; leave it out, or add it and name its folder: browser.tools"

@@ -5,7 +5,7 @@ import re
 from tfx.orchestration.pipeline import Pipeline
 
 from components.settings import SettingsError
-from pipeline.config import Config
+from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.kubeflow.settings import KubeflowSettings
 from pipeline.places import Places

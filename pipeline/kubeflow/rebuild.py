@@ -6,10 +6,9 @@ from google.protobuf import struct_pb2
 from tfx.orchestration.kubeflow.v2 import compiler_utils
 
 from components.settings import SettingsError
-from pipeline.config import override
+from pipeline.config.task_files import load_task
 from pipeline.kubeflow.graph import build_graph
 from pipeline.places import Places
-from pipeline.tasks import find_task
 
 
 def rebuild_parameters(step: str, task: str, places: Places, settings: str) -> dict[str, struct_pb2.Value]:
@@ -27,8 +26,8 @@ def rebuild_parameters(step: str, task: str, places: Places, settings: str) -> d
       SettingsError: A setting cannot be used, or cannot be changed by a run.
     """
     assignments = tuple(shlex.split(settings))
-    task_config = find_task(task, assignments)
-    config = override(task_config, assignments)
+    task_config = load_task(task, [a for a in assignments if a.startswith("data.")])
+    config = load_task(task, assignments)
     if (config.beam, config.run) != (task_config.beam, task_config.run):
         raise SettingsError(
             "beam.* and run.* are part of the compiled pipeline and not of its steps' parameters; compile it again with --set"

@@ -22,8 +22,6 @@ class Contents:
       predictions: Sampled predictions of a seq2seq model: `expression`, `answer`, `predicted`.
       samples: Texts written after the last epoch: `epoch`, `temperature`, `seed_text`, `text`.
       hyperparameters: Values that a Tuner has chosen.
-      ngram: What the n-gram model made of the same text.
-      corpus: What TextExampleGen says of its corpus.
       statistics: Of every split's features.
       anomalies: Of the data, one a line; None if they were not looked for.
     """
@@ -34,8 +32,6 @@ class Contents:
     predictions: list[dict[str, str]]
     samples: list[dict[str, Any]]
     hyperparameters: dict[str, Any]
-    ngram: dict[str, Any]
-    corpus: dict[str, Any]
     statistics: list[SplitStatistics]
     anomalies: list[str] | None
 
@@ -54,8 +50,6 @@ def read_contents(run: RunRecord) -> Contents:
         predictions=_read_json(run, "Trainer", "model_run", "predictions.json", []),
         samples=[sample for sample in samples if sample["epoch"] == samples[-1]["epoch"]],
         hyperparameters=tuned.get("values", {}),
-        ngram=_read_json(run, "NgramModel", "ngram", "ngram.json", {}),
-        corpus=json.loads(run.examples.get("text_summary") or "{}"),
         statistics=read_statistics(_folder(run, "StatisticsGen", "statistics")),
         anomalies=read_anomalies(anomalies_dir) if os.path.isdir(anomalies_dir) else None,
     )

@@ -1,22 +1,22 @@
 """Makes the pages: what the templates show, and the file that they become."""
 
-import dataclasses
 import json
 import os
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
 import markupsafe
 
 from components.settings import SettingsError
 from components.trainer.pictures import LayerSummary, draw_curves, draw_diagram, to_svg
 from pipeline.code_version import describe_code
+from pipeline.config.task_files import dump_config, load_task
+from pipeline.families import family_of
 from pipeline.lineage import RunRecord
 from pipeline.places import Places
 from pipeline.report import words
 from pipeline.report.contents import Contents, read_contents
-from pipeline.tasks import find_task
+from pipeline.report.render import render_page
 
 # Epochs that the table of the curves shows.
 _EPOCHS = 20
@@ -25,7 +25,7 @@ _EPOCHS = 20
 def write_report(run: RunRecord, places: Places) -> str:
     """Writes a run's page and returns its path."""
     contents = read_contents(run)
-    page = _render("run.html.jinja", contents=contents, run=run, **_shown(contents))
+    page = render_page("run.html.jinja", contents=contents, run=run, **_shown(contents))
     return _write(places.report_path(run.task, run.run_id), page)
 
 
@@ -39,7 +39,7 @@ def write_comparison(runs: tuple[RunRecord, RunRecord], places: Places) -> str:
         for part in evaluation.slices if evaluation else []:
             slices.setdefault((part.feature, part.value), [None, None])[index] = part
     histories = {f"run {c.run.number}": c.history["epochs"] for c in contents if c.history}
-    page = _render(
+    page = render_page(
         "comparison.html.jinja",
         runs=runs,
         contents=contents,
@@ -48,6 +48,7 @@ def write_comparison(runs: tuple[RunRecord, RunRecord], places: Places) -> str:
         metrics=_side_by_side([_figures(c) for c in contents]),
         checks=[_checks(c) for c in contents],
         slices=slices,
+        metric=next((name for e in evaluations if e for name in e.metrics), ""),
         curves=_svg(draw_curves(histories)) if histories else "",
         components=_side_by_side([run.components for run in runs]),
     )
@@ -57,12 +58,11 @@ def write_comparison(runs: tuple[RunRecord, RunRecord], places: Places) -> str:
 
 def _shown(contents: Contents) -> dict[str, Any]:
     """Returns what the page of a run shows beside the contents themselves."""
-    run, evaluation, history = contents.run, contents.evaluation, contents.history
+    run, history = contents.run, contents.history
     epochs = history.get("epochs", [])
     step = max(1, -(-len(epochs) // _EPOCHS))
     layers = [LayerSummary(**layer) for layer in history.get("layers", [])]
-    exact = evaluation is not None and "exact_match" in evaluation.metrics
-    mistakes = evaluation.mistakes if evaluation else {}
+    family = family_of(run.config)
     return {
         "code": describe_code(run.notes.get("code", {})),
         "counts": json.loads(run.examples.get("examples") or "{}"),
@@ -70,9 +70,9 @@ def _shown(contents: Contents) -> dict[str, Any]:
         "seconds": sum(record.seconds for record in run.components.values()),
         "figures": _figures(contents),
         "checks": _checks(contents),
-        "gap": words.largest_gap(evaluation) if exact and evaluation else "",
-        "worst": mistakes.get("worst", []),
-        "confusions": words.confusions(mistakes["confusion"]) if "confusion" in mistakes else None,
+        "headlines": family.headlines(contents) if family else (),
+        "sections": family.sections(contents) if family else (),
+        "data": family.describe_data(run.examples) if family else {},
         "curves": _svg(draw_curves({"": epochs})) if epochs else "",
         "epochs": [(n, logs) for n, logs in enumerate(epochs, 1) if n % step == 0 or n in (1, len(epochs))],
         "diagram": _svg(draw_diagram(layers, history["model"])) if layers else "",
@@ -87,11 +87,12 @@ def _figures(contents: Contents) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     if evaluation:
         figures |= {name.replace("_", " "): value for name, value in evaluation.metrics.items()}
-        figures["unseen examples"] = evaluation.slices[0].examples
-    if contents.ngram:
-        figures[f"bits per character of an n-gram model ({contents.ngram['order']} characters)"] = contents.ngram[
-            "bits_per_character"
-        ]
+        figures["test examples"] = evaluation.slices[0].examples
+        figures |= {
+            f"{name.replace('_', ' ')} of {floor.name}": value
+            for floor in evaluation.floors
+            for name, value in floor.metrics.items()
+        }
     if history:
         figures |= {"parameters": history["parameters"], "epochs": len(history["epochs"])}
         figures["seconds of training"] = history["seconds"]
@@ -103,14 +104,13 @@ def _checks(contents: Contents) -> list[dict[str, Any]]:
     run, checks = contents.run, []
     rows = contents.evaluation.checks if contents.evaluation else []
     for check in rows:
-        value = "no version was served" if check.value is None else f"{check.value:{'+' if check.change else ''}.4f}"
         verdict = "not checked" if check.passed is None else "passed" if check.passed else "refused"
         checks.append(
             {
                 "what": words.describe_check(check),
-                "value": value,
+                "value": words.describe_value(check),
                 "bound": words.describe_bound(check),
-                "setting": f"{check.setting} = {abs(check.bound):g}",
+                "setting": check.setting if check.kind == "floor" else f"{check.setting} = {abs(check.bound):g}",
                 "verdict": verdict,
             }
         )
@@ -130,8 +130,8 @@ def _checks(contents: Contents) -> list[dict[str, Any]]:
 def _changed(run: RunRecord) -> list[tuple[str, Any, Any]]:
     """Returns every setting with its value, and the task's own value where that is another one."""
     try:
-        task = _flat(json.loads(json.dumps(dataclasses.asdict(find_task(run.task)))))
-    except SettingsError:  # a task that this version does not know, or one that has to be completed
+        task = _flat(json.loads(dump_config(load_task(run.task))))
+    except SettingsError:  # a user's own task, one that this version does not know, or one that has to be completed
         task = {}
     return [(name, value, task.get(name, value)) for name, value in _flat(run.config).items()]
 
@@ -153,19 +153,6 @@ def _differences(settings: list[dict[str, Any]]) -> dict[str, tuple[Any, Any]]:
 def _side_by_side(sides: list[dict[str, Any]]) -> dict[str, tuple[Any, Any]]:
     """Returns what both sides have under every name, None where one has nothing."""
     return {name: (sides[0].get(name), sides[1].get(name)) for name in {**sides[0], **sides[1]}}
-
-
-def _render(template: str, **shown: Any) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(os.path.dirname(__file__)),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for show in (words.number, words.percent, words.probability, words.seconds, words.moment, words.visible):
-        environment.filters[show.__name__] = show
-    return str(environment.get_template(template).render(**shown))
 
 
 def _svg(figure: Any) -> markupsafe.Markup:

@@ -9,7 +9,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from components.trainer.export import Seq2SeqModel
 from components.trainer.input_pipeline import TokenArrays
-from components.trainer.settings import TrainSettings
+from components.trainer.settings import RecurrentSettings
 from components.trainer.training import train
 from components.transform.preprocessing import preprocessing_fn
 
@@ -51,7 +51,7 @@ def sums_arrays(transform_output):
 @pytest.fixture(scope="session")
 def trained(sums_arrays, tmp_path_factory):
     """A model that knows all one-digit sums."""
-    settings = TrainSettings(units=48, batch_size=32, epochs=400, learning_rate=1e-2, warmup=0.1, histograms=False)
+    settings = RecurrentSettings(units=48, batch_size=32, epochs=400, learning_rate=1e-2, warmup=0.1, histograms=False)
     return train(settings, sums_arrays, sums_arrays, 12, str(tmp_path_factory.mktemp("checkpoints"))).model
 
 

@@ -10,8 +10,8 @@ from components.browser.export import find_tools
 from components.browser.graph import Lengths, rewrite, save_numeric
 from components.browser.settings import BrowserSettings
 from components.settings import SettingsError, to_json
-from pipeline.config import override
-from pipeline.tasks import SUMS, TEXT
+from pipeline.config.overrides import override
+from pipeline.config.task_files import load_task
 from tests.components.session import Session
 
 
@@ -69,10 +69,10 @@ def test_it_is_part_of_the_graph_when_asked_for():
     def components(config):
         return [component.id for component in create_pipeline(config, Places("/nowhere")).components]
 
-    assert "BrowserModel" not in components(SUMS)
-    assert components(override(SUMS, ["browser.export=true"]))[-1] == "BrowserModel"
+    assert "BrowserModel" not in components(load_task("sums"))
+    assert components(override(load_task("sums"), ["browser.export=true"]))[-1] == "BrowserModel"
 
 
 def test_a_language_model_has_none_yet():
     with pytest.raises(SettingsError, match=r"browser.export: text writes text"):
-        override(TEXT, ["browser.export=true"])
+        override(load_task("text"), ["browser.export=true"])

@@ -6,7 +6,7 @@ import pytest
 from components.browser.export import export
 from components.trainer.export import Seq2SeqModel
 from components.trainer.models import build_model
-from components.trainer.settings import TrainSettings
+from components.trainer.settings import RecurrentSettings
 from components.transform.preprocessing import read_vocabulary
 from tests.browser import page_in_chromium, static_files
 from tests.components.conftest import LENGTHS, one_digit_sums
@@ -19,7 +19,7 @@ pytestmark = [*IN_TENSORFLOW_JS, pytest.mark.slow]
 @pytest.mark.parametrize("architecture", ["simple_rnn", "lstm"])
 def test_a_reference_answers_as_its_saved_model(architecture, transform_output, tmp_path):
     vocabulary = read_vocabulary(transform_output)
-    model = build_model(TrainSettings(architecture=architecture), *LENGTHS.values(), len(vocabulary))
+    model = build_model(RecurrentSettings(architecture=architecture), *LENGTHS.values(), len(vocabulary))
     Seq2SeqModel(model, transform_output, *LENGTHS.values()).save(str(tmp_path / "model"))
     export(str(tmp_path / "model"), vocabulary, architecture, "1", TOOLS, str(tmp_path / "site"))
     sums = [expression for expression, _ in one_digit_sums()]

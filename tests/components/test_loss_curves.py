@@ -15,7 +15,7 @@ from components.trainer.language_model.training import fit_data as text_fit_data
 from components.trainer.models import build_model
 from components.trainer.training import fit_data as sums_fit_data
 from pipeline.bench.notebooks import one_hot, sums_model, text_model
-from pipeline.tasks import find_task
+from pipeline.config.task_files import load_task
 
 SEEDS = range(5)
 BATCH = 128
@@ -40,7 +40,7 @@ def sums_data():
 
 def our_sums(seed):
     """Settings, model and data of our Trainer."""
-    settings = dataclasses.replace(find_task("sums-lstm").train, seed=seed)
+    settings = dataclasses.replace(load_task("sums-lstm").train, seed=seed)
     arrays = TokenArrays(*sums_data())
     return settings, build_model(settings, 5, 3, len(DIGITS)), sums_fit_data(settings, arrays, arrays)
 
@@ -61,7 +61,7 @@ def text_data():
 
 def our_text(seed):
     tokens, targets, vocabulary = text_data()
-    settings = dataclasses.replace(find_task("text-lstm").train, seed=seed)
+    settings = dataclasses.replace(load_task("text-lstm").train, seed=seed)
     text = TokenText(tokens, targets - WINDOW, targets, targets + 1)
     return settings, build_language_model(settings, vocabulary), text_fit_data(settings, text, text, WINDOW)
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from components.ngram.component import FILE_NAME, Executor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
@@ -13,7 +14,6 @@ from tfx.types import standard_artifacts
 
 from components.example_gen.executor import TextExecutor
 from components.example_gen.settings import TextData
-from components.ngram.component import FILE_NAME, Executor
 from components.ngram.evaluation import evaluate
 from components.ngram.reading import read_characters
 from components.ngram.settings import NgramSettings

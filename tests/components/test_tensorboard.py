@@ -6,11 +6,11 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
-from components.trainer.settings import TrainSettings
+from components.trainer.settings import RecurrentSettings
 from components.trainer.tensorboard import TensorBoard
 from components.trainer.training import train
 
-SETTINGS = TrainSettings(units=8, batch_size=64, epochs=3, compiled=False)
+SETTINGS = RecurrentSettings(units=8, batch_size=64, epochs=3, compiled=False)
 
 
 def logged(folder):

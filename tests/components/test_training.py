@@ -17,10 +17,10 @@ from components.trainer import input_pipeline
 from components.trainer.checkpoint import discard_checkpoint
 from components.trainer.models import build_model
 from components.trainer.parts import count_parts
-from components.trainer.settings import TrainSettings
+from components.trainer.settings import RecurrentSettings
 from components.trainer.training import train
 
-SMALL = TrainSettings(
+SMALL = RecurrentSettings(
     units=8, batch_size=32, epochs=6, steps_per_execution=2, checkpoint_seconds=0.0, histograms=False, compiled=False
 )
 
@@ -91,12 +91,12 @@ def test_every_model_maps_indices_to_logits_of_every_position(architecture):
 
 
 def test_references_are_what_their_description_says():
-    model = build_model(TrainSettings(architecture="lstm"), 5, 3, 12)
+    model = build_model(RecurrentSettings(architecture="lstm"), 5, 3, 12)
     kinds = [type(layer).__name__ for layer in model.layers[1:]]
     assert kinds == ["CategoryEncoding", "FusedLSTM", "RepeatVector", "FusedLSTM", "TimeDistributed"]
     assert all(isinstance(model.layers[i].cell.recurrent_initializer, keras.initializers.GlorotNormal) for i in (2, 4))
     assert model.count_params() == 4 * 128 * (12 + 128 + 1) + 4 * 128 * (128 + 128 + 1) + 128 * 12 + 12
-    model = build_model(TrainSettings(architecture="simple_rnn"), 5, 3, 12)
+    model = build_model(RecurrentSettings(architecture="simple_rnn"), 5, 3, 12)
     kinds = [type(layer).__name__ for layer in model.layers[1:]]
     assert kinds == ["CategoryEncoding", "SimpleRNN", "RepeatVector", "SimpleRNN", "TimeDistributed"]
 
@@ -154,13 +154,13 @@ def test_a_process_killed_at_any_moment_goes_on(sums_arrays, tmp_path):
         import sys, keras, numpy as np
         from components.settings import from_json
         from components.trainer.input_pipeline import TokenArrays
-        from components.trainer.settings import TrainSettings
+        from components.trainer.settings import RecurrentSettings
         from components.trainer.training import train
         arrays = TokenArrays(*np.load(sys.argv[1]).values())
         class Say(keras.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
                 print(epoch, flush=True)
-        training = train(from_json(TrainSettings, sys.argv[2]), arrays, arrays, 12, sys.argv[3], [Say()])
+        training = train(from_json(RecurrentSettings, sys.argv[2]), arrays, arrays, 12, sys.argv[3], [Say()])
         np.savez(sys.argv[4], *(np.asarray(v) for v in training.model.variables))
     """)
     np.savez(tmp_path / "arrays.npz", sums_arrays.tokens, sums_arrays.targets)
@@ -193,9 +193,9 @@ def test_a_process_killed_at_any_moment_goes_on(sums_arrays, tmp_path):
 
 def test_settings_that_cannot_be_are_named():
     with pytest.raises(SettingsError, match=r"train\.architecture is 'gpt'; it is one of"):
-        TrainSettings(architecture="gpt")
+        RecurrentSettings(architecture="gpt")
     with pytest.raises(SettingsError, match=r"train\.epochs is 0"):
-        TrainSettings(epochs=0)
+        RecurrentSettings(epochs=0)
 
 
 @pytest.mark.parametrize(("family", "devices"), [("seq2seq", 2), ("windows", 2), ("carried state", 1)])
@@ -208,7 +208,7 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path, family, dev
         from components.trainer.input_pipeline import TokenArrays
         from components.trainer.language_model.settings import LanguageModelSettings
         from components.trainer.language_model.training import train as train_text
-        from components.trainer.settings import TrainSettings
+        from components.trainer.settings import AttentionSettings
         from components.trainer.training import train
         from tests.components.language_model.conftest import to_windows
 
@@ -220,7 +220,7 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path, family, dev
 
         def run(name):
             if family == "seq2seq":
-                settings = TrainSettings(architecture="attention", **options)
+                settings = AttentionSettings(architecture="attention", **options)
                 return train(settings, arrays, arrays, 12, folder + name)
             if family == "windows":
                 settings, text, window = LanguageModelSettings(**options), to_windows(tokens, 10, 1, 3), 10
@@ -251,11 +251,11 @@ def test_mixed_precision_and_op_determinism_are_options(tmp_path):
     program = textwrap.dedent("""
         import sys, numpy as np, keras
         from components.trainer.input_pipeline import TokenArrays
-        from components.trainer.settings import TrainSettings
+        from components.trainer.settings import RecurrentSettings
         from components.trainer.training import train
         random = np.random.default_rng(1)
         arrays = TokenArrays(*(random.integers(0, 12, [64, width], dtype=np.uint8) for width in (3, 2)))
-        settings = TrainSettings(
+        settings = RecurrentSettings(
             units=8, batch_size=16, epochs=3, histograms=False, precision="mixed_bfloat16", deterministic=True
         )
         trained = [train(settings, arrays, arrays, 12, sys.argv[1] + f"/{i}") for i in range(2)]

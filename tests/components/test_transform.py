@@ -11,8 +11,8 @@ from components.example_gen import shards, sums
 from components.example_gen.settings import SumsData
 from components.shared_artifacts import shared_artifacts
 from pipeline.bench.flink import digest, run_data_components
-from pipeline.config import override
-from pipeline.tasks import find_task
+from pipeline.config.overrides import override
+from pipeline.config.task_files import load_task
 
 SETTINGS = ["data.count=700", "data.eval_fraction=0.3", "data.examples_per_shard=200"]
 
@@ -20,7 +20,7 @@ SETTINGS = ["data.count=700", "data.eval_fraction=0.3", "data.examples_per_shard
 @pytest.fixture(scope="module")
 def one(tmp_path_factory):
     root = tmp_path_factory.mktemp("one") / "root"
-    run_data_components(override(find_task("sums"), SETTINGS), str(root))
+    run_data_components(override(load_task("sums"), SETTINGS), str(root))
     return root
 
 
@@ -56,7 +56,7 @@ def test_a_shard_becomes_the_shard_of_its_number_in_the_same_order(one):
 
 @pytest.mark.slow  # each worker imports TensorFlow, for each of three jobs
 def test_the_bytes_do_not_depend_on_the_number_of_workers(one, tmp_path):
-    config = override(find_task("sums"), [*SETTINGS, "beam.workers=2"])
+    config = override(load_task("sums"), [*SETTINGS, "beam.workers=2"])
     assert run_data_components(config, str(tmp_path / "two"))[1] == digest(str(one))
 
 

@@ -7,17 +7,17 @@ import pytest
 from components.settings import SettingsError
 from components.trainer.fitting import Training
 from components.trainer.language_model.settings import LanguageModelSettings
-from components.trainer.settings import TrainSettings, apply_hyperparameters
+from components.trainer.settings import RecurrentSettings, apply_hyperparameters
 from components.tuner.settings import TuneSettings, parse_space
 from components.tuner.tuner import SettingsTuner
-from pipeline.config import override
-from pipeline.tasks import SUMS, TEXT
+from pipeline.config.overrides import override
+from pipeline.config.task_files import load_task
 
 SPACE = ("learning_rate=1e-3:1e-1", "units=8|16|32", "epochs=2:9", "compiled=true|false", "architecture=lstm|attention")
 
 
 def search(folder, train_once, **changes):
-    settings = TrainSettings()
+    settings = RecurrentSettings()
     tune = TuneSettings(trials=12, space=SPACE, **changes)
     tuner = SettingsTuner(settings, parse_space(tune, settings), train_once, tune, str(folder))
     tuner.search_space_summary()
@@ -44,8 +44,8 @@ def test_the_settings_with_the_lowest_validation_loss_win_and_are_trained_with(t
     winner = min(tried, key=lambda settings: abs(settings.learning_rate - 0.02) + settings.units / 1_000)
     # As TFX hands them on, in JSON.
     handed = json.loads(json.dumps(best.get_config()))
-    assert apply_hyperparameters(TrainSettings(), handed) == winner
-    assert apply_hyperparameters(TrainSettings(), None) == TrainSettings()
+    assert apply_hyperparameters(RecurrentSettings(), handed) == winner
+    assert apply_hyperparameters(RecurrentSettings(), None) == RecurrentSettings()
 
 
 def test_standard_output_is_left_to_the_command(tmp_path, capsys):
@@ -67,7 +67,7 @@ def test_the_same_seed_tries_the_same_settings(tmp_path):
     assert run("a", 1) == run("b", 1) != run("c", 2)
 
 
-@pytest.mark.parametrize("train", [TrainSettings(), LanguageModelSettings()])
+@pytest.mark.parametrize("train", [RecurrentSettings(), LanguageModelSettings()])
 def test_every_family_has_a_space(train):
     assert "learning_rate" in {dimension.field for dimension in parse_space(TuneSettings(trials=1), train)}
 
@@ -86,11 +86,13 @@ def test_every_family_has_a_space(train):
 )
 def test_a_space_that_cannot_be_is_refused_before_anything_runs(line, said):
     with pytest.raises(SettingsError) as error:
-        override(SUMS, ["tune.trials=2", f"tune.space={line}"])
+        override(load_task("sums"), ["tune.trials=2", f"tune.space={line}"])
     assert said in str(error.value)
 
 
 def test_a_language_models_own_fields_can_be_tuned():
-    config = override(TEXT, ["weight_dropout=0", "trials=2", "tune.space=output_dropout=0:0.5,cell=lstm|gru"])
+    config = override(
+        load_task("text"), ["weight_dropout=0", "trials=2", "tune.space=output_dropout=0:0.5,cell=lstm|gru"]
+    )
     fields = [dimension.field for dimension in parse_space(config.tune, config.train)]
     assert fields == ["output_dropout", "cell"]

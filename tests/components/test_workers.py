@@ -13,14 +13,14 @@ import pytest
 import tensorflow as tf
 
 from components.settings import to_json
-from components.trainer.settings import TrainSettings
+from components.trainer.settings import RecurrentSettings
 from tests.serving.processes import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 EPOCHS = 40
 
-SETTINGS = TrainSettings(
+SETTINGS = RecurrentSettings(
     architecture="attention",
     units=32,
     learning_rate=4e-3,

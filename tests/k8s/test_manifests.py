@@ -10,7 +10,7 @@ from kubernetes_validate.utils import all_versions, major_minor
 from packaging.version import Version
 
 from components.settings import from_json
-from components.trainer.settings import TrainSettings
+from components.trainer.settings import RecurrentSettings
 from pipeline.beam.settings import BeamSettings
 from pipeline.kubeflow.settings import KubeflowSettings
 from serving.contract.layout import CONFIG_NAME
@@ -223,7 +223,7 @@ def test_workers_get_what_they_understand(rendered):
     arguments = dict(argument.removeprefix("--").split("=", 1) for argument in worker["args"])
     assert set(arguments) == {"examples", "transform_graph", "custom_config", "output"}
     config = json.loads(arguments["custom_config"])
-    settings = from_json(TrainSettings, config["train"])
+    settings = from_json(RecurrentSettings, config["train"])
     assert settings.batch_size % spec_of(rendered("training"))["replicas"] == 0
     for path in (arguments["examples"], arguments["output"], config["checkpoint_root"]):
         assert path.startswith(f"{KubeflowSettings().mount}/")

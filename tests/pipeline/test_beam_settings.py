@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from components.settings import SettingsError
 from pipeline.beam.settings import BeamSettings
-from pipeline.config import override
+from pipeline.config.overrides import override
+from pipeline.config.task_files import load_task
 from pipeline.create_pipeline import create_pipeline
 from pipeline.places import Places
-from pipeline.tasks import SUMS, find_task
 
 FLINK = {"runner": "flink", "job_server": "jobs:8099"}
 DATAFLOW = {
@@ -118,21 +118,21 @@ def test_a_run_says_so_with_status_2(charseq, tmp_path):
 def test_any_text_is_a_setting_or_a_settings_error(text):
     for assignment in (f"beam.runner={text}", f"beam.job_server={text}", f"beam.options={text}"):
         with contextlib.suppress(SettingsError):
-            override(SUMS, ["beam.runner=flink", "beam.job_server=jobs:1", assignment])
+            override(load_task("sums"), ["beam.runner=flink", "beam.job_server=jobs:1", assignment])
 
 
 @pytest.mark.parametrize(("task", "example_gen"), [("sums", "SumsExampleGen"), ("text", "TextExampleGen")])
 def test_the_components_named_go_to_the_cluster_and_no_others(task, example_gen):
     settings = ["beam.runner=flink", "beam.job_server=jobs:8099"]
     for names, expected in (((), {example_gen, "Transform"}), (("beam.components=ExampleGen",), {example_gen})):
-        graph = create_pipeline(override(find_task(task), [*settings, *names]), Places("/nowhere"))
+        graph = create_pipeline(override(load_task(task), [*settings, *names]), Places("/nowhere"))
         there = {
             component.id
             for component in graph.components
             if "--runner=PortableRunner" in getattr(component.executor_spec, "beam_pipeline_args", [])
         }
         assert there == expected
-    graph = create_pipeline(find_task(task), Places("/nowhere"))
+    graph = create_pipeline(load_task(task), Places("/nowhere"))
     assert all(
         "--runner=PortableRunner" not in getattr(c.executor_spec, "beam_pipeline_args", []) for c in graph.components
     )

@@ -10,7 +10,7 @@ from tfx.orchestration.pipeline import Pipeline
 
 from components.example_gen.component import SumsExampleGen
 from components.example_gen.settings import SumsData
-from pipeline.config import BeamSettings
+from pipeline.beam.settings import BeamSettings
 from pipeline.lineage import Lineage
 from pipeline.local_runner import ComponentFailedError, LocalRunner
 

@@ -10,11 +10,11 @@ from components.trainer.language_model.token_text import TokenText
 # Enough that a step never waits: making a batch takes a hundredth of a step's time.
 _PREFETCHED_ELEMENTS = 8
 
-# Rows of a validation batch: windows of `predict="last"`, or windows of the evaluation split.
+# Rows of a validation batch: windows of `predict="last"`, or windows of the validation split.
 _VALIDATION_WINDOWS = 4_096
 _VALIDATION_TEXTS = 32
 
-# A validation looks at no more: of a longer evaluation split at windows evenly spread over it.
+# A validation looks at no more: of a longer validation split at windows evenly spread over it.
 _VALIDATION_CHARACTERS = 1_000_000
 
 
@@ -106,7 +106,7 @@ def _segments(
 
 
 def validation_batches(settings: LanguageModelSettings, text: TokenText, window: int) -> tf.data.Dataset:
-    """Returns the evaluation split in batches of one shape, in order: tokens, targets and the weights of these (0 or 1).
+    """Returns the validation split in batches of one shape, in order: tokens, targets and the weights of these (0 or 1).
 
     For `predict="last"` every character that has a whole window before it; for `predict="every"` every character to predict
     once, given its window's context, but the very first. The Evaluator's figures count every character.
@@ -129,7 +129,7 @@ def _validation_windows(text: TokenText, window: int) -> tuple[npt.NDArray[np.ge
     targets = targets[targets - np.repeat(text.begins, lengths) >= window]
     targets = targets[:: -(-len(targets) // _VALIDATION_CHARACTERS) or 1]
     if not len(targets):
-        raise ValueError(f"no evaluation character has {window} characters before it; raise data.eval_fraction")
+        raise ValueError(f"no validation character has {window} characters before it; raise data.validation_fraction")
     characters = text.tokens[targets[:, np.newaxis] + np.arange(-window, 1)].astype(np.int32)
     return characters[:, :-1], characters[:, -1], np.ones(len(targets), np.float32)
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from components.settings import SettingsError
-from components.trainer.settings import FitSettings, check_choices, check_least, check_shares
+from components.trainer.settings import FitSettings, check_least, check_shares
 
 Cell = Literal["lstm", "gru"]
 Inputs = Literal["one_hot", "scaled", "embedding"]
@@ -45,6 +45,9 @@ class LanguageModelSettings(FitSettings):
       max_length: Most characters that the model generates, or reads as a prompt, in one request.
     """
 
+    TRAINER: ClassVar[str] = "components.trainer.language_model.trainer"
+    SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=1e-3:1e-2", "output_dropout=0.0:0.5", "units=128|256|512")
+
     cell: Cell = "lstm"
     layers: int = 1
     units: int = 128
@@ -72,7 +75,6 @@ class LanguageModelSettings(FitSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choices(self, cell=Cell, inputs=Inputs, predict=Predict, keep=Keep)
         check_least(
             self, 1, "layers", "units", "embedding", "segment", "plateau_patience", "sample_length", "max_length"
         )

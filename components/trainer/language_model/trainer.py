@@ -8,6 +8,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.settings import from_json, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
+from components.trainer.fitting import TrainOnce
 from components.trainer.language_model.decoding import character_model
 from components.trainer.language_model.export import LanguageModel
 from components.trainer.language_model.samples import SampleText
@@ -59,3 +60,27 @@ def run_fn(fn_args: FnArgs) -> None:
     LanguageModel(training.model, transform_output, characters, settings.max_length).save(fn_args.serving_model_dir)
     discard_checkpoint(checkpoint_dir)
     discard_best(checkpoint_dir)
+
+
+def train_fn(fn_args: FnArgs) -> TrainOnce[LanguageModelSettings]:
+    """Returns the settings to begin with, and what trains with others on the same windows.
+
+    Args:
+      fn_args: TFX's, with a `custom_config` as for `run_fn`.
+    """
+    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
+    size = len(read_vocabulary(transform_output))
+    train_text, eval_text = (
+        read_token_text(patterns, transform_output, size) for patterns in (fn_args.train_files, fn_args.eval_files)
+    )
+    window = fn_args.custom_config["window"]
+
+    def discard(checkpoint_dir: str) -> None:
+        discard_checkpoint(checkpoint_dir)
+        discard_best(checkpoint_dir)
+
+    return TrainOnce(
+        from_json(LanguageModelSettings, fn_args.custom_config["train"]),
+        lambda settings, checkpoint_dir: train(settings, train_text, eval_text, window, size, checkpoint_dir),
+        discard,
+    )

@@ -12,7 +12,7 @@ from components.trainer.language_model.models import build_model
 from components.trainer.language_model.samples import SampleText
 from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.language_model.training import train
-from pipeline.tasks import TEXT_LSTM, TEXT_LSTM_DROPOUT
+from pipeline.config.task_files import load_task
 from tests.components.language_model.conftest import SMALL, WINDOW, WINDOWS, to_windows
 
 
@@ -104,7 +104,7 @@ def test_the_state_is_carried_from_segment_to_segment(tokens, vocabulary, tmp_pa
 
 
 def test_references_are_what_their_description_says():
-    model = build_model(TEXT_LSTM.train, 60)
+    model = build_model(load_task("text-lstm").train, 60)
     assert [type(layer).__name__ for layer in model.layers if type(layer).__name__ != "Identity"] == [
         "InputLayer",
         "OneHot",
@@ -112,7 +112,7 @@ def test_references_are_what_their_description_says():
         "Dense",
     ]
     assert model.count_params() == 4 * 128 * (60 + 128 + 1) + 129 * 60
-    data, settings = TEXT_LSTM.data, TEXT_LSTM.train
+    data, settings = load_task("text-lstm").data, load_task("text-lstm").train
     assert (data.context, data.length, data.step) == (40, 1, 3)
     assert (settings.optimizer, settings.learning_rate, settings.batch_size, settings.epochs) == (
         "rmsprop",
@@ -124,10 +124,10 @@ def test_references_are_what_their_description_says():
     assert (settings.plateau_factor, settings.plateau_patience, settings.smallest_learning_rate) == (0.2, 1, 0.001)
     assert settings.keep == "best_loss"
 
-    model = build_model(TEXT_LSTM_DROPOUT.train, 60)
+    model = build_model(load_task("text-lstm-dropout").train, 60)
     assert model.count_params() == 4 * 256 * (1 + 256 + 1) + 257 * 60
     assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.2]
-    data, settings = TEXT_LSTM_DROPOUT.data, TEXT_LSTM_DROPOUT.train
+    data, settings = load_task("text-lstm-dropout").data, load_task("text-lstm-dropout").train
     assert (data.context, data.length, data.step, data.lowercase) == (100, 1, 1, True)
     assert (settings.optimizer, settings.batch_size, settings.epochs, settings.sample_length) == ("adam", 128, 20, 100)
 

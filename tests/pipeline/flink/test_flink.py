@@ -10,19 +10,19 @@ import time
 import pytest
 
 from pipeline.bench.flink import run_data_components
-from pipeline.config import override
+from pipeline.config.overrides import override
+from pipeline.config.task_files import load_task
 from pipeline.flink.cluster import SessionCluster
 from pipeline.flink.jar import FlinkError, flink_jar
-from pipeline.tasks import find_task
 
 pytestmark = [pytest.mark.flink, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 CONFIGS = {
     "sums": override(
-        find_task("sums"),
+        load_task("sums"),
         ["data.count=4000", "data.largest=999", "data.eval_fraction=0.2", "data.examples_per_shard=500"],
     ),
-    "text": override(find_task("text"), ["data.characters_per_shard=65536"]),
+    "text": override(load_task("text"), ["data.characters_per_shard=65536"]),
 }
 
 
@@ -67,7 +67,7 @@ def test_artifacts_may_lie_where_workers_do_not_see_them(cluster, local, tmp_pat
 
 def test_a_job_goes_on_when_a_task_manager_is_killed_and_another_comes(cluster, tmp_path):
     settings = ["data.count=600000", "data.largest=99999", "data.examples_per_shard=50000"]
-    config = override(find_task("sums"), settings)
+    config = override(load_task("sums"), settings)
     expected = run_data_components(config, str(tmp_path / "local"))[1]
     root = tmp_path / "root"
 

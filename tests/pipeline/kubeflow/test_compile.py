@@ -5,9 +5,9 @@ import yaml
 from google.protobuf import json_format
 
 from components.settings import SettingsError
+from pipeline.config.task_files import list_tasks, load_task
 from pipeline.kubeflow.graph import step_name
 from pipeline.kubeflow.settings import KubeflowSettings
-from pipeline.tasks import find_task, list_tasks
 from tests.pipeline.kubeflow.argo import Attempt, Stop, decide
 from tests.pipeline.kubeflow.backend import accept
 from tests.pipeline.kubeflow.pod import run_in_pod, why_not_confined
@@ -32,7 +32,7 @@ def constants(accepted, step):
 @pytest.mark.parametrize("task", list_tasks())
 def test_the_backend_takes_every_task(compiled, task):
     try:
-        find_task(task)
+        load_task(task)
     except SettingsError:
         pytest.skip("the task is complete with a user's own files only")
     accepted = accept(compiled(task))
@@ -43,9 +43,11 @@ def test_the_backend_takes_every_task(compiled, task):
 def test_it_is_the_graph_that_runs_locally(accepted):
     from pipeline.create_pipeline import create_pipeline
     from pipeline.places import Places
-    from pipeline.tasks import SUMS
 
-    local = {step_name(component.id): component for component in create_pipeline(SUMS, Places("/nowhere")).components}
+    local = {
+        step_name(component.id): component
+        for component in create_pipeline(load_task("sums"), Places("/nowhere")).components
+    }
     assert set(accepted.tasks) == set(local)
     for step, component in local.items():
         assert accepted.needs(step) == {step_name(node.id) for node in component.upstream_nodes}

@@ -1,0 +1,1 @@
+"""Floor: what a simple method reaches on the test examples, which a model must beat."""

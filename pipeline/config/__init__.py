@@ -1,0 +1,1 @@
+"""Configuration: settings, overrides, task files."""

@@ -1,0 +1,54 @@
+"""Families: what differs between kinds of data. To add one, make a folder and register it in a line.
+
+Ours are registered here. A family of another distribution is registered by its entry point:
+
+    [project.entry-points."charseq.families"]
+    reversal = "my_package.reversal:FAMILY"
+"""
+
+import importlib
+import importlib.metadata
+from collections.abc import Mapping
+from typing import Any
+
+from components.settings import SettingsError
+from pipeline.families.family import Family
+
+_GROUP = "charseq.families"
+
+_OURS = {
+    "sums": "pipeline.families.sums.family:FAMILY",
+    "pairs": "pipeline.families.pairs.family:FAMILY",
+    "text": "pipeline.families.text.family:FAMILY",
+}
+
+
+def list_families() -> list[str]:
+    """Returns the names of all families, ours first."""
+    return list(_registered())
+
+
+def find_family(name: str) -> Family:
+    """Returns a family.
+
+    Raises:
+      SettingsError: There is none of that name.
+    """
+    registered = _OURS if name in _OURS else _registered()  # a look at all distributions takes a while
+    if name not in registered:
+        raise SettingsError(f"there is no family {name!r}; there are {', '.join(registered)}")
+    module, _, attribute = registered[name].partition(":")
+    family: Family = getattr(importlib.import_module(module), attribute)
+    return family
+
+
+def _registered() -> dict[str, str]:
+    return _OURS | {point.name: point.value for point in importlib.metadata.entry_points(group=_GROUP)}
+
+
+def family_of(config: Mapping[str, Any]) -> Family | None:
+    """Returns the family of a run's noted configuration; None if the run noted none, or if it is not installed here."""
+    try:
+        return find_family(str(config.get("family", "")))
+    except SettingsError:
+        return None

@@ -1,0 +1,1 @@
+"""What the families share whose models answer a string with a string."""

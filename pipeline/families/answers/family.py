@@ -1,0 +1,59 @@
+"""The base of families whose models answer a string with a string."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from components.evaluator.settings import Figure, Judging
+from pipeline.families.family import Family, Headline, Section
+
+if TYPE_CHECKING:
+    from pipeline.report.contents import Contents
+
+_METRICS = "components.evaluator.metrics"
+
+
+class AnswersFamily(Family):
+    """A model that answers. The share of whole answers that are right decides."""
+
+    request_fn = "components.infra_validator.requests.answer_requests"
+    browser_page = True
+
+    def transform_arguments(self, config: Any) -> dict[str, Any]:
+        """Returns the arguments for character indexing with padding."""
+        return {
+            "preprocessing_fn": "components.transform.preprocessing.preprocessing_fn",
+            "custom_config": {"input_length": config.data.input_length, "output_length": config.data.output_length},
+        }
+
+    def judging(self, config: Any) -> Judging:
+        """Returns the figures of answers."""
+        return Judging(
+            label="answer",
+            figures=(
+                Figure("exact_match", f"{_METRICS}.Share"),
+                Figure("character_accuracy", f"{_METRICS}.MeanOutput"),
+                Figure("log_prob", f"{_METRICS}.MeanOutput"),
+            ),
+            mistakes=("components.evaluator.mistakes.WorstAnswers", "components.evaluator.mistakes.Confusion"),
+            slices=config.gate.slices,
+            rule=config.gate.rule,
+        )
+
+    def headlines(self, contents: "Contents") -> Sequence[Headline]:
+        """Returns the share of right answers."""
+        evaluation = contents.evaluation
+        if evaluation is None:
+            return ()
+        from pipeline.report import words
+
+        served = f"served before: {words.percent(evaluation.baseline['exact_match'])}" if evaluation.baseline else ""
+        return (
+            Headline("Whole answers right", words.percent(evaluation.metrics["exact_match"]), served),
+            Headline("Test examples", words.number(evaluation.slices[0].examples)),
+        )
+
+    def sections(self, contents: "Contents") -> Sequence[Section]:
+        """Returns slices, mistakes and sampled predictions."""
+        from pipeline.families.answers.report import answer_sections
+
+        return answer_sections(contents)

@@ -1,0 +1,134 @@
+"""What a family is: all that differs between kinds of data, in one object.
+
+Everything here is quick to import. What a method needs of TensorFlow, TFX or Beam, it imports itself.
+"""
+
+import abc
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from pipeline.config.settings import Config
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+
+    from components.evaluator.settings import Judging
+    from components.tfx_libraries import tfdv
+    from pipeline.report.contents import Contents
+
+
+class Headline(NamedTuple):
+    """A figure at the head of a report.
+
+    Attributes:
+      title: What it is.
+      value: The figure in words.
+      note: What belongs to it, in a smaller line.
+    """
+
+    title: str
+    value: str
+    note: str = ""
+
+
+class Section(NamedTuple):
+    """A section of a report.
+
+    Attributes:
+      anchor: Its address within the page.
+      title: Its heading.
+      html: What is below the heading; markup, already escaped.
+    """
+
+    anchor: str
+    title: str
+    html: str
+
+
+class Floors(NamedTuple):
+    """What a model must beat.
+
+    Attributes:
+      floor_fn: Dotted name of a `components.floor.component.FloorFn`.
+      settings: JSON for that function.
+    """
+
+    floor_fn: str
+    settings: str
+
+
+class Family(abc.ABC):
+    """A kind of data: its settings, components, models, figures and pages.
+
+    Attributes:
+      name: The name that task files use.
+      summary: What the family is, in a line.
+      config_class: The settings of its tasks.
+      request_fn: Dotted name of the function that makes requests from examples, see `components.infra_validator.requests`.
+      browser_page: Whether a model can be exported for a browser.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    config_class: ClassVar[type[Config]]
+    request_fn: ClassVar[str]
+    browser_page: ClassVar[bool] = False
+
+    # The pipeline.
+
+    @abc.abstractmethod
+    def example_gen(self, data: Any) -> "BaseBeamComponent":
+        """Returns the component that makes the examples."""
+
+    @property
+    def schema_path(self) -> str:
+        """The schema of the examples, a text proto beside the family."""
+        return os.path.join(os.path.dirname(os.path.abspath(_file_of(self))), "schema.pbtxt")
+
+    def statistics_options(self) -> "tfdv.StatsOptions | None":
+        """Returns how the statistics of the examples are computed; None for TFDV's own way."""
+        return None
+
+    @abc.abstractmethod
+    def transform_arguments(self, config: Any) -> dict[str, Any]:
+        """Returns TFX Transform's arguments: `preprocessing_fn`, a dotted name, and its `custom_config`."""
+
+    def train_config(self, config: Any) -> dict[str, Any]:
+        """Returns what the run function needs beside the settings of the training, values for JSON."""
+        return {}
+
+    @abc.abstractmethod
+    def judging(self, config: Any) -> "Judging":
+        """Returns what the Evaluator measures, and what it decides by."""
+
+    def floors(self, config: Any) -> Floors | None:
+        """Returns what a model must beat; None if there is nothing."""
+        return None
+
+    # The report.
+
+    def headlines(self, contents: "Contents") -> Sequence[Headline]:
+        """Returns the figures at the head of a report: the one that decides, unless a family says otherwise."""
+        evaluation = contents.evaluation
+        if evaluation is None:
+            return ()
+        from pipeline.report import words
+
+        name, value = next(iter(evaluation.metrics.items()))
+        served = f"served before: {words.number(evaluation.baseline[name])}" if evaluation.baseline else ""
+        return (Headline(name.replace("_", " ").capitalize(), words.number(value), served),)
+
+    def sections(self, contents: "Contents") -> Sequence[Section]:
+        """Returns the report's sections between the figures and the learning curves."""
+        return ()
+
+    def describe_data(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what a person wants to know of the data, from the properties of the examples artifact."""
+        return {}
+
+
+def _file_of(family: Family) -> str:
+    import sys
+
+    return str(sys.modules[type(family).__module__].__file__)

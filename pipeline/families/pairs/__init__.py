@@ -1,0 +1,1 @@
+"""The family `pairs`: a user's own pairs of strings."""

@@ -1,0 +1,40 @@
+"""The family `pairs`."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from components.evaluator.settings import GateSettings
+from components.example_gen.settings import PairsData
+from components.trainer.settings import AttentionSettings, RecurrentSettings
+from pipeline.config.settings import Config
+from pipeline.families.answers.family import AnswersFamily
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairsConfig(Config):
+    """A task of a user's own pairs."""
+
+    family: str = "pairs"
+    data: PairsData
+    train: AttentionSettings | RecurrentSettings
+    gate: GateSettings
+
+
+class PairsFamily(AnswersFamily):
+    """Pairs of strings that a user has, such as words and how they are pronounced."""
+
+    name = "pairs"
+    summary = "your own pairs of strings, such as words and their pronunciations"
+    config_class = PairsConfig
+
+    def example_gen(self, data: PairsData) -> "BaseBeamComponent":
+        """Returns the reader."""
+        from components.example_gen.component import PairsExampleGen
+
+        return PairsExampleGen(data)
+
+
+FAMILY = PairsFamily()

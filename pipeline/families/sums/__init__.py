@@ -1,0 +1,1 @@
+"""The family `sums`: generated sums and their answers."""

@@ -1,0 +1,40 @@
+"""The family `sums`."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from components.evaluator.settings import GateSettings
+from components.example_gen.settings import SumsData
+from components.trainer.settings import AttentionSettings, RecurrentSettings
+from pipeline.config.settings import Config
+from pipeline.families.answers.family import AnswersFamily
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SumsConfig(Config):
+    """A task of generated sums."""
+
+    family: str = "sums"
+    data: SumsData
+    train: AttentionSettings | RecurrentSettings
+    gate: GateSettings
+
+
+class SumsFamily(AnswersFamily):
+    """Sums that are generated, such as `12+34`, and their answers."""
+
+    name = "sums"
+    summary = "generated sums such as 12+34, and their answers"
+    config_class = SumsConfig
+
+    def example_gen(self, data: SumsData) -> "BaseBeamComponent":
+        """Returns the generator."""
+        from components.example_gen.component import SumsExampleGen
+
+        return SumsExampleGen(data)
+
+
+FAMILY = SumsFamily()

@@ -1,0 +1,1 @@
+"""The family `text`: language models of characters."""

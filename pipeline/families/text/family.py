@@ -1,0 +1,122 @@
+"""The family `text`."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from components.evaluator.settings import Figure, Judging, TextGateSettings
+from components.example_gen.settings import TextData
+from components.ngram.settings import NgramSettings
+from components.settings import SettingsError
+from components.trainer.language_model.settings import LanguageModelSettings
+from pipeline.config.settings import Config
+from pipeline.families.family import Family, Floors, Headline, Section
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+
+    from components.tfx_libraries import tfdv
+    from pipeline.report.contents import Contents
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TextConfig(Config):
+    """A task of a text.
+
+    Attributes:
+      ngram: The model without a network that a language model must beat.
+    """
+
+    family: str = "text"
+    data: TextData
+    train: LanguageModelSettings
+    gate: TextGateSettings
+    ngram: NgramSettings = dataclasses.field(default_factory=NgramSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.browser.export:
+            raise SettingsError(
+                f"browser.export: {self.task} writes text, and there is no page for that; sums and pairs have one"
+            )
+
+
+class TextFamily(Family):
+    """A text that a model learns to continue. Bits per character decide."""
+
+    name = "text"
+    summary = "language models of characters, of a book or any other text"
+    config_class = TextConfig
+    request_fn = "components.infra_validator.requests.prompt_requests"
+
+    def example_gen(self, data: TextData) -> "BaseBeamComponent":
+        """Returns the reader."""
+        from components.example_gen.component import TextExampleGen
+
+        return TextExampleGen(data)
+
+    def statistics_options(self) -> "tfdv.StatsOptions":
+        """Returns options with sketches: otherwise every different window is held in memory.
+
+        With them, what the schema says is no category is not counted.
+        """
+        from components.tfx_libraries import tfdv
+
+        return tfdv.StatsOptions(use_sketch_based_topk_uniques=True)
+
+    def transform_arguments(self, config: TextConfig) -> dict[str, Any]:
+        """Returns the arguments for indexing windows."""
+        return {"preprocessing_fn": "components.transform.text.preprocessing_fn"}
+
+    def train_config(self, config: TextConfig) -> dict[str, Any]:
+        """Returns the characters that a prediction from a window reads."""
+        return {"window": config.data.context}
+
+    def judging(self, config: TextConfig) -> Judging:
+        """Returns the figures of a language model."""
+        ratio = {"numerator": "log_prob", "denominator": "characters", "sign": -1.0}
+        units = {"bits_per_character": "bits", "nats_per_character": "", "perplexity": "perplexity"}
+        return Judging(
+            label="text",
+            figures=tuple(
+                Figure(name, "components.evaluator.metrics.Ratio", ratio | {"unit": unit})
+                for name, unit in units.items()
+            ),
+            mistakes=("components.evaluator.mistakes.WorstPassages",),
+            slices=config.gate.slices,
+            rule=config.gate.rule,
+        )
+
+    def floors(self, config: TextConfig) -> Floors:
+        """Returns the n-gram model."""
+        windows = {"context": config.data.context, "eval_context": config.data.eval_context}
+        settings = {"ngram": dataclasses.asdict(config.ngram)} | windows
+        return Floors("components.ngram.evaluation.floor_fn", json.dumps(settings, sort_keys=True))
+
+    def headlines(self, contents: "Contents") -> Sequence[Headline]:
+        """Returns bits per character, beside those of the n-gram model."""
+        evaluation = contents.evaluation
+        if evaluation is None:
+            return ()
+        from pipeline.report import words
+
+        name = "bits_per_character"
+        served = f"served before: {words.number(evaluation.baseline[name])}" if evaluation.baseline else ""
+        return (
+            Headline("Bits per character", words.number(evaluation.metrics[name]), served),
+            *(Headline(f"… of {floor.name}", words.number(floor.metrics[name])) for floor in evaluation.floors),
+        )
+
+    def sections(self, contents: "Contents") -> Sequence[Section]:
+        """Returns the hardest passages and the generated text."""
+        from pipeline.families.text.report import text_sections
+
+        return text_sections(contents)
+
+    def describe_data(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what TextExampleGen says of its corpus."""
+        return dict(json.loads(properties.get("text_summary") or "{}"))
+
+
+FAMILY = TextFamily()
