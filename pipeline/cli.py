@@ -65,19 +65,54 @@ def tasks(as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("family", required=False, metavar="[FAMILY]")
+@click.option("--markdown", is_flag=True, help="Print docs/settings.md: the settings of all families as Markdown.")
+@json_option
+def settings(family: str | None, markdown: bool, as_json: bool) -> None:
+    """Lists every setting of a family's tasks: its values, its default and what it is for.
+
+    Without FAMILY it lists the families.
+
+    \b
+    Example:
+      charseq settings pairs
+    """
+    from pipeline.config.reference import list_settings, settings_page
+    from pipeline.families import find_family, list_families
+
+    if markdown:
+        click.echo(settings_page(list_families()), nl=False)
+    elif family is None:
+        summaries = {name: find_family(name).summary for name in list_families()}
+        if as_json:
+            click.echo(json.dumps({"families": summaries}))
+        else:
+            for name, summary in summaries.items():
+                click.echo(f"{name:8}{summary}")
+    elif as_json:
+        click.echo(json.dumps({"family": family, "settings": [s._asdict() for s in list_settings(family)]}))
+    else:
+        for setting in list_settings(family):
+            of = f"  [{setting.architecture}]" if setting.architecture else ""
+            click.echo(f"{setting.name} = {setting.default}   ({setting.kind}){of}")
+            click.echo(click.wrap_text(setting.reason, initial_indent="    ", subsequent_indent="    "))
+
+
+@main.command()
 @click.argument("task", default=DEFAULT_TASK)
 @click.option("--set", "assignments", multiple=True, metavar="K=V", help="Override a setting, such as train.epochs=5.")
 @root_option
 @click.option("--serving-dir", default="", help="Folder that the model server reads.  [default: ROOT/serving]")
 @json_option
 def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as_json: bool) -> None:
-    """Runs a task's whole pipeline here: data, training, gate, push.
+    """Runs a task's whole pipeline here: data, training, gate, push. TASK is a built-in task or a task file.
 
     Ends with status 1 if the model, or its rollout, is refused, with 130 if it is interrupted (Ctrl-C), saying how to go on.
 
     \b
     Example:
       charseq run sums --set train.epochs=50
+      charseq run g2p-french.toml
     """
     from pipeline.config.task_files import load_task
     from pipeline.imports import importing

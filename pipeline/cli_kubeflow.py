@@ -33,7 +33,7 @@ def kubeflow() -> None:
 
     \b
     Example:
-      charseq kubeflow compile -o sums.yaml sums
+      charseq kubeflow compile -o g2p.yaml g2p-french.toml
       charseq kubeflow submit --host http://localhost:8080 sums
     """
 
@@ -49,11 +49,11 @@ def compile_command(output: Path, task: str, assignments: tuple[str, ...], as_js
     Example:
       charseq kubeflow compile -o sums.yaml sums --set kubeflow.accelerator=nvidia.com/gpu
     """
-    _compile(task, assignments, output)
+    name = _compile(task, assignments, output)
     if as_json:
-        click.echo(json.dumps({"task": task, "output": str(output)}))
+        click.echo(json.dumps({"task": name, "output": str(output)}))
     else:
-        click.echo(f"{task}: {output}")
+        click.echo(f"{name}: {output}")
 
 
 @kubeflow.command()
@@ -113,7 +113,7 @@ def submit(
             spec = read_package(package) if package is not None else None
             client = connect(place)
             if package is None or spec is None:
-                package = Path(folder, f"{task}.yaml")
+                package = Path(folder, "pipeline.yaml")
                 _compile(task, assignments, package)
                 spec = read_package(package)
             values = parse_parameters(spec, parameters)
@@ -137,13 +137,14 @@ def submit(
         sys.exit(1)
 
 
-def _compile(task: str, assignments: tuple[str, ...], output: Path) -> None:
+def _compile(task: str, assignments: tuple[str, ...], output: Path) -> str:
+    """Writes the compiled pipeline of a task, which is a name or a file; returns the task's name."""
     from pipeline.config.task_files import load_task
 
     own = tuple(assignment for assignment in assignments if assignment.startswith(f"{_SECTION}."))
     rest = tuple(assignment for assignment in assignments if assignment not in own)
     settings = _cluster_settings(own)
-    load_task(task, rest)  # bad input is found before TensorFlow is imported
+    name = load_task(task, rest).task  # bad input is found before TensorFlow is imported
     if output.suffix not in (".yaml", ".yml"):
         raise InputError(f"{output} does not end in .yaml, by which Kubeflow knows what it is given")
     click.echo("compiling (importing TensorFlow, TFX and Beam)", err=True)
@@ -156,6 +157,7 @@ def _compile(task: str, assignments: tuple[str, ...], output: Path) -> None:
         output.write_text(text)
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror}") from None
+    return name
 
 
 def _cluster_settings(assignments: tuple[str, ...]) -> "KubeflowSettings":

@@ -77,6 +77,34 @@ def load_task(task: str, assignments: Iterable[str] = ()) -> Config:
     return _build(config_class, found.name, found.summary, values, path if is_task_file(task) else "")
 
 
+def portable_task(task: str, assignments: Iterable[str] = ()) -> str:
+    """Returns a task as something that `find_portable_task` finds where there is no file.
+
+    That is the name of a built-in task, or the JSON of what a file says. The assignments are part of it only if the file is
+    not complete without them.
+
+    Raises:
+      SettingsError: As for `load_task`.
+    """
+    if not is_task_file(task):
+        return task
+    try:
+        return dump_config(load_task(task))
+    except SettingsError:
+        return dump_config(load_task(task, assignments))
+
+
+def find_portable_task(portable: str, assignments: Iterable[str] = ()) -> Config:
+    """Returns the configuration of what `portable_task` returned, with assignments on top.
+
+    Raises:
+      SettingsError: As for `load_task`.
+    """
+    if portable.startswith("{"):
+        return restore_config(portable, assignments)
+    return load_task(portable, assignments)
+
+
 def dump_config(config: Config) -> str:
     """Returns a configuration as JSON, from which `restore_config` makes it again where there is no file."""
     return json.dumps(dataclasses.asdict(config), sort_keys=True)

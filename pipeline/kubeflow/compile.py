@@ -11,7 +11,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
 from components.settings import SettingsError
-from pipeline.config.task_files import load_task
+from pipeline.config.task_files import load_task, portable_task
 from pipeline.kubeflow import parameters
 from pipeline.kubeflow.graph import build_graph, cluster_places
 from pipeline.kubeflow.platform import platform_spec
@@ -34,7 +34,7 @@ def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSe
     """Returns the pipeline of a task as Kubeflow reads it: the pipeline spec and the platform spec, two YAML documents.
 
     Args:
-      task: Name of the task.
+      task: Name of the task, or path of its file. What the file says travels with the pipeline.
       assignments: What is set on top of it, each `section.field=value`.
       settings: How it runs on the cluster.
 
@@ -77,7 +77,11 @@ def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSe
     deployment = json_format.ParseDict(
         json_format.MessageToDict(spec.deployment_spec), pipeline_spec_pb2.PipelineDeploymentConfig()
     )
-    entrypoint_args = [f"--task={task}", f"--root={places.root}", f"--serving_dir={places.serving_dir}"]
+    entrypoint_args = [
+        f"--task={portable_task(task, assignments)}",
+        f"--root={places.root}",
+        f"--serving_dir={places.serving_dir}",
+    ]
     for step in steps:
         _use_image_paths(spec.root.dag.tasks[step], settings.app_dir)
         _set_retries_and_cache(spec.root.dag.tasks[step], settings)

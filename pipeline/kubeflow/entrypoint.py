@@ -66,7 +66,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         parser.add_argument(f"--{name}", required=True, help="as for TFX's entry point")
     parser.add_argument("--outputs", required=True, help="names of the executor's outputs, separated by commas")
     parser.add_argument("--step", default="", help="name of the step")
-    parser.add_argument("--task", default="", help="name of the task")
+    parser.add_argument("--task", default="", help="name of the task, or JSON of its configuration")
     parser.add_argument("--root", default="", help="folder of checkpoints")
     parser.add_argument("--serving_dir", default="", help="folder of pushed models")
     return parser.parse_known_args(argv)

@@ -6,7 +6,7 @@ from google.protobuf import struct_pb2
 from tfx.orchestration.kubeflow.v2 import compiler_utils
 
 from components.settings import SettingsError
-from pipeline.config.task_files import load_task
+from pipeline.config.task_files import find_portable_task
 from pipeline.kubeflow.graph import build_graph
 from pipeline.places import Places
 
@@ -18,7 +18,7 @@ def rebuild_parameters(step: str, task: str, places: Places, settings: str) -> d
 
     Args:
       step: Name of the step.
-      task: Name of the task.
+      task: What `pipeline.config.task_files.portable_task` returned for the task.
       places: Where the pipeline keeps things on the cluster.
       settings: All that is set, separated by spaces, such as `train.epochs=5 gate.exact_match=0.9`.
 
@@ -26,8 +26,8 @@ def rebuild_parameters(step: str, task: str, places: Places, settings: str) -> d
       SettingsError: A setting cannot be used, or cannot be changed by a run.
     """
     assignments = tuple(shlex.split(settings))
-    task_config = load_task(task, [a for a in assignments if a.startswith("data.")])
-    config = load_task(task, assignments)
+    task_config = find_portable_task(task, [a for a in assignments if a.startswith("data.")])
+    config = find_portable_task(task, assignments)
     if (config.beam, config.run) != (task_config.beam, task_config.run):
         raise SettingsError(
             "beam.* and run.* are part of the compiled pipeline and not of its steps' parameters; compile it again with --set"
