@@ -173,6 +173,17 @@ def run_notes(config: Config) -> dict[str, Any]:
     return {"config": dataclasses.asdict(config), "code": code_version()}
 
 
-if __name__ == "__main__":
-    config = load_task(DEFAULT_TASK)
+def run_with_tfx(task: str, beside: str = "") -> None:
+    """Runs a task where TFX's own command asks for its pipeline: the body of a runner file.
+
+    Args:
+      task: Name of a built-in task, or path of a task file.
+      beside: The runner file, `__file__`, if a relative path of the task file begins at its folder.
+    """
+    path = os.path.join(os.path.dirname(os.path.abspath(beside)), task) if beside else task
+    config = load_task(path)
     LocalRunner(notes=run_notes(config)).run(create_pipeline(config, Places()))
+
+
+if __name__ == "__main__":
+    run_with_tfx(DEFAULT_TASK)

@@ -31,14 +31,15 @@ _SHOWN = 240
 # A window of fewer characters says little.
 _FEWEST_CHARACTERS = 20
 
-_Item = tuple[float, str, dict[str, Any]]
+# What is lowest is worst, what it is about, and what is shown of it.
+_Item = tuple[tuple[float, ...], str, dict[str, Any]]
 
 
 class WorstAnswers(tfma.metrics.Metric):  # type: ignore[misc]
-    """The wrong answers whose right answer the candidate thought least likely.
+    """The wrong answers that are furthest from the right one by edit distance, and of these the least likely right answers.
 
-    JSON: a list of objects with `expression`, `answer`, `text` (the model's answer) and `log_prob` (natural logarithm of the
-    right answer's probability), the worst first.
+    JSON: a list of objects with `expression`, `answer`, `text` (the model's answer), `edits` (the distance) and `log_prob`
+    (natural logarithm of the right answer's probability), the worst first.
     """
 
     def __init__(self, name: str = WORST):
@@ -109,13 +110,13 @@ def _lowest(items: Iterable[_Item]) -> list[_Item]:
 
 def _wrong_answer(element: Any, model_name: str) -> _Item | None:
     outputs = element.get_predictions(model_name)
-    answer, text = _text(element.get_labels(model_name)), _text(outputs["text"])
-    if text == answer:
+    if _number(outputs["exact_match"]) > 0:
         return None
+    answer, text = _text(element.get_labels(model_name)), _text(outputs["text"])
     expression = _text(element.get_features()["expression"])
-    log_prob = _number(outputs["log_prob"])
-    shown = {"expression": expression, "answer": answer, "text": text, "log_prob": log_prob}
-    return log_prob, expression, shown
+    edits, log_prob = _number(outputs["edits"]), _number(outputs["log_prob"])
+    shown = {"expression": expression, "answer": answer, "text": text, "edits": edits, "log_prob": log_prob}
+    return (-edits, log_prob), expression, shown
 
 
 def _passage(element: Any, model_name: str) -> _Item | None:
@@ -125,7 +126,7 @@ def _passage(element: Any, model_name: str) -> _Item | None:
         return None
     text = _text(element.get_labels(model_name))
     mean = _number(outputs["log_prob"]) / characters
-    return mean, text, {"text": text[:_SHOWN], "characters": characters, "nats_per_character": -mean}
+    return (mean,), text, {"text": text[:_SHOWN], "characters": characters, "nats_per_character": -mean}
 
 
 class _ConfusionCombiner(beam.CombineFn):

@@ -22,6 +22,12 @@ CodePoints = npt.NDArray[np.uint32]
 
 _UNSEEN = -1
 
+# Of Unicode, surrogates left out.
+_CODE_POINTS = 0x110000 - 0x800
+
+# Stands for the characters that are too rare, in training and in what is predicted.
+_REPLACEMENT = 0xFFFD
+
 
 @dataclasses.dataclass(frozen=True)
 class Characters:
@@ -90,7 +96,11 @@ class WittenBell:
             context = _before(ending)
 
     def log_probabilities(self, text: Characters) -> npt.NDArray[np.float64]:
-        """Returns the natural-log probability of each character by each order from 1 up: float64 [order, N]."""
+        """Returns the natural-log probability of each character by each order from 1 up: float64 [order, N].
+
+        A character that training does not have has the probability of the one more, divided among all of them: so the
+        probabilities are a distribution over all of Unicode.
+        """
         last = self._to_indices(text.points)
         probability = np.full(len(last), 1 / (len(self.characters) + 1))
         context: Int64Array = np.zeros(len(last), np.int64)
@@ -113,6 +123,8 @@ class WittenBell:
             )
             result[size - 1] = np.log(probability)
             context = _before(ending)
+        others = _CODE_POINTS - len(self.characters)
+        result -= np.where((last == _UNSEEN) | (text.points == _REPLACEMENT), np.log(others), 0.0)
         return result
 
     def _to_indices(self, points: CodePoints) -> Int64Array:

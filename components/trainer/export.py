@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.trainer.judging import IMPOSSIBLE, edit_distance
 from components.trainer.string_model import StringModel, graph_function
 from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points
 
@@ -100,11 +101,16 @@ class Seq2SeqModel(StringModel):
 
     @graph_function(examples=tf.string)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Judges serialized tf.Examples [N] by their own answers; the Evaluator averages these figures.
+        """Judges serialized tf.Examples [N] by their own answers; the Evaluator adds these figures up.
+
+        A character of the right answer that the model cannot write is wrong, whatever the model says in its place, and so is
+        what exceeds the longest answer that it can give.
 
         Returns:
           `text` string [N]; float32 [N] each: `exact_match` (1 if the whole answer is right), `character_accuracy` (share
-          of right characters, padding included) and `log_prob` (of the right answer).
+          of right characters, padding included), `log_prob` (of the right answer), `edits` (the fewest insertions, deletions
+          and substitutions of characters that make the right answer of the model's; Levenshtein 1966) and `characters` (of
+          the right answer).
         """
         features = {name: tf.io.FixedLenFeature([1], tf.string) for name in (EXPRESSION, ANSWER)}
         parsed = tf.io.parse_example(examples, features)
@@ -113,11 +119,21 @@ class Seq2SeqModel(StringModel):
         log_probabilities = self._predict(tf.cast(indexed[TOKENS], tf.int32))
         text, _ = self._decode(log_probabilities)
         best = tf.argmax(log_probabilities, axis=-1, output_type=tf.int32)
+        answers = parsed[ANSWER][:, 0]
+        lengths = tf.strings.length(answers, "UTF8_CHAR")
+        longest = self._lengths[ANSWER]
+        inside = tf.range(longest) >= longest - lengths[:, tf.newaxis]
+        sayable = ~inside | (targets > 0)
+        beyond = tf.cast(tf.maximum(lengths - longest, 0), tf.float32)
+        right = tf.reduce_sum(tf.cast((best == targets) & sayable, tf.float32), axis=1)
+        character_log_prob = tf.where(sayable, _character_log_prob(log_probabilities, targets), IMPOSSIBLE)
         return {
             "text": text,
-            "exact_match": tf.cast(text == parsed[ANSWER][:, 0], tf.float32),
-            "character_accuracy": tf.reduce_mean(tf.cast(best == targets, tf.float32), axis=1),
-            "log_prob": tf.reduce_sum(_character_log_prob(log_probabilities, targets), axis=1),
+            "exact_match": tf.cast(text == answers, tf.float32),
+            "character_accuracy": right / (longest + beyond),
+            "log_prob": tf.reduce_sum(character_log_prob, axis=1) + IMPOSSIBLE * beyond,
+            "edits": edit_distance(text, answers),
+            "characters": tf.cast(lengths, tf.float32),
         }
 
     def _predict(self, tokens: tf.Tensor) -> tf.Tensor:

@@ -1,5 +1,7 @@
 """The SavedModel of a language model: prompts in, text out, sampling inside the graph."""
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -11,6 +13,9 @@ from components.trainer.language_model.sampling import SamplingInputs
 from components.trainer.string_model import StringModel, graph_function
 from components.transform.preprocessing import TOKENS, code_points
 from components.transform.text import CONTEXT, POSITION, SCORED, TEXT
+
+# Of Unicode, surrogates left out.
+_CODE_POINTS = 0x110000 - 0x800
 
 # How a caller says how to sample: one value for all prompts, or one for each.
 _SAMPLING = {
@@ -41,6 +46,7 @@ class LanguageModel(StringModel):
         super().__init__(model, transform_output)
         self._model = characters
         self._max_length = max_length
+        self._replacement = self.vocabulary.index(REPLACEMENT) if REPLACEMENT in self.vocabulary else 0
         # What stands for rare characters is read and scored, but a text that is written has real ones only.
         self._barred = tf.constant(
             [-np.inf if character in ("", REPLACEMENT) else 0.0 for character in self.vocabulary], tf.float32
@@ -109,6 +115,10 @@ class LanguageModel(StringModel):
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Judges serialized tf.Examples [N] by their own text, given their context; the Evaluator adds these figures up.
 
+        A character that the vocabulary lacks costs what the model gives to the unknown (index 0, or what stands for rare
+        characters), and beside that the choice among all code points that the vocabulary lacks, each as likely: so the
+        figures are those of a distribution over all of Unicode.
+
         Returns:
           float32 [N] each: `log_prob` (natural log) of the characters of `text` together, and `characters`, how many these are.
         """
@@ -121,6 +131,8 @@ class LanguageModel(StringModel):
         log_prob, _ = read(self._model, self._model.initial_state(tf.shape(tokens)[0]), tokens, lengths)
         column = tf.range(tf.shape(tokens)[1])
         inside = (column >= (lengths - scored)[:, tf.newaxis]) & (column < lengths[:, tf.newaxis])
+        unknown = (tokens == 0) | (tokens == self._replacement)
+        log_prob += tf.where(unknown, -math.log(_CODE_POINTS - len(self.vocabulary)), 0.0)
         return {
             "log_prob": tf.reduce_sum(tf.where(inside, log_prob, 0.0), axis=1),
             "characters": tf.cast(scored, tf.float32),
