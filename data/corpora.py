@@ -39,7 +39,9 @@ def find_corpus(corpus: str, spans: int = 1) -> FoundFiles:
     try:
         found = files.find_files(corpus, _ENDINGS, "data.corpus", spans)
     except DataError as error:
-        known = f"; the catalogue has {', '.join(catalogue.SUMMARIES)}" if str(error).startswith("no file matches") else ""
+        known = (
+            f"; the catalogue has {', '.join(catalogue.SUMMARIES)}" if str(error).startswith("no file matches") else ""
+        )
         raise CorpusError(f"{error}{known}") from None
     return dataclasses.replace(found, files=tuple(sorted(found.files, key=lambda file: file.name)))
 

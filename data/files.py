@@ -189,8 +189,8 @@ def _nothing(name: str, endings: Sequence[str], setting: str, hidden: list[str])
     left = f"; hidden files are left out: {_list(hidden)}" if hidden else ""
     relative = "" if os.path.isabs(name) else f" (a relative path starts at {os.getcwd()})"
     return (
-        f"no file matches {name!r}{relative}: {where} has no {missing!r} ({found}{left}); name in {setting} a file, a glob, or a "
-        f"folder with {', '.join(endings)}"
+        f"no file matches {name!r}{relative}: {where} has no {missing!r} ({found}{left}); name in {setting} a file, a glob, "
+        f"or a folder with {', '.join(endings)}"
     )
 
 

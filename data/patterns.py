@@ -101,10 +101,7 @@ def _expand(folder: str, parts: Sequence[str], hidden: list[str]) -> Iterator[st
     if not os.path.isdir(folder or "."):
         return
     part, rest = parts[0], parts[1:]
-    if os.path.lexists(os.path.join(folder, part)):
-        names = [part]
-    else:
-        names = sorted(os.listdir(folder or "."))
+    names = [part] if os.path.lexists(os.path.join(folder, part)) else sorted(os.listdir(folder or "."))
     if part == "**" and rest:
         yield from _expand(folder, rest, hidden)
     for name in names:
@@ -145,7 +142,8 @@ def _match_remote(pattern: str) -> Matches:
 
 
 def _without_hidden(files: list[Match], root: str) -> tuple[list[Match], list[str]]:
-    shown, hidden = [], []
+    shown: list[Match] = []
+    hidden: list[Match] = []
     for file in files:
         is_hidden = any(part.startswith(".") for part in _parts(file.path.removeprefix(root)))
         (hidden if is_hidden else shown).append(file)

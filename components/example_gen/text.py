@@ -18,8 +18,8 @@ from components.example_gen.shards import SplitBatch
 from components.example_gen.staging import StagedText, StagingFile
 from components.example_gen.windows import FileRange, count_training_windows, is_trained_on, training_end, windows
 from components.settings import SettingsError
-from data.errors import CorpusError
 from data.corpora import find_corpus
+from data.errors import CorpusError
 from data.files import DataFile
 from data.reading import read_text
 

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from data import catalogue
-from data.errors import CorpusError
 from data.corpora import CatalogueFile, find_corpus, fingerprint
+from data.errors import CorpusError
 
 
 def write(folder, *names):
