@@ -61,7 +61,7 @@ def quotes_are_syntax(sample: bytes, is_whole: bool) -> bool:
     IANA's definition of tab-separated values has no quotes, but spreadsheets and pandas write them. They are syntax if every
     field that begins with one ends with one and has only doubled ones between, if taking them so leaves as many rows with
     equally many fields, and if there is a sign of it: a quoted field that has a doubled quote, a tab or a line end in it or
-    is empty, or a column in which every field is quoted.
+    nothing but white space, or a column in which every field is quoted.
 
     Args:
       sample: A stretch of the file from the beginning of a row, UTF-8.
@@ -77,7 +77,11 @@ def quotes_are_syntax(sample: bytes, is_whole: bool) -> bool:
         return False
     if any(set(field) & set("\t\r\n") for row in quoted for field in row):
         return True
-    if any(_is_literally_quoted(field) and (len(field) == 2 or '""' in field[1:-1]) for row in plain for field in row):
+    if any(
+        _is_literally_quoted(field) and (field[1:-1].isspace() or len(field) == 2 or '""' in field[1:-1])
+        for row in plain
+        for field in row
+    ):
         return True
     width = Counter(map(len, plain)).most_common(1)[0][0]
     rows = [row for row in plain if len(row) == width]

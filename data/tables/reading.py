@@ -5,9 +5,12 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from data.files import DataFile
 from data.tables.batch import Batch
 from data.tables.delimited import parse_delimited
+from data.tables.fields import is_blank
 from data.tables.json_lines import parse_json_lines
 from data.tables.layout import Layout, find_layout
 from data.tables.options import TableOptions
@@ -141,32 +144,38 @@ def _row_groups(file: DataFile, layout: Layout, part_bytes: int) -> Iterator[Par
 
 
 def _cut(whole: Part, options: TableOptions, part_bytes: int) -> Iterator[Part]:
-    """Yields the parts of a large file."""
+    """Yields the parts of a large file: each ends before the first row that begins `part_bytes` behind it or later."""
     start, line, began = whole.start, 1, time.monotonic()
+    grammar = whole.layout.grammar(options.longest_line)
+    has_header = whole.layout.header
     # Encodings that can be cut have ASCII's bytes for what records hang on, so the raw bytes will do.
-    chunks = read_utf8(whole.file, "utf-8", whole.start)
-    for block in read_records(chunks, whole.layout.grammar(options.longest_line)):
-        stop = whole.start + block.stop
-        if stop - start >= part_bytes and not _ends_in_too_long(block):
+    for block in read_records(read_utf8(whole.file, "utf-8", whole.start), grammar):
+        rows = 0
+        if has_header:  # belongs to the first part
+            rows = _blank_records(block, grammar.delimiter) + 1
+            has_header = rows > len(block.starts)
+        positions = whole.start + block.stop - len(block.data) + block.starts
+        while (row := max(rows, int(np.searchsorted(positions, start + part_bytes)))) < len(positions):
+            stop, next_line = int(positions[row]), int(block.lines[row])
             yield dataclasses.replace(whole, start=start, stop=stop, first_line=line)
-            start, line = stop, block.next_line
+            start, line = stop, next_line
         if time.monotonic() - began > _PROGRESS_SECONDS:
             began = time.monotonic()
-            _LOG.info("%s: %.0f%% looked through", whole.file.path, 100 * stop / whole.file.size)
-    if start < whole.file.size:
-        yield dataclasses.replace(whole, start=start, first_line=line)
+            _LOG.info("%s: %.0f%% looked through", whole.file.path, 100 * (whole.start + block.stop) / whole.file.size)
+    yield dataclasses.replace(whole, start=start, first_line=line)
 
 
-def _ends_in_too_long(block: Block) -> bool:
-    """Returns whether a block is the beginning of a line that is too long: the rest of that line is no record."""
-    return not block.data
+def _blank_records(block: Block, delimiter: bytes) -> int:
+    """Returns how many blank records a block begins with."""
+    blank = 0
+    while blank < len(block.starts) and blank not in block.bad and is_blank(block.record(blank), delimiter):
+        blank += 1
+    return blank
 
 
 def _without_header(block: Block, delimiter: bytes, report: ReadReport) -> tuple[Block, bool]:
     """Returns the records behind the header, and whether it is still to come: empty lines may stand before it."""
-    blank = 0
-    while blank < len(block.starts) and not block.record(blank).strip(b" \t" + delimiter) and blank not in block.bad:
-        blank += 1
+    blank = _blank_records(block, delimiter)
     first = min(blank + 1, len(block.starts))
     report.empty_lines += blank
     rest = slice(first, None)
