@@ -1,54 +1,76 @@
-"""Which files a corpus is made of: a name of the catalogue, a file, a glob, a folder, or a pattern with spans."""
+"""Which files an input is made of: files, globs, folders, patterns with spans; and how a file is opened."""
 
 import bz2
 import contextlib
 import dataclasses
+import difflib
 import gzip
 import hashlib
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+import pyarrow as pa
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from data import catalogue
-from data.errors import CorpusError
+from data import patterns
+from data.errors import DataError
 from data.spans import has_span, latest_spans
 
-# What is read in a folder; a file or glob that is named may end in anything.
-_ENDINGS = (".txt", ".txt.gz", ".txt.bz2")
+
+def _open_zstd(packed: BinaryIO) -> contextlib.AbstractContextManager[Any]:
+    # Unlike the package zstandard, Arrow notices the end of a file that was cut off.
+    return pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")  # type: ignore[no-any-return]
+
 
 _UNPACKERS: dict[str, Callable[[BinaryIO], contextlib.AbstractContextManager[Any]]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
+    ".zst": _open_zstd,
 }
 
-# Where a pattern stops being a path: at a wildcard or a placeholder.
-_WILDCARD = re.compile(r"[*?\[{]")
+PACKED = tuple(_UNPACKERS)
+
+# An error names so many files.
+_NAMED = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class CorpusFile:
-    """One file of a corpus.
+class DataFile:
+    """One file of an input.
 
     Attributes:
-      name: Its path within the corpus: the same wherever the corpus lies.
-      path: What is opened; for a corpus of the catalogue its name there.
+      name: Its path within the input: the same wherever the input lies.
+      path: What is opened.
+      size: In bytes, as it lies there.
+      modified: Time of its last change, in seconds since 1970; 0 where the file system does not say.
     """
 
     name: str
     path: str
+    size: int = 0
+    modified: float = 0.0
+
+    @property
+    def ending(self) -> str:
+        """What the name ends in, in lower case, such as `.tsv`; what it is packed with left off."""
+        return split_ending(self.path)[0]
+
+    @property
+    def packing(self) -> str:
+        """`.gz`, `.bz2` or `.zst` if its name ends in that, whatever the case; otherwise empty."""
+        return split_ending(self.path)[1]
 
     @contextlib.contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Opens the file, unpacked if its name ends in .gz or .bz2."""
-        if self.path in catalogue.SUMMARIES:
-            with catalogue.open_corpus(self.path) as content:
-                yield content
-            return
-        unpack = _UNPACKERS.get(os.path.splitext(self.path)[1], contextlib.nullcontext)
+        """Opens the file, unpacked if its name ends in .gz, .bz2 or .zst.
+
+        Raises:
+          OSError, EOFError, zlib.error: It cannot be opened, or later, while it is read: it is not what its name says, or was
+            cut off.
+        """
+        unpack = _UNPACKERS.get(self.packing, contextlib.nullcontext)
         # Beam's own unpacking stops in silence at the end of a file that was cut off.
         with (
             FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED) as packed,
@@ -57,68 +79,123 @@ class CorpusFile:
             yield content
 
 
-def find_files(corpus: str, spans: int = 1) -> list[CorpusFile]:
-    """Returns the files of a corpus in the order of their names.
+@dataclasses.dataclass(frozen=True)
+class FoundFiles:
+    """The files of an input.
+
+    Attributes:
+      files: In the order of the inputs, those of one input in the order of their names; none twice.
+      hidden: Paths of hidden files and folders (their names begin with a dot) that folders and globs have and that are left
+        out.
+      others: Paths of files that folders have and that are left out because of their endings.
+    """
+
+    files: tuple[DataFile, ...]
+    hidden: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+def split_ending(path: str) -> tuple[str, str]:
+    """Returns what a path ends in, without regard to case: `("a/B.TSV.gz")` gives `.tsv` and `.gz`; either may be empty."""
+    stem, ending = os.path.splitext(path)
+    if ending.lower() not in _UNPACKERS:
+        return ending.lower(), ""
+    return os.path.splitext(stem)[1].lower(), ending.lower()
+
+
+def find_files(
+    inputs: str | Sequence[str], endings: Sequence[str], setting: str = "data.files", spans: int = 1
+) -> FoundFiles:
+    """Returns the files of one or several inputs.
 
     Args:
-      corpus: A name of the catalogue; or, on any file system that Beam knows, a file, a glob (`texts/**/*.md`), a folder
-        (every .txt, .txt.gz and .txt.bz2 in it, however deep), or a pattern with `{SPAN}` and perhaps `{VERSION}`.
+      inputs: On any file system that Beam knows, each a file, a folder (every file in it with one of the endings, however
+        deep), a glob (`texts/**/*.md`), or a pattern with `{SPAN}` and perhaps `{VERSION}`; `~` is the home folder. What
+        exists under a name is that, whatever wildcards the name may have.
+      endings: What is read in a folder, such as `.txt`, without regard to case, packed or not. A file or glob that is named
+        may end in anything.
+      setting: What the user calls the input, for messages.
       spans: How many spans of such a pattern, the latest.
 
     Raises:
-      CorpusError: There is no such file.
+      DataError: An input names no file, or cannot be looked at.
     """
-    if corpus in catalogue.SUMMARIES:
-        return [CorpusFile(corpus, corpus)]
-    # No shell does it for `--set data.corpus=~/texts`.
-    corpus = os.path.expanduser(corpus)
-    if has_span(corpus):
-        paths, root = latest_spans(corpus, spans), _fixed_folder(corpus)
-    else:
-        paths, root = _match(corpus)
-    if not paths:
-        raise CorpusError(
-            f"no text matches {corpus!r}: it names neither a file, nor a glob, nor a folder with {', '.join(_ENDINGS)} "
-            f"(a relative path starts at {os.getcwd()}), nor a corpus of the catalogue ({', '.join(catalogue.SUMMARIES)}); "
-            "check data.corpus"
-        )
-    return sorted((CorpusFile(_relative(path, root), path) for path in paths), key=lambda file: file.name)
+    names = [inputs] if isinstance(inputs, str) else list(inputs)
+    if not names or not all(names):
+        raise DataError(f"{setting} is empty; name a file, a folder or a glob: --set {setting}='mine/*{endings[0]}'")
+    files: dict[str, DataFile] = {}
+    hidden: list[str] = []
+    others: list[str] = []
+    for name in names:
+        matched = _match(os.path.expanduser(name), endings, setting, spans, others)
+        hidden += matched.hidden
+        for file in matched.files:
+            relative = file.path.removeprefix(matched.root).lstrip("/") if matched.root else file.path
+            files.setdefault(file.path, DataFile(relative, file.path, file.size, file.modified))
+    return FoundFiles(tuple(files.values()), tuple(dict.fromkeys(hidden)), tuple(dict.fromkeys(others)))
 
 
-def fingerprint(corpus: str, spans: int = 1) -> str:
-    """Returns a hash of what a cached result depends on: name, size and time of last change of each file."""
-    if corpus in catalogue.SUMMARIES:
-        return catalogue.identity(corpus)
-    described = []
-    for file in find_files(corpus, spans):
-        matched = FileSystems.match([file.path])[0].metadata_list
-        described.append((file.path, [(m.size_in_bytes, m.last_updated_in_seconds) for m in matched]))
+def fingerprint(files: Iterable[DataFile]) -> str:
+    """Returns a hash of what a cached result depends on: path, size and time of last change of each file."""
+    described = [(file.path, file.size, file.modified) for file in files]
     return hashlib.sha256(repr(described).encode()).hexdigest()
 
 
-def _match(corpus: str) -> tuple[list[str], str]:
-    """Returns the paths of a file, glob or folder, and the folder that their names are relative to."""
-    if os.path.isfile(corpus):  # whatever wildcards its name may have
-        return [corpus], os.path.dirname(corpus)
+def _match(name: str, endings: Sequence[str], setting: str, spans: int, others: list[str]) -> patterns.Matches:
     try:
-        # Of a folder here Beam would return the folder.
-        if not os.path.isdir(corpus) and (paths := _glob(corpus)):
-            return paths, _fixed_folder(corpus)
-        folder = corpus.rstrip("/")
-        return [path for path in _glob(f"{folder}/**") if path.endswith(_ENDINGS)], folder
+        matched = patterns.match(name)
+    except OSError as error:
+        raise DataError(f"cannot look for {name!r}: {error}; check {setting} and the rights of its folders") from None
     except ValueError as error:  # Beam's own message names the file system that it lacks
-        raise CorpusError(f"cannot look for {corpus!r}: {error}; check data.corpus") from None
+        raise DataError(f"cannot look for {name!r}: {error}; check {setting}") from None
+    files = matched.files
+    if matched.is_folder:
+        files = [file for file in files if split_ending(file.path)[0] in endings]
+        left = {file.path for file in matched.files} - {file.path for file in files}
+        others += sorted(left)
+        if not files:
+            raise DataError(_empty_folder(name, endings, setting, sorted(left) or matched.hidden))
+    elif has_span(name) and not (len(files) == 1 and files[0].path == name):
+        files = latest_spans(name, files, spans)
+    if not files:
+        raise DataError(_nothing(name, endings, setting, matched.hidden))
+    return dataclasses.replace(matched, files=files)
 
 
-def _glob(pattern: str) -> list[str]:
-    return [metadata.path for metadata in FileSystems.match([pattern])[0].metadata_list]
+def _empty_folder(name: str, endings: Sequence[str], setting: str, others: list[str]) -> str:
+    has = f"it has {_list(os.path.relpath(path, name) for path in others)}" if others else "it is empty"
+    return (
+        f"no file in the folder {name!r} ends in {', '.join(endings)} ({has}); name a file or a glob in {setting} to read "
+        "files with other endings"
+    )
 
 
-def _fixed_folder(pattern: str) -> str:
-    """Returns the folder above the first wildcard or placeholder of a pattern."""
-    found = _WILDCARD.search(pattern)
-    return os.path.dirname(pattern[: found.start()] if found else pattern)
+def _nothing(name: str, endings: Sequence[str], setting: str, hidden: list[str]) -> str:
+    """Returns what to say of an input that names nothing: where it was looked for and what is there."""
+    if patterns.is_remote(name):
+        return f"no file matches {name!r}; check {setting}"
+    folder, missing = os.path.dirname(name.rstrip("/")), os.path.basename(name.rstrip("/"))
+    while folder and not os.path.isdir(folder) and os.path.dirname(folder) != folder:
+        folder, missing = os.path.dirname(folder), os.path.basename(folder)
+    try:
+        there = sorted(entry for entry in os.listdir(folder or ".") if not entry.startswith("."))
+    except OSError:
+        there = []
+    # Without regard to case: a wrong case is the commonest mistake.
+    by_lower = {entry.lower(): entry for entry in there}
+    near = [by_lower[close] for close in difflib.get_close_matches(missing.lower(), by_lower, n=_NAMED, cutoff=0.5)]
+    where = f"{os.path.join(os.getcwd(), folder)!r}" if not os.path.isabs(name) else f"{folder!r}"
+    found = f"nearest there: {_list(near)}" if near else f"there: {_list(there)}" if there else "nothing is there"
+    left = f"; hidden files are left out: {_list(hidden)}" if hidden else ""
+    relative = "" if os.path.isabs(name) else f" (a relative path starts at {os.getcwd()})"
+    return (
+        f"no file matches {name!r}{relative}: {where} has no {missing!r} ({found}{left}); name in {setting} a file, a glob, "
+        f"or a folder with {', '.join(endings)}"
+    )
 
 
-def _relative(path: str, root: str) -> str:
-    return path.removeprefix(root).lstrip("/") if root else path
+def _list(names: Iterable[str]) -> str:
+    shown = list(names)
+    return ", ".join(repr(name) for name in shown[:_NAMED]) + (
+        f" and {len(shown) - _NAMED:,} more" if len(shown) > _NAMED else ""
+    )

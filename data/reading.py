@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from data.errors import CorpusError
-from data.files import CorpusFile
+from data.files import DataFile
 
 # Bytes read at a time: large enough for the work to be in C, small enough for any machine.
 _READ_BYTES = 1 << 20
@@ -25,7 +25,7 @@ _PLAIN_CATEGORIES = frozenset(("Lu", "Ll", "Lo", "Nd", "No", "Zs", "Sc", "Sm", "
 
 
 def read_text(
-    file: CorpusFile, encoding: str = "utf-8", lowercase: bool = False, nfc: bool = True, read_bytes: int = _READ_BYTES
+    file: DataFile, encoding: str = "utf-8", lowercase: bool = False, nfc: bool = True, read_bytes: int = _READ_BYTES
 ) -> Iterator[str]:
     """Yields the text of a file in blocks, in order.
 
@@ -85,7 +85,7 @@ def _stands_alone(character: str) -> bool:
     return unicodedata.category(character) in _PLAIN_CATEGORIES
 
 
-def _decode(file: CorpusFile, encoding: str, read_bytes: int) -> Iterator[str]:
+def _decode(file: DataFile, encoding: str, read_bytes: int) -> Iterator[str]:
     """Yields the characters of a file, without a byte order mark."""
     decoder = codecs.getincrementaldecoder(encoding)()
     position, at_start = 0, True
@@ -112,7 +112,7 @@ def _decode(file: CorpusFile, encoding: str, read_bytes: int) -> Iterator[str]:
             yield text
 
 
-def _read(file: CorpusFile, read_bytes: int) -> Iterator[bytes]:
+def _read(file: DataFile, read_bytes: int) -> Iterator[bytes]:
     """Yields the bytes of a file, an empty string at its end."""
     try:
         with file.open() as content:

@@ -9,8 +9,8 @@ from components.example_gen.executor import PairsExecutor, SumsExecutor, TextExe
 from components.example_gen.pairs import fingerprint, match_files
 from components.example_gen.settings import PairsData, SumsData, TextData
 from components.settings import SettingsError, to_json
+from data.corpora import fingerprint as corpus_fingerprint
 from data.errors import CorpusError
-from data.files import fingerprint as corpus_fingerprint
 
 
 class ExampleGenSpec(ComponentSpec):

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from components.example_gen.splits import TEST, TEST_SPLIT, TRAIN, VALIDATION_SP
 from components.example_gen.staging import StagedText, StagingFile
 from components.example_gen.windows import FileRange, count_training_windows, is_trained_on, training_end, windows
 from components.settings import SettingsError
+from data.corpora import find_corpus
 from data.errors import CorpusError
-from data.files import CorpusFile, find_files
+from data.files import DataFile
 from data.reading import read_text
 
 _LOG = logging.getLogger("charseq.example_gen")
@@ -78,7 +79,7 @@ def plan_text(data: TextData, staging_path: str) -> TextPlan:
       CorpusError: A file cannot be read.
     """
     try:
-        files = find_files(data.corpus, data.spans)
+        files = find_corpus(data.corpus, data.spans).files
     except CorpusError as error:
         raise SettingsError(str(error)) from None
     staging = StagingFile(staging_path)
@@ -111,7 +112,7 @@ def shard_windows(data: TextData, shard: TextShard, replaced: npt.NDArray[np.uin
     return windows(data, list(shard.files), shard.start, shard.stop, text, shard.text.start)
 
 
-def _stage(data: TextData, file: CorpusFile, staging: StagingFile) -> FileRange:
+def _stage(data: TextData, file: DataFile, staging: StagingFile) -> FileRange:
     """Writes a file's cleaned text and returns where in the corpus it lies."""
     start, began = staging.characters, time.monotonic()
     for block in read_text(file, data.encoding, data.lowercase, data.nfc):
@@ -185,7 +186,7 @@ def _shards(data: TextData, ranges: list[FileRange], staging: StagingFile) -> It
 
 def _summarize(
     data: TextData,
-    files: list[CorpusFile],
+    files: Sequence[DataFile],
     ranges: list[FileRange],
     trained: _Counts,
     judged: _Counts,

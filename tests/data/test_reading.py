@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.encodings import check_encoding
 from data.errors import CorpusError
-from data.files import CorpusFile
+from data.files import DataFile
 from data.reading import _stands_alone, read_text
 
 # What cleaning could cut apart, among what it may not.
@@ -55,7 +55,7 @@ TEXTS = st.lists(st.sampled_from(PIECES) | st.characters(exclude_categories=["Cs
 
 def read(path, content, **settings):
     path.write_bytes(content)
-    return "".join(read_text(CorpusFile(path.name, str(path)), **settings))
+    return "".join(read_text(DataFile(path.name, str(path)), **settings))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,287 @@
+"""Writing tables so that reading gives the same rows: aside first, and under the final name once they are whole."""
+
+import abc
+import bz2
+import contextlib
+import gzip
+import json
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from data.errors import TableError
+from data.files import split_ending
+from data.patterns import is_remote
+from data.tables.fields import split_fields
+from data.tables.options import ENDINGS
+from data.tables.records import Grammar, read_records
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+_READ_BYTES = 1 << 20
+
+# Rows of a Parquet row group: the unit in which several workers can read it again.
+_GROUP_ROWS = 1 << 17
+
+
+def open_writer(path: str, schema: pa.Schema, resume: bool = False) -> "TableWriter":
+    """Returns a writer of the format that the path ends in: .csv, .tsv, .jsonl or .parquet; text perhaps with .gz, .bz2, .zst.
+
+    Until it is closed, the rows stand in a file beside it whose name ends in `.part`.
+
+    Args:
+      path: On any file system that Beam knows.
+      schema: Names and types of the columns: strings, whole numbers or floats.
+      resume: Whether to go on behind the whole rows of a `.part` that an earlier writer left. That can be done with text that
+        is not packed, on the local file system; anything else begins anew.
+
+    Raises:
+      TableError: The ending is not known, the file cannot be written, or its `.part` is of another table.
+    """
+    ending, packing = split_ending(path)
+    if ending not in ENDINGS or (packing and ending in (".parquet", ".pq")):
+        raise TableError(path, "no format is known for this ending", "let it end in .csv, .tsv, .jsonl or .parquet")
+    if ending in (".parquet", ".pq"):
+        return _ParquetWriter(path, schema)
+    if ending in _DELIMITERS:
+        return _DelimitedWriter(path, schema, packing, resume, _DELIMITERS[ending])
+    return _JsonLinesWriter(path, schema, packing, resume)
+
+
+class TableWriter(abc.ABC):
+    """Writes a table. As a context manager it closes the table, or leaves what an error cut off in the `.part`.
+
+    Attributes:
+      path: The table.
+      rows: Rows that it has so far; at the beginning those that a `.part` had, with `resume`.
+    """
+
+    def __init__(self, path: str, schema: pa.Schema):
+        self.path, self.part = path, f"{path}.part"
+        self.schema = schema
+        self.rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Adds rows; they are on their way to the disk when this returns.
+
+        Raises:
+          TableError: They cannot be written.
+        """
+        if batch.schema != self.schema:
+            batch = pa.RecordBatch.from_arrays(
+                [batch.column(field.name).cast(field.type) for field in self.schema], schema=self.schema
+            )
+        with _writable(self.path):
+            self._write(batch)
+        self.rows += len(batch)
+
+    def close(self) -> None:
+        """Gives the table its name."""
+        with _writable(self.path):
+            self._finish()
+            _rename(self.part, self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            # What went wrong before is what counts.
+            with contextlib.suppress(OSError, pa.ArrowException):
+                self._finish()
+
+    @abc.abstractmethod
+    def _write(self, batch: pa.RecordBatch) -> None: ...
+
+    @abc.abstractmethod
+    def _finish(self) -> None: ...
+
+
+class _TextWriter(TableWriter):
+    """Writes rows as lines of text."""
+
+    def __init__(self, path: str, schema: pa.Schema, packing: str, resume: bool):
+        super().__init__(path, schema)
+        can_resume = resume and not packing and not is_remote(path) and os.path.exists(self.part)
+        with _writable(path):
+            if can_resume:
+                self.rows = self._whole_rows()
+            self._raw = open(self.part, "ab") if can_resume else _create(self.part)  # noqa: SIM115 (closed in _finish)
+            self._file = _pack(self._raw, packing)
+            if not can_resume:
+                self._file.write(self._head().encode())
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        columns = [column.to_pylist() for column in batch.columns]
+        self._file.write("".join(self._line(row) for row in zip(*columns, strict=True)).encode())
+        self._file.flush()
+
+    def _finish(self) -> None:
+        if self._file is not self._raw:
+            self._file.close()
+        if not self._raw.closed:
+            self._raw.flush()
+            if not is_remote(self.path):
+                os.fsync(self._raw.fileno())
+            self._raw.close()
+
+    def _whole_rows(self) -> int:
+        """Cuts off what an earlier writer left of a row, and returns how many whole ones there are."""
+        count, stop = 0, 0
+        first: bytes | None = None
+        with open(self.part, "rb") as file:
+            for block in read_records(iter(lambda: file.read(_READ_BYTES), b""), self._grammar(), is_whole=False):
+                if block.bad:
+                    raise TableError(
+                        self.part, f"cannot be gone on with: {next(iter(block.bad.values()))}", "remove it"
+                    )
+                first = block.record(0) if first is None else first
+                count, stop = count + len(block.starts), block.stop
+        if count and first is not None:
+            self._check_first(first.decode(errors="replace"))
+        os.truncate(self.part, stop)
+        heads = 1 if self._head() else 0
+        if heads and not count:
+            with open(self.part, "wb") as file:
+                file.write(self._head().encode())
+            return 0
+        return count - heads
+
+    @abc.abstractmethod
+    def _head(self) -> str: ...
+
+    @abc.abstractmethod
+    def _line(self, row: Sequence[Any]) -> str: ...
+
+    @abc.abstractmethod
+    def _grammar(self) -> Grammar: ...
+
+    @abc.abstractmethod
+    def _check_first(self, record: str) -> None:
+        """Checks that the first record is of this table."""
+
+    def _other_table(self, there: Sequence[str]) -> TableError:
+        return TableError(
+            self.part,
+            f"it has the columns {', '.join(there)}, and {', '.join(self.schema.names)} are to be written",
+            "remove it to begin anew, or write to another file",
+        )
+
+
+class _DelimitedWriter(_TextWriter):
+    def __init__(self, path: str, schema: pa.Schema, packing: str, resume: bool, delimiter: str):
+        self._delimiter = delimiter
+        super().__init__(path, schema, packing, resume)
+
+    def _head(self) -> str:
+        return self._line(self.schema.names)
+
+    def _line(self, row: Sequence[Any]) -> str:
+        fields = [_quote("" if value is None else str(value), self._delimiter) for value in row]
+        if not "".join(fields).strip(" \t"):
+            fields[0] = f'"{fields[0]}"'  # otherwise it would be an empty line
+        return self._delimiter.join(fields) + "\n"
+
+    def _grammar(self) -> Grammar:
+        return Grammar(self._delimiter.encode(), True, longest=1 << 30)
+
+    def _check_first(self, record: str) -> None:
+        names = split_fields(record, self._delimiter, True)
+        if names != self.schema.names:
+            raise self._other_table(names)
+
+
+class _JsonLinesWriter(_TextWriter):
+    def _head(self) -> str:
+        return ""
+
+    def _line(self, row: Sequence[Any]) -> str:
+        return json.dumps(dict(zip(self.schema.names, row, strict=True)), ensure_ascii=False, allow_nan=False) + "\n"
+
+    def _grammar(self) -> Grammar:
+        return Grammar(longest=1 << 30)
+
+    def _check_first(self, record: str) -> None:
+        try:
+            names = list(json.loads(record))
+        except ValueError:
+            names = []
+        if names != self.schema.names:
+            raise self._other_table(names)
+
+
+class _ParquetWriter(TableWriter):
+    def __init__(self, path: str, schema: pa.Schema):
+        super().__init__(path, schema)
+        with _writable(path):
+            self._raw = _create(self.part)
+            self._parquet = pq.ParquetWriter(pa.PythonFile(self._raw, mode="w"), schema)
+        self._waiting: list[pa.RecordBatch] = []
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        self._waiting.append(batch)
+        if sum(map(len, self._waiting)) >= _GROUP_ROWS:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        if self._waiting:
+            self._parquet.write_table(pa.Table.from_batches(self._waiting, self.schema))
+            self._waiting = []
+
+    def _finish(self) -> None:
+        if self._raw.closed:
+            return
+        self._write_waiting()
+        self._parquet.close()
+        self._raw.flush()
+        if not is_remote(self.path):
+            os.fsync(self._raw.fileno())
+        self._raw.close()
+
+
+def _quote(field: str, delimiter: str) -> str:
+    if any(character in field for character in (delimiter, '"', "\r", "\n")):
+        return '"' + field.replace('"', '""') + '"'
+    return field
+
+
+@contextlib.contextmanager
+def _writable(path: str) -> Any:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise TableError(
+            path, f"cannot be written: {error}", "check its folder, its rights and the space there"
+        ) from error
+
+
+def _create(path: str) -> Any:
+    if is_remote(path):
+        return FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return open(path, "wb")
+
+
+def _rename(part: str, path: str) -> None:
+    if is_remote(path):
+        FileSystems.rename([part], [path])
+    else:
+        os.replace(part, path)
+
+
+def _pack(raw: BinaryIO, packing: str) -> Any:
+    if packing == ".gz":
+        return gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="")
+    if packing == ".bz2":
+        return bz2.BZ2File(raw, "wb")
+    if packing == ".zst":
+        return pa.CompressedOutputStream(pa.PythonFile(raw, mode="w"), "zstd")
+    return raw
