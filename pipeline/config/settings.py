@@ -73,10 +73,19 @@ class Config:
     run: RunSettings = dataclasses.field(default_factory=RunSettings)
 
     def __post_init__(self) -> None:
-        if not _TASK_NAME.fullmatch(self.task):
-            raise SettingsError(
-                f"name is {self.task!r}; a task's name has letters, digits and hyphens, begins and ends with a letter or "
-                "digit, and has at most 63 characters"
-            )
+        check_task_name(self.task)
         if self.tune.trials:
             parse_space(self.tune, self.train)
+
+
+def check_task_name(name: str) -> None:
+    """Checks that a name can be that of a task.
+
+    Raises:
+      SettingsError: It cannot.
+    """
+    if not _TASK_NAME.fullmatch(name):
+        raise SettingsError(
+            f"name is {name!r}; a task's name has letters, digits and hyphens, begins and ends with a letter or digit, and "
+            "has at most 63 characters"
+        )

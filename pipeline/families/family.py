@@ -58,6 +58,18 @@ class Floors(NamedTuple):
     settings: str
 
 
+class Draft(NamedTuple):
+    """What a task file for some data says.
+
+    Attributes:
+      data: The settings of `data` that differ from their defaults, values as TOML has them.
+      found: What was found in the data, a line each, for the file's comments.
+    """
+
+    data: Mapping[str, Any]
+    found: Sequence[str]
+
+
 class Family(abc.ABC):
     """A kind of data: its settings, components, models, figures and pages.
 
@@ -105,6 +117,19 @@ class Family(abc.ABC):
     def floors(self, config: Any) -> Floors | None:
         """Returns what a model must beat; None if there is nothing."""
         return None
+
+    @abc.abstractmethod
+    def draft(self, inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
+        """Looks at a user's data for `charseq new`.
+
+        Args:
+          inputs: Files, folders or globs; empty if none was named.
+          data: What the user has set of `data`, as text.
+
+        Raises:
+          SettingsError: The family needs data and there is none, or the other way round.
+          DataError: The data cannot be used.
+        """
 
     # The report.
 

@@ -1,13 +1,16 @@
 """The family `pairs`."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from components.evaluator.settings import GateSettings
 from components.example_gen.settings import PairsData
+from components.settings import SettingsError
 from components.trainer.settings import AttentionSettings, RecurrentSettings
 from pipeline.config.settings import Config
 from pipeline.families.answers.family import AnswersFamily
+from pipeline.families.family import Draft
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
@@ -35,6 +38,14 @@ class PairsFamily(AnswersFamily):
         from components.example_gen.component import PairsExampleGen
 
         return PairsExampleGen(data)
+
+    def draft(self, inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
+        """Reads the pairs once and says what is in them."""
+        if not inputs:
+            raise SettingsError("name the pairs with --data: files, folders or quoted globs")
+        from pipeline.families.pairs.look import look_at_pairs
+
+        return look_at_pairs(inputs, data)
 
 
 FAMILY = PairsFamily()

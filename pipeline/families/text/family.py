@@ -11,7 +11,7 @@ from components.ngram.settings import NgramSettings
 from components.settings import SettingsError
 from components.trainer.language_model.settings import LanguageModelSettings
 from pipeline.config.settings import Config
-from pipeline.families.family import Family, Floors, Headline, Section
+from pipeline.families.family import Draft, Family, Floors, Headline, Section
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
@@ -93,6 +93,14 @@ class TextFamily(Family):
         windows = {"context": config.data.context, "eval_context": config.data.eval_context}
         settings = {"ngram": dataclasses.asdict(config.ngram)} | windows
         return Floors("components.ngram.evaluation.floor_fn", json.dumps(settings, sort_keys=True))
+
+    def draft(self, inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
+        """Reads a text once and says what is in it."""
+        if len(inputs) != 1:
+            raise SettingsError("name the text with --data: one file, folder, quoted glob, or name of the catalogue")
+        from pipeline.families.text.look import describe_text
+
+        return Draft({"corpus": inputs[0]}, describe_text(inputs[0], data.get("encoding", "utf-8")))
 
     def headlines(self, contents: "Contents") -> Sequence[Headline]:
         """Returns bits per character, beside those of the n-gram model."""

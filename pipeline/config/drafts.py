@@ -1,0 +1,137 @@
+"""Task files for a user's own data: `charseq new` looks at the data and writes what it found."""
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.settings import SettingsError
+from data.errors import DataError
+from pipeline.config.overrides import parse_assignments
+from pipeline.config.settings import check_task_name
+from pipeline.config.task_files import load_task
+from pipeline.config.values import sections_of
+from pipeline.families import find_family
+
+_ENDING = ".toml"
+
+_RUNNER = '''\
+"""The task {name} for TFX's own command.
+
+  tfx pipeline create --engine=local --pipeline_path={file}
+  tfx run create --engine=local --pipeline_name={name}
+"""
+
+from pipeline.local_runner import run_with_tfx
+
+run_with_tfx({task!r}, beside=__file__)
+'''
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What `write_task` has written.
+
+    Attributes:
+      task: The task's name.
+      path: The task file.
+      runner: The file for TFX's command; empty if none was asked for.
+      found: What was found in the data, a line each.
+    """
+
+    task: str
+    path: str
+    runner: str
+    found: list[str]
+
+
+def write_task(
+    name: str, family: str, inputs: Sequence[str], assignments: Sequence[str], runner: bool, replace: bool
+) -> Written:
+    """Looks at data and writes a task file into the current folder.
+
+    Args:
+      name: The task's name; the file is NAME.toml.
+      family: Its family.
+      inputs: Files, folders or globs with the data.
+      assignments: Settings for the file, each `section.field=value`.
+      runner: Whether to write a file for TFX's command as well.
+      replace: Whether files of these names may be replaced.
+
+    Raises:
+      SettingsError: The name, the family, the data or a setting cannot be used, or a file is there already.
+    """
+    check_task_name(name)
+    kind = find_family(family)
+    path = name + _ENDING
+    runner_path = f"{name.replace('-', '_')}_runner.py" if runner else ""
+    for file in (path, runner_path):
+        if file and os.path.exists(file) and not replace:
+            raise SettingsError(f"{file} is there already: choose another name, or replace it with --force")
+    settings: dict[str, dict[str, Any]] = {}
+    sections = sections_of(kind.config_class)
+    for section, values in parse_assignments(sections, assignments).items():
+        settings[section] = {field: value.value for field, value in values.items()}
+    try:
+        draft = kind.draft(tuple(inputs), settings.get("data", {}))
+    except DataError as error:
+        raise SettingsError(str(error)) from None
+    settings["data"] = dict(draft.data) | _typed(family, name, assignments, settings.get("data", {}), draft.data)
+    for section in settings:
+        if section != "data":
+            settings[section] = _typed(family, name, assignments, settings[section], {}, section)
+    text = _render(name, family, settings, draft.found)
+    _write(path, text)
+    try:
+        load_task(path)
+    except SettingsError:
+        os.remove(path)
+        raise
+    if runner_path:
+        _write(runner_path, _RUNNER.format(name=name, file=runner_path, task=path))
+    return Written(name, path, runner_path, list(draft.found))
+
+
+def _typed(
+    family: str,
+    name: str,
+    assignments: Sequence[str],
+    texts: Mapping[str, str],
+    data: Mapping[str, Any],
+    section: str = "data",
+) -> dict[str, Any]:
+    """Returns the assigned settings of a section with the types of their fields."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, name + _ENDING)
+        _write(path, _render(name, family, {"data": dict(data)} if data else {}, []))
+        config = load_task(path, assignments)
+    return {field: getattr(getattr(config, section), field) for field in texts}
+
+
+def _render(name: str, family: str, settings: Mapping[str, Mapping[str, Any]], found: Sequence[str]) -> str:
+    lines = [f'name   = "{name}"', f'family = "{family}"', ""]
+    lines += [f"# {line}" for line in found]
+    if found:
+        lines.append("#")
+    lines.append(f"# Every other setting has a default that suits the data. `charseq settings {family}` lists them.")
+    for section, values in settings.items():
+        if values:
+            width = max(map(len, values))
+            lines += ["", f"[{section}]", *(f"{field:{width}} = {_toml(value)}" for field, value in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(part) for part in value)}]"
+    # TOML's basic strings, numbers and booleans are written as JSON's are.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _write(path: str, text: str) -> None:
+    aside = f"{path}.{os.getpid()}.part"
+    with open(aside, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(aside, path)

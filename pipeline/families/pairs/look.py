@@ -1,0 +1,90 @@
+"""Looking at pairs before there is a task for them."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from components.example_gen.settings import PairsData
+from data.files import find_files
+from data.tables.inspection import ColumnDescription, FileDescription, TableDescription, describe_tables
+from data.tables.options import ENDINGS
+from pipeline.families.family import Draft
+
+_SHOWN = 3
+
+
+def look_at_pairs(inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
+    """Reads pairs and says what is in them.
+
+    Args:
+      inputs: Files, folders or globs.
+      data: What the user has set of `data`, as text.
+
+    Raises:
+      DataError: There is no file, or one cannot be read, or has not the columns.
+    """
+    stated = {name: value for name, value in data.items() if name in {f.name for f in dataclasses.fields(PairsData)}}
+    options = PairsData(files=inputs, **{n: v for n, v in stated.items() if n in _READING}).table_options  # type: ignore[arg-type]
+    found = find_files(inputs, ENDINGS, "--data")
+    description = describe_tables(found.files, options)
+    settings: dict[str, Any] = {"files": list(inputs)}
+    source, target = description.columns
+    for name, column in (("input_tokens", source), ("target_tokens", target)):
+        if column.spaced:
+            settings[name] = "space"
+    lines = [*_describe(description), _column("input", source), _column("target", target), _repetition(description)]
+    if found.hidden:
+        lines.append(f"Hidden files are left out: {', '.join(found.hidden[:_SHOWN])}")
+    if description.empty_lines or description.skipped:
+        lines.append(f"{description.empty_lines:,} empty lines and {description.skipped:,} unusable rows are skipped.")
+    return Draft(settings, lines)
+
+
+# The settings that say how a table is read.
+_READING = ("input", "target", "header", "delimiter", "encoding", "on_error")
+
+
+def _describe(description: TableDescription) -> list[str]:
+    files = description.files
+    lines = [
+        f"{description.rows:,} rows in {len(files):,} files, such as:"
+        if len(files) > 1
+        else f"{description.rows:,} rows:"
+    ]
+    return lines + [f"  {_file(file)}" for file in files[:_SHOWN]]
+
+
+def _file(file: FileDescription) -> str:
+    said = [file.format]
+    if file.delimiter:
+        said.append(
+            {"\t": "tabs between fields", ",": "commas between fields"}.get(
+                file.delimiter, f"{file.delimiter!r} between fields"
+            )
+        )
+    said.append(file.encoding)
+    said.append(("a header" if file.header else "no header") + (f" ({file.why})" if file.why else ""))
+    if file.names:
+        said.append(f"columns {', '.join(file.names)}")
+    return f"{file.path}: {', '.join(said)}"
+
+
+def _column(name: str, column: ColumnDescription) -> str:
+    examples = ", ".join(repr(example) for example in column.examples)
+    frequent = " ".join(repr(character)[1:-1] for character, _ in column.frequent)
+    said = (
+        f"{name}: {examples}; at most {column.longest:,} characters, 99% at most {column.length_99:,}; "
+        f"{column.characters:,} different characters: {frequent}"
+    )
+    if column.spaced:
+        said += f"; symbols with spaces between them: {column.tokens:,} different ones, at most {column.most_tokens:,} in a row"
+    return said
+
+
+def _repetition(description: TableDescription) -> str:
+    repetition = description.repetition
+    about = "" if repetition.exact else "about "
+    return (
+        f"{about}{repetition.distinct_inputs:,} different inputs; {about}{repetition.duplicates:,} rows repeat an earlier one; "
+        f"{about}{repetition.several_answers:,} inputs have several answers, any of which counts as right"
+    )
