@@ -145,9 +145,9 @@ class TextData(SplitData):
     nfc: bool = True
     min_count: int = 1
     context: int = 0
-    length: int = 128
-    step: int = 128
-    eval_context: int = 256
+    length: int = 512
+    step: int = 512
+    eval_context: int = 512
     eval_length: int = 0
     validation_fraction: float = dataclasses.field(default=0.01, kw_only=True)
     split: Literal["position", "file"] = "position"

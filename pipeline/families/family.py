@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from components.trainer.settings import FitSettings
 from pipeline.config.settings import Config
 
 if TYPE_CHECKING:
@@ -105,6 +106,11 @@ class Family(abc.ABC):
     @abc.abstractmethod
     def transform_arguments(self, config: Any) -> dict[str, Any]:
         """Returns TFX Transform's arguments: `preprocessing_fn`, a dotted name, and its `custom_config`."""
+
+    def train_settings(self, config: Any) -> FitSettings:
+        """Returns how to train: the settings, and in their derived fields what follows from other sections."""
+        settings: FitSettings = config.train
+        return settings
 
     def train_config(self, config: Any) -> dict[str, Any]:
         """Returns what the run function needs beside the settings of the training, values for JSON."""
