@@ -6,11 +6,12 @@ from tfx.types import Channel, ComponentSpec, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.example_gen.executor import PairsExecutor, SumsExecutor, TextExecutor
-from components.example_gen.pairs import fingerprint, match_files
+from components.example_gen.pairs import find_pairs
 from components.example_gen.settings import PairsData, SumsData, TextData
 from components.settings import SettingsError, to_json
 from data.corpora import fingerprint as corpus_fingerprint
 from data.errors import CorpusError
+from data.files import fingerprint
 
 
 class ExampleGenSpec(ComponentSpec):
@@ -40,10 +41,15 @@ class PairsExampleGen(BaseBeamComponent):
     EXECUTOR_SPEC = BeamExecutorSpec(PairsExecutor)
 
     def __init__(self, data: PairsData):
+        """Looks which files there are.
+
+        Raises:
+          SettingsError: There is no such file.
+        """
         super().__init__(
             ExampleGenSpec(
                 data=to_json(data),
-                fingerprint=fingerprint(match_files(data.pattern)),
+                fingerprint=fingerprint(find_pairs(data).files),
                 examples=Channel(type=standard_artifacts.Examples),
             )
         )

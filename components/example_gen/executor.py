@@ -23,6 +23,8 @@ from components.example_gen.splits import SPLITS
 from components.files import write_file
 from components.settings import from_json
 from components.shared_artifacts import shared_artifacts
+from data.tables.reading import Part
+from data.tables.report import ReadReport
 
 # Custom properties of an Examples artifact: a name for its content, and JSON of how many examples each split has.
 FINGERPRINT_PROPERTY = "fingerprint"
@@ -30,6 +32,9 @@ COUNTS_PROPERTY = "examples"
 
 # Custom property of a text's Examples artifact: what is in it, as JSON (`text.TextPlan.summary`).
 SUMMARY_PROPERTY = "text_summary"
+
+# The same of pairs (`pairs.summarize`).
+PAIRS_SUMMARY_PROPERTY = "pairs_summary"
 
 
 class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
@@ -42,6 +47,9 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
     @abc.abstractmethod
     def _write(self) -> "_WriteShard":
         """Returns the DoFn that writes a shard."""
+
+    def _after_writing(self, artifact: Artifact, data_json: str, count: int) -> None:
+        """Does what there is to do once all of the `count` shards are written."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -78,6 +86,7 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
                 )
         finally:
             remove_unfinished(artifact.uri)
+        self._after_writing(artifact, data_json, len(sources))
         with tf.io.gfile.GFile(written_path) as file:
             written = [shards.ShardFile(**fields) for fields in json.load(file)]
         tf.io.gfile.remove(written_path)
@@ -118,8 +127,19 @@ class _WriteSumsShard(_WriteShard):
 
 
 class _WritePairsShard(_WriteShard):
-    def batches(self, source: str) -> Iterator[shards.SplitBatch]:
-        return pairs.read_pairs(from_json(PairsData, self._data_json), source)
+    def process(self, element: tuple[int, Part]) -> Iterator[shards.ShardFile]:
+        data = from_json(PairsData, self._data_json)
+        shard, part = element
+        report = ReadReport(data.on_error)
+        batches = pairs.read_pairs(data, part, report)
+        written = shards.write_shard(batches, self._examples_uri, shard, self._count)
+        write_file(_report_path(self._examples_uri, shard), json.dumps(report.to_dict()).encode())
+        yield from written
+
+
+def _report_path(examples_uri: str, shard: int) -> str:
+    """Returns where a shard of pairs says what it has read, until all are written."""
+    return os.path.join(examples_uri, ".read", f"{shard:05d}.json")
 
 
 class _WriteTextShard(_WriteShard):
@@ -144,13 +164,37 @@ class SumsExecutor(_ShardedExecutor):
 
 
 class PairsExecutor(_ShardedExecutor):
-    """Reads a user's pairs; a shard is a file."""
+    """Reads a user's pairs; a shard is a part of a file."""
 
-    def _shards(self, data_json: str) -> list[str]:
-        return pairs.match_files(from_json(PairsData, data_json).pattern)
+    def _write_shards(self, artifact: Artifact, data_json: str) -> None:
+        try:
+            super()._write_shards(artifact, data_json)
+        finally:
+            if tf.io.gfile.exists(folder := os.path.dirname(_report_path(artifact.uri, 0))):
+                tf.io.gfile.rmtree(folder)
+
+    def _shards(self, data_json: str) -> list[Part]:
+        data = from_json(PairsData, data_json)
+        self._found = pairs.find_pairs(data)
+        return pairs.plan_pairs(data, self._found)
 
     def _write(self) -> _WriteShard:
         return _WritePairsShard()
+
+    def _after_writing(self, artifact: Artifact, data_json: str, count: int) -> None:
+        """Adds up what the shards have read.
+
+        Raises:
+          TableError: More rows were skipped than may be.
+        """
+        data = from_json(PairsData, data_json)
+        report = ReadReport(data.on_error)
+        for shard in range(count):
+            with tf.io.gfile.GFile(_report_path(artifact.uri, shard)) as file:
+                report.add(ReadReport.from_dict(json.load(file)))
+        summary = pairs.summarize(self._found, report)
+        artifact.set_string_custom_property(PAIRS_SUMMARY_PROPERTY, json.dumps(summary, ensure_ascii=False))
+        report.check_share(data.most_skipped)
 
 
 class TextExecutor(_ShardedExecutor):

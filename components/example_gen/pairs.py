@@ -1,151 +1,136 @@
-"""A user's own pairs of strings, from TSV or JSONL files: read in batches, checked line by line."""
+"""A user's own pairs of strings, from tables: which files, in which parts, and the examples of a part."""
 
-import bz2
-import contextlib
-import gzip
 import hashlib
-import json
-import os
-from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+import logging
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+import pyarrow.compute as pc
 
 from components.example_gen.settings import PairsData
 from components.example_gen.shards import SplitBatch
 from components.example_gen.splits import sides
 from components.settings import SettingsError
+from data.errors import DataError, TableError
+from data.files import FoundFiles, find_files
+from data.tables.batch import Batch
+from data.tables.options import ENDINGS
+from data.tables.reading import Part, plan_parts, read_part
+from data.tables.report import ReadReport
 
-# Rows that are in memory at a time.
+_LOG = logging.getLogger("charseq.example_gen")
+
+# Examples that are encoded at a time.
 _BATCH_ROWS = 16_384
 
-# A line longer than this is no pair of short strings, and reading it whole could exhaust the memory.
-_LONGEST_LINE_BYTES = 1 << 20
+# A summary is shown to people and kept in ML Metadata: it names so many files, and counts the rest.
+_NAMED = 100
 
-_UNPACKERS: dict[str, Callable[[BinaryIO], contextlib.AbstractContextManager[Any]]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-}
+# The settings that limit the characters of a column.
+_LIMITS = {"input": "input_length", "target": "output_length"}
 
 
-class PairsError(ValueError):
-    """A line that is no pair; the message names file and line, the reason and the remedy."""
-
-
-def match_files(pattern: str) -> list[str]:
-    """Returns the files that a pattern names, sorted: one shard each.
+def find_pairs(data: PairsData) -> FoundFiles:
+    """Returns the files that the settings name.
 
     Raises:
-      SettingsError: No file matches.
+      SettingsError: One names no file.
     """
-    paths = sorted(metadata.path for metadata in FileSystems.match([pattern])[0].metadata_list)
-    if not paths:
-        raise SettingsError(
-            f"no file matches {pattern!r}; check data.pattern (a relative path starts at {os.getcwd()})"
-        )
-    return paths
+    try:
+        return find_files(data.files, ENDINGS, "data.files", data.spans)
+    except DataError as error:
+        raise SettingsError(str(error)) from None
 
 
-def fingerprint(paths: list[str]) -> str:
-    """Returns a hash over name, size and time of last change of each file: what a cached result depends on."""
-    metadata = [match for path in paths for match in FileSystems.match([path])[0].metadata_list]
-    described = [(m.path, m.size_in_bytes, m.last_updated_in_seconds) for m in metadata]
-    return hashlib.sha256(repr(described).encode()).hexdigest()
+def plan_pairs(data: PairsData, files: FoundFiles) -> list[Part]:
+    """Returns the parts of the files, in order: one shard each.
+
+    Raises:
+      TableError: A file cannot be read, or has not the columns.
+    """
+    return plan_parts(files.files, data.table_options)
 
 
-def read_pairs(data: PairsData, path: str) -> Iterator[SplitBatch]:
-    """Yields a file's pairs in order, at most 16,384 at a time.
+def read_pairs(data: PairsData, part: Part, report: ReadReport) -> Iterator[SplitBatch]:
+    """Yields the pairs of a part in order, at most 16,384 at a time.
 
     Args:
-      data: Lengths that a pair may have and the share of the evaluation side.
-      path: A file that Beam's file systems can open.
+      data: How the table is read, lengths that a pair may have and the shares of the splits.
+      part: A part of a file.
+      report: Counts rows, and stops at or skips those that are no pairs.
 
     Raises:
-      PairsError: A line is not UTF-8, no pair, or has an empty or over-long side.
+      TableError: A row is no pair, or has an empty or over-long side, and `data.on_error` is `stop`.
     """
-    rows: list[tuple[bytes, bytes, int]] = []
-    parse = _parse_json if _is_jsonl(path) else _parse_tsv
-    # Beam's own unpacking has no readline with a limit.
-    unpack = _UNPACKERS.get(os.path.splitext(path)[1], contextlib.nullcontext)
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as packed, unpack(packed) as lines:
-        number = 0
-        while line := lines.readline(_LONGEST_LINE_BYTES + 1):
-            number += 1
-            try:
-                rows.append(_check(data, *parse(_decode(line))))
-            except PairsError as error:
-                raise PairsError(f"{path}, line {number}: {error}") from None
-            if len(rows) == _BATCH_ROWS:
-                yield _to_split_batch(data, rows)
-                rows = []
-    if rows:
-        yield _to_split_batch(data, rows)
+    for batch in read_part(part, data.table_options, report):
+        pairs = _usable(data, batch, report)
+        for start in range(0, len(pairs), _BATCH_ROWS):
+            yield _to_split_batch(data, pairs.slice(start, _BATCH_ROWS))
 
 
-def _is_jsonl(path: str) -> bool:
-    stem, ending = os.path.splitext(path)
-    if ending in _UNPACKERS:
-        ending = os.path.splitext(stem)[1]
-    return ending in (".jsonl", ".json")
-
-
-def _decode(line: bytes) -> str:
-    if len(line) > _LONGEST_LINE_BYTES:
-        raise PairsError(f"longer than {_LONGEST_LINE_BYTES:,} bytes; is this a file of pairs, one a line?")
-    try:
-        return line.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise PairsError(f"byte {error.start + 1} is not UTF-8; convert the file to UTF-8") from None
-
-
-def _parse_tsv(line: str) -> tuple[str, str]:
-    fields = line.split("\t")
-    if len(fields) != 2:
-        raise PairsError(f"{len(fields) - 1} tabs in {line[:60]!r}; a line is an expression, one tab and its answer")
-    return fields[0], fields[1]
-
-
-def _parse_json(line: str) -> tuple[str, str]:
-    try:
-        pair = json.loads(line)
-    except ValueError as error:
-        raise PairsError(f"{line[:60]!r} is not JSON ({error}); a line is one JSON object") from None
-    if not isinstance(pair, dict):
-        raise PairsError(f"{line[:60]!r} is no JSON object; write {{'expression': ..., 'answer': ...}}")
-    for key in ("expression", "answer"):
-        if not isinstance(pair.get(key), str):
-            raise PairsError(f"{line[:60]!r} has no string under the key {key!r}")
-    return pair["expression"], pair["answer"]
-
-
-def _check(data: PairsData, expression: str, answer: str) -> tuple[bytes, bytes, int]:
-    for name, text, longest, setting in (
-        ("expression", expression, data.input_length, "input_length"),
-        ("answer", answer, data.output_length, "output_length"),
-    ):
-        if not text:
-            raise PairsError(f"the {name} is empty; every line needs both sides")
-        if len(text) > longest:
-            raise PairsError(
-                f"the {name} has {len(text)} characters, more than {longest}; raise data.{setting} or remove the line"
-            )
-    try:
-        return expression.encode(), answer.encode(), len(expression)
-    except UnicodeEncodeError as error:
-        raise PairsError(f"{error.object[error.start]!r} is half a surrogate pair, no character") from None
-
-
-def _to_split_batch(data: PairsData, rows: list[tuple[bytes, bytes, int]]) -> SplitBatch:
-    expressions, answers, lengths = zip(*rows, strict=True)
-    places = np.array([int.from_bytes(hashlib.sha256(e).digest()[:8], "big") for e in expressions], np.float64)
-    columns = {
-        "expression": pa.array(expressions, pa.binary()),
-        "answer": pa.array(answers, pa.binary()),
-        "length": pa.array(lengths, pa.int64()),
+def summarize(found: FoundFiles, report: ReadReport) -> dict[str, Any]:
+    """Returns what a person wants to know of the files: numbers, and lists of at most 100."""
+    _LOG.info("%s rows of %s files", f"{report.rows:,}", f"{len(found.files):,}")
+    for kind, count in (("empty lines", report.empty_lines), ("rows that cannot be used", report.skipped)):
+        if count:
+            _LOG.info("%s %s are left out", f"{count:,}", kind)
+    for kind, paths in (("hidden", found.hidden), ("other", found.others)):
+        if paths:
+            _LOG.info("%s %s files are left out, such as %s", f"{len(paths):,}", kind, paths[0])
+    counts = report.to_dict()
+    return {
+        "files": len(found.files),
+        "file_names": [file.name for file in found.files[:_NAMED]],
+        "hidden": list(found.hidden[:_NAMED]),
+        "others": list(found.others[:_NAMED]),
+        "rows": report.rows,
+        "empty_lines": report.empty_lines,
+        "skipped": report.skipped,
+        "skipped_rows": counts["examples"],
     }
-    offsets = pa.array(np.arange(len(rows) + 1, dtype=np.int32))
+
+
+def _usable(data: PairsData, batch: Batch, report: ReadReport) -> pa.RecordBatch:
+    """Returns the rows of a batch that have two sides of a length that is allowed."""
+    lengths = {name: _lengths(batch.columns.column(name)) for name in _LIMITS}
+    limits = {name: min(data.longest, getattr(data, setting)) for name, setting in _LIMITS.items()}
+    usable = np.ones(len(batch), bool)
+    for name, most in limits.items():
+        usable &= (lengths[name] > 0) & (lengths[name] <= most)
+    if usable.all():
+        return batch.columns
+    for row in np.flatnonzero(~usable):
+        name = next(name for name, most in limits.items() if not 0 < lengths[name][row] <= most)
+        reason, remedy = "the value is empty", "fill it, or leave the row out"
+        if found := int(lengths[name][row]):
+            setting = "longest" if limits[name] == data.longest else _LIMITS[name]
+            reason = f"the value has {found:,} characters, more than {limits[name]:,}"
+            remedy = f"raise data.{setting}, or leave the row out"
+        report.reject(TableError(batch.file, reason, remedy, int(batch.lines[row]), name))
+    report.rows -= int((~usable).sum())
+    return batch.columns.filter(pa.array(usable))
+
+
+def _lengths(texts: pa.Array) -> npt.NDArray[np.int32]:
+    """Returns characters (code points) of each text: int32 [N]."""
+    lengths: npt.NDArray[np.int32] = pc.utf8_length(texts).to_numpy(zero_copy_only=False)
+    return lengths
+
+
+def _to_split_batch(data: PairsData, pairs: pa.RecordBatch) -> SplitBatch:
+    inputs = pairs.column("input").cast(pa.binary())
+    columns = {
+        "expression": inputs,
+        "answer": pairs.column("target").cast(pa.binary()),
+        "length": pa.array(_lengths(pairs.column("input")), pa.int64()),
+    }
+    # The side follows from the input alone, so that all answers of an input are on one side.
+    places = np.array(
+        [int.from_bytes(hashlib.sha256(text).digest()[:8], "big") for text in inputs.to_pylist()], np.float64
+    )
+    offsets = pa.array(np.arange(len(pairs) + 1, dtype=np.int32))
     arrays = [pa.ListArray.from_arrays(offsets, column) for column in columns.values()]
     return pa.RecordBatch.from_arrays(arrays, list(columns)), sides(data, places * 2.0**-64)

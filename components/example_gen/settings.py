@@ -6,7 +6,8 @@ from typing import Literal
 from components.example_gen.splits import SplitData
 from components.settings import SettingsError
 from data.encodings import check_encoding
-from data.errors import CorpusError
+from data.errors import CorpusError, DataError
+from data.tables.options import Column, TableOptions
 
 # What stands for a character that is too rare, Unicode's own replacement character.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -92,24 +93,70 @@ class PairsData(SplitData):
     """Which pairs to read.
 
     Attributes:
-      pattern: A file, or a glob such as `pairs/*.tsv`, on any file system that Beam knows; `.gz` and `.bz2` are unpacked.
-        A TSV line is an expression, a tab and its answer. A JSONL line is an object with the keys `expression` and
-        `answer`. The ending decides: `.jsonl` and `.json` (before `.gz`, `.bz2`) are JSONL, all else is TSV.
+      files: Files, folders, globs, or patterns such as `days/{YYYY}-{MM}-{DD}/*.csv`, on any file system that Beam knows. CSV,
+        TSV, JSONL and Parquet, told by their endings; text also with `.gz`, `.bz2` or `.zst`. What exists under a name is
+        that, whatever wildcards the name has. A row is on one side whatever file it is in.
+      input: The column of the inputs: its name, or its position, 1 for the first. Empty: `input` or `expression`, or the
+        first of two columns.
+      target: The column of the answers, likewise. Empty: `target`, `answer` or `output`, or the second of two columns.
+      header: Whether line 1 of CSV and TSV names the columns: `yes`, `no`, or `auto`, decided for each file. A header is
+        never an example.
+      delimiter: The character between two fields of CSV and TSV; empty: found out.
+      quotes: Whether a field of CSV and TSV that begins with a double quote is quoted: `yes`, `no`, or `auto`: yes, unless
+        the fields are separated by tabs and the quotes look like text.
+      encoding: How the files are encoded, as Python names it. A byte order mark wins over utf-8.
+      on_error: `stop` at the first row that cannot be used, or `skip` such rows; the report counts and lists them.
+      most_skipped: Largest share of the rows that may be skipped.
+      longest: Most characters of an input and of an answer.
+      spans: How many spans of a pattern, the latest.
       input_length: Most characters of an expression. A model's cost grows with it, so it is stated, not found out.
       output_length: Most characters of an answer.
     """
 
-    pattern: str = ""
+    files: tuple[str, ...] = dataclasses.field(default=(), metadata={"paths": True})
+    input: str = ""
+    target: str = ""
+    header: Literal["auto", "yes", "no"] = "auto"
+    delimiter: str = ""
+    quotes: Literal["auto", "yes", "no"] = "auto"
+    encoding: str = "utf-8"
+    on_error: Literal["stop", "skip"] = "stop"
+    most_skipped: float = 0.01
+    longest: int = 1_024
+    spans: int = 1
     input_length: int = 32
     output_length: int = 32
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.pattern:
-            raise SettingsError("data.pattern is empty; name a file or glob: --set data.pattern='pairs/*.tsv'")
-        for name in ("input_length", "output_length"):
+        if not self.files or not all(self.files):
+            raise SettingsError("data.files is empty; name files, a folder or a glob: --set data.files='pairs/*.csv'")
+        if isinstance(self.files, str):
+            raise SettingsError(f"data.files is {self.files!r}; it is a list: ({self.files!r},)")
+        for name in ("longest", "spans", "input_length", "output_length"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"data.{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 <= self.most_skipped < 1:
+            raise SettingsError(f"data.most_skipped is {self.most_skipped}; it must be at least 0 and below 1")
+        try:
+            _ = self.table_options
+        except DataError as error:
+            raise SettingsError(f"data.{error}") from None
+
+    @property
+    def table_options(self) -> TableOptions:
+        """How the tables are read: the columns `input` and `target`."""
+        return TableOptions(
+            columns=(
+                Column("input", self.input, ("input", "expression"), "data.input"),
+                Column("target", self.target, ("target", "answer", "output"), "data.target"),
+            ),
+            header=self.header,
+            delimiter=self.delimiter,
+            quotes=self.quotes,
+            encoding=self.encoding,
+            on_error=self.on_error,
+        )
 
 
 @dataclasses.dataclass(frozen=True)

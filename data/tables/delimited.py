@@ -9,7 +9,7 @@ import pyarrow.csv
 
 from data.errors import TableError
 from data.tables.batch import Batch
-from data.tables.fields import split_fields
+from data.tables.fields import is_blank, split_fields
 from data.tables.json_lines import not_text
 from data.tables.layout import Layout
 from data.tables.records import Block
@@ -44,12 +44,14 @@ def parse_delimited(block: Block, file: str, layout: Layout, report: ReadReport)
 
 def _find_blank(block: Block, delimiter: bytes) -> npt.NDArray[np.bool_]:
     """Returns which records have nothing but spaces, tabs and delimiters: bool [N]."""
-    shown = np.ones(256, np.int32)
-    shown[[ord(" "), ord("\t"), *delimiter]] = 0
-    before = np.concatenate(
-        (np.zeros(1, np.int32), np.cumsum(shown[np.frombuffer(block.data, np.uint8)], dtype=np.int32))
-    )
-    blank: npt.NDArray[np.bool_] = before[block.starts] == before[block.ends]
+    begins_blank = np.zeros(256, bool)
+    begins_blank[[ord(" "), ord("\t"), ord("\n"), ord("\r"), *delimiter]] = True
+    blank: npt.NDArray[np.bool_] = np.zeros(len(block.starts), bool)
+    if block.data:
+        blank[:] = begins_blank[np.frombuffer(block.data, np.uint8)[block.starts]]
+    # Hardly a record gets here.
+    for index in np.flatnonzero(blank):
+        blank[index] = is_blank(block.record(index), delimiter)
     return blank
 
 

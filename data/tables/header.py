@@ -12,7 +12,7 @@ _HEADER_WORDS = frozenset(
     for group in (
         "input inputs output outputs target targets source src tgt trg expression answer question query response reply text",
         "label labels word words phones phonemes phoneme ipa pronunciation transcription grapheme graphemes raw clean noisy",
-        "original corrected correct wrong misspelled misspelling lemma form inflected inflection tag tags key value values x y",
+        "original corrected correct wrong misspelled misspelling lemma form inflected inflection tag tags key value values",
         "id index name from to before after prompt completion sentence translation reverse reversed singular plural",
         "date time datetime timestamp day month year count frequency split set latin roman romanized native",
         "english french german spanish italian portuguese russian chinese japanese korean arabic hebrew",
@@ -33,14 +33,15 @@ _FEWEST_NUMBERS = 3
 def find_header(rows: Sequence[Sequence[str]], wanted: Sequence[Column]) -> tuple[bool, str]:
     """Returns whether the first row is a header, and why.
 
-    It is one if it has every column that was stated by name. Where none was, it is one if
+    It is one if it has every column that was stated by name. Where none was, no field of it may stand there twice, or be a
+    value of its column further down; then it is one if
 
     1. every field is a word that columns are usually called, such as `input`, `target`, `word`, `date`; or
     2. a column has only numbers or dates, three or more, but for its first field; or
-    3. every field looks like a name (a letter of ASCII, then letters, digits, spaces, `_`, `-`, `.`), differs from the
-       others, is no value of its column further down, and one has a character that its column has nowhere else, although
-       the column has every one of its characters at least twice, over 20 rows or more. By Good and Turing's estimate the
-       chance of a new character in the next value is the share of those that were seen once: here none.
+    3. every field looks like a name (a letter of ASCII, then letters, digits, spaces, `_`, `-`, `.`), and every field that
+       is no such word has a character that its column has nowhere else, although the column has every one of its
+       characters at least twice, over 20 rows or more. By Good and Turing's estimate the chance of a new character in the
+       next value is the share of those that were seen once: here none.
 
     Anything else is a row. In doubt, state it.
 
@@ -57,23 +58,34 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Sequence[Column]) -> tupl
         return not missing, f"line 1 has no {missing[0]!r}" if missing else f"line 1 has {', '.join(map(repr, stated))}"
     usual = {name for column in wanted for name in (column.name, *column.usual)} | _HEADER_WORDS
     fields = [field.strip() for field in first]
-    if all(re.sub(r"[\s_\-]?\d*$", "", field.lower()) in usual for field in fields) and len(set(fields)) == len(fields):
-        return True, "every field of line 1 is a usual name of a column"
     columns = [[row[index] for row in others if len(row) == len(first)] for index in range(len(first))]
+    if len(set(fields)) < len(fields):
+        return False, "a field of line 1 is there twice"
+    for field, column in zip(fields, columns, strict=True):
+        if any(value.strip() == field for value in column):
+            return False, f"{field!r} is a value of its column as well"
+    if all(field.lower() in usual for field in fields):
+        return True, "every field of line 1 is a usual name of a column"
     for field, column in zip(fields, columns, strict=True):
         numbers = sum(1 for value in column if _is_number(value))
         if numbers >= _FEWEST_NUMBERS and numbers == len(column) and field and not _is_number(field):
             return True, f"under {field!r} there are only numbers or dates"
-    if all(map(_NAME.fullmatch, fields)) and len(set(fields)) == len(fields):
-        for field, column in zip(fields, columns, strict=True):
-            if any(value.strip() == field for value in column):
-                return False, f"{field!r} is a value of its column as well"
-        for field, column in zip(fields, columns, strict=True):
-            counts = Counter("".join(column))
-            new = sorted(set(field) - counts.keys())
-            if new and len(column) >= _FEWEST_ROWS and min(counts.values(), default=0) > 1:
-                return True, f"under {field!r} no value has the character {new[0]!r}"
+    if all(map(_NAME.fullmatch, fields)):
+        new = [
+            "" if field.lower() in usual else _new_character(field, column)
+            for field, column in zip(fields, columns, strict=True)
+        ]
+        if None not in new:
+            character, field = next((new, field) for new, field in zip(new, fields, strict=True) if new)
+            return True, f"under {field!r} no value has the character {character!r}"
     return False, "line 1 looks like the others"
+
+
+def _new_character(field: str, column: Sequence[str]) -> str | None:
+    """Returns a character of a field that would be a surprise in its column."""
+    counts = Counter("".join(column))
+    new = sorted(set(field) - counts.keys())
+    return new[0] if new and len(column) >= _FEWEST_ROWS and min(counts.values(), default=0) > 1 else None
 
 
 def _is_number(value: str) -> bool:

@@ -52,9 +52,15 @@ class ReadReport:
         if self.on_error == "stop":
             raise error
         self.skipped += 1
-        if len(self.examples) < _LISTED:
-            reason = f"column {error.column}: {error.reason}" if error.column else error.reason
-            self.examples.append(Skipped(error.file, error.line, reason))
+        reason = f"column {error.column}: {error.reason}" if error.column else error.reason
+        row = Skipped(error.file, error.line, reason)
+        # Blocks are checked by several: rows come out of order, and the first hundred must not depend on the blocks.
+        position = len(self.examples)
+        while position and self.examples[position - 1].file == row.file and self.examples[position - 1].line > row.line:
+            position -= 1
+        if position < _LISTED:
+            self.examples.insert(position, row)
+            del self.examples[_LISTED:]
 
     def add(self, later: "ReadReport") -> None:
         """Adds the report of a part that comes behind those that this report is of."""

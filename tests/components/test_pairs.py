@@ -1,92 +1,160 @@
-"""A user's own pairs: what is read, what is refused, and that the refusal names file and line."""
+"""A user's own pairs: what a pair is, what is refused with file and line, and on which side it is."""
 
-import bz2
-import gzip
 import json
+import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.example_gen.pairs import PairsError, match_files, read_pairs
+from components.example_gen.component import PairsExampleGen
+from components.example_gen.pairs import find_pairs, plan_pairs, read_pairs, summarize
 from components.example_gen.settings import PairsData
-from components.settings import SettingsError
+from components.example_gen.splits import TEST, TRAIN, VALIDATION
+from components.settings import SettingsError, from_json, to_json
+from data.errors import TableError
+from data.tables.report import ReadReport
 
 
-def read(path, **settings):
-    batches = list(read_pairs(PairsData(str(path), **settings), str(path)))
+def read(path, report=None, **how):
+    data = PairsData((str(path),), **how)
+    report = report or ReadReport(data.on_error)
+    batches = [batch for part in plan_pairs(data, find_pairs(data)) for batch in read_pairs(data, part, report)]
     rows = [
-        (e[0].decode(), a[0].decode())
+        (expression[0].decode(), answer[0].decode())
         for batch, _ in batches
-        for e, a in zip(batch["expression"].to_pylist(), batch["answer"].to_pylist(), strict=True)
+        for expression, answer in zip(batch["expression"].to_pylist(), batch["answer"].to_pylist(), strict=True)
     ]
-    sides = [bool(side) for _, is_eval in batches for side in is_eval]
-    return rows, sides
+    return rows, [side for _, sides in batches for side in sides]
 
 
-def test_tsv_with_bom_and_windows_line_ends(tmp_path):
-    path = tmp_path / "pairs.tsv"
-    path.write_bytes(b"\xef\xbb\xbfone\teins\r\ntwo\tzwei\r\n")
-    assert read(path)[0] == [("one", "eins"), ("two", "zwei")]
+def test_columns_by_name_are_the_features(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text('id,raw,clean\n0,"aé, ""b""",x\n1,c,d\n')
+    assert read(path, input="raw", target="clean")[0] == [('aé, "b"', "x"), ("c", "d")]
+    assert read(path, input="3", target="2")[0] == [("x", 'aé, "b"'), ("d", "c")]
 
 
-def test_jsonl_and_compressed_files(tmp_path):
-    lines = "".join(json.dumps({"expression": e, "answer": a}) + "\n" for e, a in [("κατ", "🐱"), ("a\tb", "c")])
-    for name, opener in (("p.jsonl", open), ("p.jsonl.gz", gzip.open), ("p.json.bz2", bz2.open)):
-        with opener(tmp_path / name, "wb") as file:
-            file.write(lines.encode())
-        assert read(tmp_path / name)[0] == [("κατ", "🐱"), ("a\tb", "c")]
+def test_the_length_counts_characters(tmp_path):
+    path = tmp_path / "p.tsv"
+    path.write_text("a🙂é\tb\n")
+    data = PairsData((str(path),))
+    ((batch, _),) = [b for part in plan_pairs(data, find_pairs(data)) for b in read_pairs(data, part, ReadReport())]
+    assert batch["length"].to_pylist() == [[3]]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("content", "line", "said"),
     [
-        ("p.tsv", b"a\tb\nno tab\n", "line 2: 0 tabs in 'no tab'"),
-        ("p.tsv", b"a\tb\tc\n", "line 1: 2 tabs"),
-        ("p.tsv", b"a\tb\n\n", "line 2: 0 tabs"),
-        ("p.tsv", b"a\t\n", "line 1: the answer is empty"),
-        ("p.tsv", b"\tb\n", "line 1: the expression is empty"),
-        ("p.tsv", b"a\tb\nc\t\xff\n", "line 2: byte 3 is not UTF-8"),
-        ("p.tsv", b"a\tb\n" + b"x" * 33 + b"\ty\n", "line 2: the expression has 33 characters, more than 32"),
-        ("p.tsv", b"x" * 2_000_000, "line 1: longer than"),
-        ("p.jsonl", b'{"expression": "a", "answer": 1}\n', "line 1: .* no string under the key 'answer'"),
-        ("p.jsonl", b'["a", "b"]\n', "line 1: .* is no JSON object"),
-        ("p.jsonl", b'{"expression": "a"\n', "line 1: .* is not JSON"),
-        ("p.jsonl", b'{"expression": "\\ud800", "answer": "b"}\n', "line 1: .* half a surrogate pair"),
+        (b"a\tb\nno tab\n", 2, "1 column"),
+        (b"a\tb\nc\td\na\tb\tc\n", 3, "3 columns"),
+        (b"a\tb\na\t\n", 2, "column target: the value is empty"),
+        (b"a\tb\n\tb\n", 2, "column input: the value is empty"),
+        (b"a\tb\n\tb\nc\t\n", 2, "column input: the value is empty"),
+        (b"a\tb\nc\t\xff\n", 2, "byte 3"),
+        (b"a\tb\n" + b"x" * 33 + b"\ty\n", 2, "33 characters, more than 32; raise data.input_length"),
+        (b"a\tb\ny\t" + b"x" * 33 + b"\n", 2, "33 characters, more than 32; raise data.output_length"),
+        (b"a\tb\n" + b"x" * 2_000_000 + b"\n", 2, "longer than 1,048,576 bytes"),
     ],
 )
-def test_a_wrong_line_is_named_with_its_file(tmp_path, name, content, said):
-    path = tmp_path / name
+def test_a_wrong_row_is_named_with_its_file_and_line(tmp_path, content, line, said):
+    path = tmp_path / "p.tsv"
     path.write_bytes(content)
-    with pytest.raises(PairsError, match=f"{name}, {said}"):
+    with pytest.raises(TableError) as raised:
         read(path)
+    assert (raised.value.file, raised.value.line) == (str(path), line)
+    assert said in str(raised.value)
 
 
-def test_no_file_is_an_error_that_names_the_pattern(tmp_path):
-    with pytest.raises(SettingsError, match=r"no file matches .*nothing-\*\.tsv"):
-        match_files(str(tmp_path / "nothing-*.tsv"))
+def test_the_longest_side_is_a_setting(tmp_path):
+    path = tmp_path / "p.tsv"
+    path.write_text("x" * 40 + "\ty\n")
+    assert len(read(path, input_length=2_000, output_length=2_000)[0]) == 1
+    with pytest.raises(TableError, match=r"40 characters, more than 39; raise data\.longest"):
+        read(path, input_length=2_000, longest=39)
 
 
-def test_a_missing_pattern_says_how_to_give_one():
-    with pytest.raises(SettingsError, match="--set data.pattern="):
-        PairsData()
+def test_rows_that_are_no_pairs_are_skipped_in_the_order_of_their_lines(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("a,b\n,\n,x\nwrong\ny,\nc,d\n")
+    report = ReadReport("skip")
+    assert read(path, report, on_error="skip")[0] == [("a", "b"), ("c", "d")]
+    assert (report.rows, report.empty_lines, report.skipped) == (2, 1, 3)
+    assert [row.line for row in report.examples] == [3, 4, 5]
 
 
-def test_equal_expressions_are_on_one_side_in_any_file(tmp_path):
-    first, second = tmp_path / "1.tsv", tmp_path / "2.tsv"
-    first.write_text("".join(f"word{i}\tx\n" for i in range(200)))
-    second.write_text("".join(f"word{i}\ty\n" for i in reversed(range(200))))
-    sides = read(first, eval_fraction=0.5)[1]
-    assert read(second, eval_fraction=0.5)[1] == sides[::-1]
-    assert 60 < sum(sides) < 140
+def test_no_file_is_an_error_that_names_what_is_near(tmp_path):
+    (tmp_path / "Pairs.tsv").write_text("a\tb\n")
+    with pytest.raises(SettingsError, match=r"no file matches .*nearest there: 'Pairs\.tsv'.*data\.files"):
+        PairsExampleGen(PairsData((str(tmp_path / "pairs.tsv"),)))
 
 
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({}, "--set data.files="),
+        ({"files": ("",)}, "--set data.files="),
+        ({"files": ("x",), "header": "perhaps"}, "data.header is 'perhaps'; it is one of auto, yes, no"),
+        ({"files": ("x",), "delimiter": ",,"}, "data.delimiter is ',,'"),
+        ({"files": ("x",), "encoding": "klingon"}, "klingon"),
+        ({"files": ("x",), "on_error": "ignore"}, "data.on_error"),
+        ({"files": ("x",), "most_skipped": 1.0}, "data.most_skipped"),
+        ({"files": ("x",), "longest": 0}, "data.longest"),
+        ({"files": ("x",), "input": "0"}, "data.input is '0'; the first column is 1"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(how, said):
+    with pytest.raises(SettingsError, match=said.replace(".", r"\.")):
+        PairsData(**how)
+
+
+def test_settings_survive_json():
+    data = PairsData(("a.csv", "b [1]/*.tsv"), input="raw", delimiter=";", longest=99)
+    assert from_json(PairsData, to_json(data)) == data
+
+
+def test_what_was_left_out_is_summarized(tmp_path):
+    (tmp_path / "a.tsv").write_text("a\tb\n\n")
+    (tmp_path / ".hidden.tsv").write_text("a\tb\n")
+    (tmp_path / "README.md").write_text("about")
+    data = PairsData((str(tmp_path),))
+    found, report = find_pairs(data), ReadReport()
+    for part in plan_pairs(data, found):
+        list(read_pairs(data, part, report))
+    summary = summarize(found, report)
+    assert (summary["files"], summary["file_names"], summary["rows"], summary["empty_lines"]) == (1, ["a.tsv"], 1, 1)
+    assert (summary["hidden"], summary["others"]) == ([str(tmp_path / ".hidden.tsv")], [str(tmp_path / "README.md")])
+
+
+def test_all_answers_of_an_input_are_on_one_side_in_any_file(tmp_path):
+    first, second = tmp_path / "1.tsv", tmp_path / "2.csv"
+    first.write_text("".join(f"word{i}\tx\nword{i}\tz\n" for i in range(200)))
+    second.write_text("".join(f"word{i},y\n" for i in reversed(range(200))))
+    shares = {"test_fraction": 0.3, "validation_fraction": 0.3}
+    sides = read(first, **shares)[1]
+    assert sides[::2] == sides[1::2]
+    assert read(second, **shares)[1] == sides[::-2]
+    assert all(40 < sides[::2].count(side) < 110 for side in (TRAIN, VALIDATION, TEST))
+
+
+def test_the_cache_sees_that_a_file_has_changed(tmp_path):
+    path = tmp_path / "p [1].tsv"
+    path.write_text("a\tb\n")
+
+    def name():
+        return PairsExampleGen(PairsData((str(path),))).spec.exec_properties["fingerprint"]
+
+    first = name()
+    assert first == name()
+    time.sleep(0.01)
+    path.write_text("a\tc\n")
+    assert first != name()
+
+
+@settings(deadline=None)
 @given(
     pairs=st.lists(
-        st.tuples(
-            *[st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\r\n"), min_size=1, max_size=9)]
-            * 2
-        )
+        st.tuples(*[st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9)] * 2), min_size=1
     )
 )
 def test_any_pairs_of_strings_come_back_as_they_were(tmp_path_factory, pairs):

@@ -114,5 +114,5 @@ def test_a_setting_that_cannot_be_is_named(settings, named):
 
 def test_settings_survive_json():
     assert from_json(SumsData, to_json(HALF)) == HALF
-    pairs = PairsData("a/*.tsv")
+    pairs = PairsData(("a/*.tsv",))
     assert from_json(PairsData, to_json(pairs)) == pairs

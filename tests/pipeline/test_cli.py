@@ -59,9 +59,9 @@ def test_tasks_are_listed_the_default_first(charseq):
         (["run", "sum"], "there is no task 'sum'; there are sums"),
         (["run", "--set", "train.epochs=x"], "'x' is not a whole number"),
         (["run", "--set", "data.count=10000"], "10,000 distinct examples, but 2 terms of 1 to 99 make only 9,801"),
-        (["run", "pairs"], "data.pattern is empty"),
+        (["run", "pairs"], "data.files is empty"),
         (
-            ["run", "pairs", "--set", "data.pattern=none*.tsv", "--root", "/tmp/charseq-unused"],
+            ["run", "pairs", "--set", "data.files=none*.tsv", "--root", "/tmp/charseq-unused"],
             "no file matches 'none*.tsv'",
         ),
         (["serve", "--serving-dir", "/nowhere/at/all"], "there is no folder /nowhere/at/all"),

@@ -64,6 +64,6 @@ def test_any_text_is_an_assignment_or_a_settings_error(text):
 
 def test_every_listed_task_is_found():
     for name in list_tasks():
-        assert load_task(name, ("data.pattern=x.tsv",)).task == name
+        assert load_task(name, ("data.files=x.tsv",)).task == name
     with pytest.raises(SettingsError, match="no task 'sum'; there are sums,"):
         load_task("sum")

@@ -170,7 +170,7 @@ def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path)
 def test_a_users_own_pairs_train_and_a_wrong_line_is_named(charseq, tmp_path):
     words = ["".join(letters) for letters in itertools.product("äbcdefgh", repeat=3)]
     (tmp_path / "pairs.tsv").write_text("".join(f"{word}\t{word[::-1].upper()}\n" for word in words))
-    arguments = ["run", "pairs", "--json", "--root", tmp_path / "runs", "--set", f"data.pattern={tmp_path}/pairs.tsv"]
+    arguments = ["run", "pairs", "--json", "--root", tmp_path / "runs", "--set", f"data.files={tmp_path}/pairs.tsv"]
     arguments += ["--set", "data.eval_fraction=0.3", "--set", "data.input_length=3", "--set", "data.output_length=3"]
     result = charseq(*arguments)
     assert result.status == 0, result.stderr
@@ -179,7 +179,7 @@ def test_a_users_own_pairs_train_and_a_wrong_line_is_named(charseq, tmp_path):
     (tmp_path / "pairs.tsv").write_text("a\tb\nno tab here\n")
     result = charseq(*arguments)
     assert result.status == 1
-    assert "pairs.tsv, line 2: 0 tabs in 'no tab here'" in result.json["reasons"][0]
+    assert "pairs.tsv, line 2: the row has 1 column" in result.json["reasons"][0]
 
 
 def test_a_push_is_tried_as_a_canary_and_promoted(charseq, first_run, place, tmp_path):

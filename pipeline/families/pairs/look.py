@@ -55,7 +55,7 @@ def _describe(description: TableDescription) -> list[str]:
 
 
 def _file(file: FileDescription) -> str:
-    said = [file.format]
+    said: list[str] = [file.format]
     if file.delimiter:
         said.append(
             {"\t": "tabs between fields", ",": "commas between fields"}.get(
