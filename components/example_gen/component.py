@@ -6,7 +6,7 @@ from tfx.types import Channel, ComponentSpec, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.example_gen.executor import PairsExecutor, SumsExecutor, TextExecutor
-from components.example_gen.pairs import find_pairs
+from components.example_gen.pairs import all_files
 from components.example_gen.settings import PairsData, SumsData, TextData
 from components.settings import SettingsError, to_json
 from data.corpora import fingerprint as corpus_fingerprint
@@ -35,7 +35,11 @@ class SumsExampleGen(BaseBeamComponent):
 
 
 class PairsExampleGen(BaseBeamComponent):
-    """Reads a user's pairs: features `expression`, `answer`, and for slices `length` (characters of the expression)."""
+    """Reads a user's pairs.
+
+    Features: `expression`; `answer`, the most frequent right answer; `others`, the other right ones (empty in training, where
+    every row is an example); and for slices `length`, characters of the expression.
+    """
 
     SPEC_CLASS = ExampleGenSpec
     EXECUTOR_SPEC = BeamExecutorSpec(PairsExecutor)
@@ -49,7 +53,7 @@ class PairsExampleGen(BaseBeamComponent):
         super().__init__(
             ExampleGenSpec(
                 data=to_json(data),
-                fingerprint=fingerprint(find_pairs(data).files),
+                fingerprint=fingerprint(all_files(data)),
                 examples=Channel(type=standard_artifacts.Examples),
             )
         )

@@ -109,7 +109,8 @@ class Seq2SeqModel(StringModel):
         Returns:
           `text` string [N]; float32 [N] each: `exact_match` (1 if the whole answer is right), `character_accuracy` (share
           of right characters, padding included), `log_prob` (of the right answer), `edits` (the fewest insertions, deletions
-          and substitutions of characters that make the right answer of the model's; Levenshtein 1966) and `characters` (of
+          and substitutions of characters that make the right answer of the model's; Levenshtein 1966) and
+          `reference_tokens` (characters of
           the right answer).
         """
         features = {name: tf.io.FixedLenFeature([1], tf.string) for name in (EXPRESSION, ANSWER)}
@@ -133,7 +134,7 @@ class Seq2SeqModel(StringModel):
             "character_accuracy": right / (longest + beyond),
             "log_prob": tf.reduce_sum(character_log_prob, axis=1) + IMPOSSIBLE * beyond,
             "edits": edit_distance(text, answers),
-            "characters": tf.cast(lengths, tf.float32),
+            "reference_tokens": tf.cast(lengths, tf.float32),
         }
 
     def _predict(self, tokens: tf.Tensor) -> tf.Tensor:

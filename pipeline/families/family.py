@@ -4,6 +4,7 @@ Everything here is quick to import. What a method needs of TensorFlow, TFX or Be
 """
 
 import abc
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -156,7 +157,7 @@ class Family(abc.ABC):
 
     def describe_data(self, properties: Mapping[str, Any]) -> dict[str, Any]:
         """Returns what a person wants to know of the data, from the properties of the examples artifact."""
-        return {}
+        return dict(json.loads(properties.get("summary") or "{}"))
 
 
 def _file_of(family: Family) -> str:

@@ -132,9 +132,5 @@ class TextFamily(Family):
 
         return text_sections(contents)
 
-    def describe_data(self, properties: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns what TextExampleGen says of its corpus."""
-        return dict(json.loads(properties.get("text_summary") or "{}"))
-
 
 FAMILY = TextFamily()
