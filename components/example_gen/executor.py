@@ -1,9 +1,11 @@
 """Executors of the ExampleGens: each turns shards into work for Beam."""
 
 import abc
+import contextlib
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +25,7 @@ from components.example_gen.splits import SPLITS
 from components.files import list_files, write_file
 from components.settings import from_json
 from components.shared_artifacts import shared_artifacts
+from data.errors import DataError
 from data.tables.report import ReadReport
 
 # Custom properties of an Examples artifact: a name for its content, and JSON of how many examples each split has.
@@ -31,6 +34,9 @@ COUNTS_PROPERTY = "examples"
 
 # Custom property of an Examples artifact: what is in it, as JSON (`text.TextPlan.summary`, `pairs.summarize`).
 SUMMARY_PROPERTY = "summary"
+
+
+_BEAM_ERROR = re.compile(r"(?:data\.errors\.)(?:\w+): (?P<message>.*?)(?: \[while running .*\])?$", re.DOTALL)
 
 
 class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
@@ -58,7 +64,7 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
-        with shared_artifacts(self._beam_pipeline_args, input_dict, output_dict):
+        with shared_artifacts(self._beam_pipeline_args, input_dict, output_dict), data_errors():
             self._write_shards(artifact, exec_properties["data"])
         examples_utils.set_payload_format(artifact, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
@@ -85,12 +91,24 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
         counts = {split: sum(file.examples for file in written if file.split == split) for split in SPLITS}
         for split, count in counts.items():
             if not count:
-                raise ValueError(
+                raise DataError(
                     f"the {split} split has no example: there are {sum(counts.values()):,} in all, too few for "
                     "data.test_fraction and data.validation_fraction; add examples, or change these"
                 )
         artifact.set_string_custom_property(FINGERPRINT_PROPERTY, shards.fingerprint(written))
         artifact.set_string_custom_property(COUNTS_PROPERTY, json.dumps(counts))
+
+
+@contextlib.contextmanager
+def data_errors() -> Iterator[None]:
+    """Raises what is wrong with the data as a DataError, where Beam makes a RuntimeError of it and adds its stage."""
+    try:
+        yield
+    except RuntimeError as error:
+        found = _BEAM_ERROR.match(str(error))
+        if found is None:
+            raise
+        raise DataError(found["message"]) from None
 
 
 def _write_list(written: list[shards.ShardFile], path: str) -> None:
@@ -144,10 +162,10 @@ class _WritePairsShard(_WriteShard):
     def process(self, element: tuple[int, int]) -> Iterator[shards.ShardFile]:
         data = from_json(PairsData, self._data_json)
         shard, bucket = element
-        counts = grouping.GroupCounts()
+        counts = pairs.GroupCounts()
         rows = grouping.read_bucket(grouping.bucket_folder(self._staging, bucket))
         stated = bool(data.validation_files), bool(data.test_files)
-        batches = grouping.group_pairs(data, rows, stated, counts)
+        batches = grouping.group_pairs(data, rows, stated, self._count == 1, counts)
         written = shards.write_shard(batches, self._examples_uri, shard, self._count)
         content = json.dumps(dataclasses.asdict(counts)).encode()
         write_file(os.path.join(self._staging, "counts", f"{shard:06d}.json"), content)
@@ -217,11 +235,11 @@ class PairsExecutor(_ShardedExecutor):
         report.check_share(data.most_skipped)
         return report
 
-    def _count(self) -> grouping.GroupCounts:
-        counts = grouping.GroupCounts()
+    def _count(self) -> pairs.GroupCounts:
+        counts = pairs.GroupCounts()
         for path in list_files(os.path.join(self._staging, "counts")):
             with tf.io.gfile.GFile(path) as file:
-                counts.add(grouping.GroupCounts(**json.load(file)))
+                counts.add(pairs.GroupCounts(**json.load(file)))
         return counts
 
     def _shards(self, data_json: str) -> list[int]:

@@ -5,7 +5,6 @@ be in memory. A bucket becomes a shard, ordered by that hash: so the examples do
 files, on their order, or on who reads them.
 """
 
-import dataclasses
 import hashlib
 import os
 from collections.abc import Iterator
@@ -16,41 +15,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 
+from components.example_gen.pairs import GroupCounts
 from components.example_gen.shards import SplitBatch
 from components.example_gen.splits import TEST, TRAIN, VALIDATION, SplitData, sides
 
 _Hashes = npt.NDArray[np.uint64]
 _Index = npt.NDArray[np.int64]
 
-# Bytes of a bucket's rows, roughly: some ten times as much is in memory while it is put together.
-BUCKET_BYTES = 16 << 20
-
 # Examples that are encoded at a time.
 _BATCH_ROWS = 16_384
 
+# Of fewer inputs the shares could leave a split empty. They are divided by rank, so that each split has one.
+_FEW_INPUTS = 100
+
 _SCHEMA = pa.schema([("input", pa.string()), ("target", pa.string()), ("hash", pa.uint64()), ("source", pa.uint8())])
-
-
-@dataclasses.dataclass
-class GroupCounts:
-    """What was found in putting rows together.
-
-    Attributes:
-      inputs: Different inputs.
-      duplicates: Rows that are equal to another one.
-      several_answers: Inputs that have several answers.
-      kept_out: Rows that are left out of training because a file of validation or test names their input.
-    """
-
-    inputs: int = 0
-    duplicates: int = 0
-    several_answers: int = 0
-    kept_out: int = 0
-
-    def add(self, other: "GroupCounts") -> None:
-        """Adds the counts of another bucket."""
-        for field in dataclasses.fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
 def hash_inputs(inputs: pa.Array) -> _Hashes:
@@ -111,7 +89,7 @@ def read_bucket(folder: str) -> pa.Table:
 
 
 def group_pairs(
-    data: SplitData, rows: pa.Table, stated: tuple[bool, bool], counts: GroupCounts
+    data: SplitData, rows: pa.Table, stated: tuple[bool, bool], is_whole: bool, counts: GroupCounts
 ) -> Iterator[SplitBatch]:
     """Yields the examples of a bucket.
 
@@ -122,6 +100,7 @@ def group_pairs(
       data: The shares of the splits.
       rows: What `read_bucket` returned.
       stated: Whether there are files of validation, and of test: then no other row is on that side.
+      is_whole: Whether this bucket is the only one.
       counts: Counts what is found.
     """
     if not len(rows):
@@ -132,7 +111,10 @@ def group_pairs(
     of_input: _Index = np.cumsum(new_input) - 1
     first = np.flatnonzero(new_input)
     named = np.maximum.reduceat(source, first)  # what the files say of each input
-    side = _sides_of_inputs(data, rows.column("hash").to_numpy()[first], named, stated)
+    places = rows.column("hash").to_numpy()[first].astype(np.float64) * 2.0**-64
+    if is_whole and len(first) < _FEW_INPUTS:
+        places = _ranks(data, len(first))
+    side = _sides_of_inputs(data, places, named, stated)
     kept = source == named[of_input]  # of an input that a test file names, the test file's answers are the right ones
     counts.inputs += len(first)
     counts.kept_out += int((~kept).sum())
@@ -160,10 +142,19 @@ def group_pairs(
     yield from _batches(inputs, targets, chosen, answers[of_input[chosen]] - 1, pairs[~is_first], side, of_input)
 
 
+def _ranks(data: SplitData, count: int) -> npt.NDArray[np.float64]:
+    """Returns places of inputs in the order of their hash that give test and validation at least one each."""
+    test = max(1, round(count * data.test_fraction))
+    validation = max(1, round(count * data.validation_fraction))
+    middles = (data.test_fraction / 2, data.test_fraction + data.validation_fraction / 2, 1.0)
+    places = np.repeat(middles, (test, validation, max(0, count - test - validation)))
+    return places[:count]
+
+
 def _sides_of_inputs(
-    data: SplitData, hashes: _Hashes, named: npt.NDArray[np.uint8], stated: tuple[bool, bool]
+    data: SplitData, places: npt.NDArray[np.float64], named: npt.NDArray[np.uint8], stated: tuple[bool, bool]
 ) -> npt.NDArray[np.uint8]:
-    found = sides(data, hashes.astype(np.float64) * 2.0**-64)
+    found = sides(data, places)
     for split, is_stated in zip((VALIDATION, TEST), stated, strict=True):
         if is_stated:
             found[found == split] = TRAIN

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.example_gen.grouping import BUCKET_BYTES, GroupCounts
 from components.example_gen.settings import PairsData
 from components.example_gen.splits import TEST, TRAIN, VALIDATION
 from components.settings import SettingsError
@@ -25,6 +24,9 @@ _LOG = logging.getLogger("charseq.example_gen")
 
 # A summary is shown to people and kept in ML Metadata: it names so many files, and counts the rest.
 _NAMED = 100
+
+# Bytes of a bucket's rows, roughly: some ten times as much is in memory while it is put together.
+_BUCKET_BYTES = 16 << 20
 
 # A packed file is taken to be so many times as large.
 _PACKED = 5
@@ -41,6 +43,28 @@ class SourcePart:
 
     part: Part
     source: int
+
+
+@dataclasses.dataclass
+class GroupCounts:
+    """What was found in putting rows together.
+
+    Attributes:
+      inputs: Different inputs.
+      duplicates: Rows that are equal to another one.
+      several_answers: Inputs that have several answers.
+      kept_out: Rows that are left out of training because a file of validation or test names their input.
+    """
+
+    inputs: int = 0
+    duplicates: int = 0
+    several_answers: int = 0
+    kept_out: int = 0
+
+    def add(self, other: "GroupCounts") -> None:
+        """Adds the counts of another bucket."""
+        for field in dataclasses.fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
 def find_pairs(data: PairsData) -> tuple[FoundFiles, FoundFiles, FoundFiles]:
@@ -91,7 +115,7 @@ def plan_pairs(data: PairsData, groups: tuple[FoundFiles, ...]) -> list[SourcePa
 def count_buckets(groups: tuple[FoundFiles, ...]) -> int:
     """Returns into how many buckets the rows are sorted: a power of 2."""
     size = sum(file.size * (_PACKED if file.packing else 1) for found in groups for file in found.files)
-    return 1 << max(0, (size // BUCKET_BYTES).bit_length())
+    return 1 << max(0, (size // _BUCKET_BYTES).bit_length())
 
 
 def read_pairs(data: PairsData, part: Part, report: ReadReport) -> Iterator[pa.RecordBatch]:

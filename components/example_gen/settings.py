@@ -121,7 +121,7 @@ class PairsData(SplitData):
       spans: How many spans of a pattern, the latest.
     """
 
-    files: tuple[str, ...] = dataclasses.field(default=(), metadata={"paths": True})
+    files: tuple[str, ...] = dataclasses.field(default=(), metadata={"paths": True, "formerly": ("pattern",)})
     input: str = ""
     target: str = ""
     header: Literal["auto", "yes", "no"] = "auto"

@@ -174,7 +174,7 @@ def _read(path: str, extending: tuple[str, ...] = ()) -> _Task:
             raise SettingsError(f"{path}: there is no section or key {key!r}{nearest(key, [*_KEYS, *sections])}")
         if not isinstance(table, Mapping):
             raise SettingsError(f"{path}: {key} is {table!r}; it is a section: write [{key}] and its settings below")
-        own = {name: Value(value, _origin(path)) for name, value in table.items()}
+        own = {current_name(sections[key], name): Value(value, _origin(path)) for name, value in table.items()}
         if _origin(path):
             own = _from_folder_of(path, sections[key], own)
         values[key] = merge(sections[key], key, values.get(key, {}), own)

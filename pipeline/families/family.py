@@ -89,6 +89,16 @@ class Family(abc.ABC):
     request_fn: ClassVar[str]
     browser_page: ClassVar[bool] = False
 
+    def settle(self, config: Any) -> Any:
+        """Returns a configuration in which everything is settled that is found by looking at the data.
+
+        It is called before anything is run or imported, and is the place to refuse data that cannot be used.
+
+        Raises:
+          SettingsError: The data cannot be used.
+        """
+        return config
+
     # The pipeline.
 
     @abc.abstractmethod
