@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from components.settings import SettingsError
 from pipeline.config.overrides import Values, merge, parse_assignments
 from pipeline.config.settings import Config
-from pipeline.config.values import Value, build_section, nearest, sections_of
+from pipeline.config.values import Value, build_section, current_name, nearest, sections_of
 from pipeline.families import find_family
 
 # The folder of the built-in tasks. Its files are in the order in which they are listed.
