@@ -17,6 +17,7 @@ from components.settings import SettingsError
 from data.errors import DataError, TableError
 from data.files import FoundFiles, find_files
 from data.tables.batch import Batch
+from data.tables.layout import find_layout
 from data.tables.options import ENDINGS
 from data.tables.reading import Part, plan_parts, read_part
 from data.tables.report import ReadReport
@@ -28,6 +29,9 @@ _BATCH_ROWS = 16_384
 
 # A summary is shown to people and kept in ML Metadata: it names so many files, and counts the rest.
 _NAMED = 100
+
+# So many files are looked at before a run starts.
+_LOOKED_AT = 10
 
 # The settings that limit the characters of a column.
 _LIMITS = {"input": "input_length", "target": "output_length"}
@@ -42,6 +46,19 @@ def find_pairs(data: PairsData) -> FoundFiles:
     try:
         return find_files(data.files, ENDINGS, "data.files", data.spans)
     except DataError as error:
+        raise SettingsError(str(error)) from None
+
+
+def check_pairs(data: PairsData, files: FoundFiles) -> None:
+    """Looks at the beginning of the first files, so that a run does not start with what it cannot read.
+
+    Raises:
+      SettingsError: A file cannot be read, or has not the columns.
+    """
+    try:
+        for file in files.files[:_LOOKED_AT]:
+            find_layout(file, data.table_options)
+    except TableError as error:
         raise SettingsError(str(error)) from None
 
 
