@@ -79,9 +79,12 @@ def plan_text(data: TextData, staging_path: str) -> TextPlan:
       CorpusError: A file cannot be read.
     """
     try:
-        files = find_corpus(data.corpus, data.spans).files
+        found = find_corpus(data.corpus, data.spans)
     except CorpusError as error:
         raise SettingsError(str(error)) from None
+    files = found.files
+    if found.hidden:
+        _LOG.info("%s hidden files and folders are left out, such as %s", f"{len(found.hidden):,}", found.hidden[0])
     staging = StagingFile(staging_path)
     try:
         ranges = [_stage(data, file, staging) for file in files]
@@ -93,6 +96,7 @@ def plan_text(data: TextData, staging_path: str) -> TextPlan:
     if not (trained >= data.min_count).any():
         raise SettingsError(f"data.min_count is {data.min_count:,}: no character is there so often; lower it")
     summary = _summarize(data, files, ranges, trained, judged, replaced)
+    summary["hidden"] = list(found.hidden[:_NAMED])
     counts = {name: value for name, value in summary.items() if isinstance(value, int) and value}
     _LOG.info("%s: %s", data.corpus, ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in counts.items()))
     return TextPlan(list(_shards(data, ranges, staging)), replaced.astype(np.uint32), summary)

@@ -110,7 +110,7 @@ def find_layout(file: DataFile, options: TableOptions) -> Layout:
     _check_kind(file, head, options)
     encoding, mark = find_encoding(head, options.encoding)
     sample, is_whole = _sample(file, encoding, mark)
-    if encoding == "utf-8" and sample.count(0) > _MOST_ZEROS * len(sample):
+    if encoding == "utf-8" and _looks_like_utf16(sample):
         raise TableError(
             file.path, "many of its bytes are 0: it looks like UTF-16", "state the encoding: utf-16-le or utf-16-be"
         )
@@ -134,6 +134,13 @@ def _check_kind(file: DataFile, head: bytes, options: TableOptions) -> None:
     for beginning, (kind, remedy) in _OTHERS.items():
         if head.startswith(beginning):
             raise TableError(file.path, f"this is {kind}, not what its name says", remedy)
+
+
+def _looks_like_utf16(sample: bytes) -> bool:
+    """Returns whether a sample has many zeros, and one beside each line end, always on the same side."""
+    ends = sample.count(b"\n") + sample.count(b"\r")
+    beside = (sample.count(b"\n\0") + sample.count(b"\r\0"), sample.count(b"\0\n") + sample.count(b"\0\r"))
+    return sample.count(0) > _MOST_ZEROS * len(sample) and ends in beside
 
 
 def _text_format(file: DataFile, sample: bytes) -> Format:

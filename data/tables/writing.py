@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -180,14 +181,18 @@ class _TextWriter(TableWriter):
 class _DelimitedWriter(_TextWriter):
     def __init__(self, path: str, schema: pa.Schema, packing: str, resume: bool, delimiter: str):
         self._delimiter = delimiter
+        self._needs_quotes = re.compile(f'["\r\n{re.escape(delimiter)}]').search
         super().__init__(path, schema, packing, resume)
 
     def _head(self) -> str:
         return self._line(self.schema.names)
 
     def _line(self, row: Sequence[Any]) -> str:
-        fields = [_quote("" if value is None else str(value), self._delimiter) for value in row]
-        if not "".join(fields).strip(" \t"):
+        fields = [value if type(value) is str else "" if value is None else str(value) for value in row]
+        for index, field in enumerate(fields):
+            if self._needs_quotes(field):
+                fields[index] = '"' + field.replace('"', '""') + '"'
+        if not any(map(str.strip, fields)) and not "".join(fields).strip(" \t"):
             fields[0] = f'"{fields[0]}"'  # otherwise it would be an empty line
         return self._delimiter.join(fields) + "\n"
 
@@ -246,12 +251,6 @@ class _ParquetWriter(TableWriter):
         if not is_remote(self.path):
             os.fsync(self._raw.fileno())
         self._raw.close()
-
-
-def _quote(field: str, delimiter: str) -> str:
-    if any(character in field for character in (delimiter, '"', "\r", "\n")):
-        return '"' + field.replace('"', '""') + '"'
-    return field
 
 
 @contextlib.contextmanager

@@ -89,6 +89,14 @@ def test_no_file_is_an_error_that_names_what_is_near(tmp_path):
         PairsExampleGen(PairsData((str(tmp_path / "pairs.tsv"),)))
 
 
+def test_what_cannot_be_read_is_said_before_a_run_starts(tmp_path):
+    (tmp_path / "three.tsv").write_text("a\tb\tc\n")
+    (tmp_path / "not.tsv.gz").write_text("a\tb\n")
+    for name, said in (("three.tsv", "3 columns"), ("not.tsv.gz", "cannot be read")):
+        with pytest.raises(SettingsError, match=rf"{name}: .*{said}"):
+            PairsExampleGen(PairsData((str(tmp_path / name),)))
+
+
 @pytest.mark.parametrize(
     ("how", "said"),
     [

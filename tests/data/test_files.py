@@ -4,10 +4,14 @@ import gzip
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data import catalogue
 from data.corpora import CatalogueFile, find_corpus, fingerprint
-from data.errors import CorpusError
+from data.errors import CorpusError, DataError
+from data.files import find_files
+from tests.data.bucket import InMemoryFileSystem
 
 
 def write(folder, *names):
@@ -124,3 +128,103 @@ def test_the_catalogue_has_a_text_that_needs_no_network():
 def test_the_fingerprint_of_a_download_needs_no_network():
     assert fingerprint("sherlock").startswith("e2189530")
     assert set(catalogue.SUMMARIES) == {*catalogue.DOWNLOADS, "python-docs"}
+
+
+def tables(*inputs, **settings):
+    found = find_files([str(path) for path in inputs], (".csv", ".tsv"), **settings)
+    return [file.name for file in found.files]
+
+
+ODD = ["exp[2]", "100% #1", "a *b?", "sp ace", "{x}", "~", "!é"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_names_are_no_patterns(tmp_path, odd):
+    """A file or folder that is there is meant, whatever wildcards its name has."""
+    write(tmp_path, f"{odd}/in {odd}.tsv", f"{odd}/{odd}/other.csv", "exp2/no.tsv", "a b/no.tsv")
+    assert tables(tmp_path / odd / f"in {odd}.tsv") == [f"in {odd}.tsv"]
+    assert set(tables(tmp_path / odd)) == {f"in {odd}.tsv", f"{odd}/other.csv"}
+    assert tables(tmp_path / odd / "in*.tsv") == [f"in {odd}.tsv"]
+    assert tables(tmp_path / odd / odd / "*") == ["other.csv"]
+    assert tables(tmp_path / odd / "**" / "*.csv") == [f"{odd}/other.csv"]
+    for day in (1, 2):
+        write(tmp_path, f"{odd}/day-{day}/{odd}/x.tsv")
+    assert tables(tmp_path / odd / "day-{SPAN}" / odd / "*.tsv") == [f"day-2/{odd}/x.tsv"]
+
+
+@given(name=st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=12))
+def test_any_name_of_a_file_names_it(tmp_path_factory, name):
+    folder = tmp_path_factory.mktemp("any")
+    path = folder / f"x{name}"
+    path.write_bytes(b"x")
+    assert [file.path for file in find_files(str(path), (".csv",)).files] == [str(path)]
+
+
+def test_endings_are_read_without_regard_to_case(tmp_path):
+    write(tmp_path, "A.TSV", "b.Csv.GZ", "c.csv", "d.txt")
+    found = find_files(str(tmp_path), (".csv", ".tsv"))
+    assert [file.name for file in found.files] == ["A.TSV", "b.Csv.GZ", "c.csv"]
+    assert [(file.ending, file.packing) for file in found.files] == [(".tsv", ""), (".csv", ".gz"), (".csv", "")]
+    assert found.others == (str(tmp_path / "d.txt"),)
+    assert names(tmp_path) == ["d.txt"]
+    write(tmp_path, "BOOK.TXT")
+    assert names(tmp_path) == ["BOOK.TXT", "d.txt"]
+
+
+def test_hidden_files_are_left_out_and_named(tmp_path):
+    write(tmp_path, "a.csv", ".git/b.csv", "in/.ipynb_checkpoints/c.csv", "in/.DS_Store", "in/d.csv", ".e.csv")
+    hidden = (".e.csv", ".git", "in/.DS_Store", "in/.ipynb_checkpoints")
+    found = find_files(str(tmp_path), (".csv",))
+    assert [file.name for file in found.files] == ["a.csv", "in/d.csv"]
+    assert found.hidden == tuple(str(tmp_path / name) for name in hidden)
+    found = find_files(str(tmp_path / "*.csv"), (".csv",))
+    assert ([file.name for file in found.files], found.hidden) == (["a.csv"], (str(tmp_path / ".e.csv"),))
+    assert tables(tmp_path / ".e.csv") == [".e.csv"]
+    assert tables(tmp_path / ".git") == ["b.csv"]
+    assert tables(tmp_path / ".*.csv") == [".e.csv"]
+
+
+def test_several_inputs_in_their_order_and_no_file_twice(tmp_path):
+    write(tmp_path, "b.csv", "a.csv", "c/d.csv")
+    assert tables(tmp_path / "b.csv", tmp_path, tmp_path / "c" / "*.csv") == ["b.csv", "a.csv", "c/d.csv"]
+
+
+def test_an_error_names_what_is_near(tmp_path, monkeypatch):
+    write(tmp_path, "data/Train.csv", "data/notes.md", "empty/x.md")
+    for name, near in (("data/train.csv", "'Train.csv'"), ("dta/Train.csv", "'data'"), ("data/*.tsv", "'Train.csv'")):
+        with pytest.raises(DataError, match=rf"no file matches .*{near}.*data\.files"):
+            tables(tmp_path / name)
+    with pytest.raises(DataError, match=r"no file in the folder .*empty' ends in \.csv, \.tsv \(it has 'x\.md'\)"):
+        tables(tmp_path / "empty")
+    monkeypatch.chdir(tmp_path / "data")
+    with pytest.raises(DataError, match=rf"relative path starts at {tmp_path}/data"):
+        find_files("none.csv", (".csv",))
+    with pytest.raises(DataError, match=r"data\.files is empty"):
+        find_files((), (".csv",))
+
+
+def test_links_are_followed_to_files_and_round_no_loops(tmp_path):
+    write(tmp_path, "real/a.csv")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "linked.csv").symlink_to(tmp_path / "real" / "a.csv")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "gone.csv").symlink_to(tmp_path / "nowhere")
+    assert tables(tmp_path / "in") == ["linked.csv"]
+    assert tables(tmp_path / "in" / "loop") == ["linked.csv"]
+
+
+def test_any_file_system_that_beam_knows():
+    content = {"day-1/a.csv": b"1", "day-2/B.CSV": b"2", "day-2/.hidden/c.csv": b"3", "x[1]/d.csv": b"4"}
+    InMemoryFileSystem.files = {f"bucket://data/{name}": data for name, data in content.items()}
+    assert tables("bucket://data") == ["day-1/a.csv", "day-2/B.CSV", "x[1]/d.csv"]
+    assert find_files("bucket://data", (".csv",)).hidden == ("bucket://data/day-2/.hidden/c.csv",)
+    assert tables("bucket://data/x[1]/d.csv") == ["d.csv"]
+    assert tables("bucket://data/x[1]") == ["d.csv"]
+    assert tables("bucket://data/day-*/*.csv") == ["day-1/a.csv"]
+    assert tables("bucket://data/day-{SPAN}/*") == ["day-2/B.CSV"]
+    (file,) = find_files("bucket://data/day-1/a.csv", (".csv",)).files
+    with file.open() as opened:
+        assert opened.read() == b"1"
+    assert file.size == 1
+    with pytest.raises(DataError, match="no file matches 'bucket://data/none"):
+        tables("bucket://data/none.csv")

@@ -24,6 +24,9 @@ from pipeline.families.family import Draft
 
 _SHOWN = 3
 
+# So many files are looked at before a run starts.
+_LOOKED_AT = 10
+
 
 def look_at_pairs(inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
     """Reads pairs and says what is in them.
@@ -53,7 +56,7 @@ def look_at_pairs(inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
 
 
 def check_pairs(data: PairsData) -> PairsData:
-    """Looks at the beginning of every file; returns the settings with `target_tokens` settled.
+    """Looks at the beginning of the first files; returns the settings with `target_tokens` settled.
 
     Raises:
       SettingsError: There is no file, or one cannot be read, has not the columns, or has no row at its beginning.
@@ -61,7 +64,7 @@ def check_pairs(data: PairsData) -> PairsData:
     groups = find_pairs(data)
     try:
         for found in groups:
-            for file in found.files:
+            for file in found.files[:_LOOKED_AT]:
                 find_layout(file, data.table_options)
         if data.target_tokens != "auto":
             return data

@@ -56,6 +56,7 @@ def folder(tmp_path_factory):
 
 
 @settings(deadline=None, max_examples=60)
+@example(rows=[("", "\x00\x00")])
 @example(rows=[("", ""), (" ", "\t"), ("\ufeff", '"'), ("", "x")])
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS), max_size=12))
 @pytest.mark.parametrize("ending", FORMATS)
