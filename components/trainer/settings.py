@@ -1,7 +1,7 @@
 """Settings of the Trainer."""
 
 import dataclasses
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from components.settings import SettingsError
 
@@ -46,6 +46,9 @@ class FitSettings:
       checkpoint_dir: Where checkpoints lie. Empty: in the pipeline's root.
     """
 
+    # Of epochs and batch_size: 0 where a family finds them from the data.
+    LEAST: ClassVar[int] = 1
+
     optimizer: Optimizer = "adam"
     learning_rate: float = 1e-3
     warmup: float = 0.0
@@ -68,7 +71,8 @@ class FitSettings:
 
     def __post_init__(self) -> None:
         check_choices(self, optimizer=Optimizer, precision=Precision)
-        check_least(self, 1, "batch_size", "epochs", "validate_every")
+        check_least(self, self.LEAST, "batch_size", "epochs")
+        check_least(self, 1, "validate_every")
         check_least(
             self, 0, "weight_decay", "clip_norm", "patience", "steps_per_execution", "parts", "checkpoint_seconds"
         )
