@@ -12,8 +12,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.trainer.judging import IMPOSSIBLE, edit_distance
-from components.trainer.string_model import StringModel, graph_function
-from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points
+from components.trainer.string_model import StringModel, graph_function, tracked
+from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points, read_vocabulary
 
 # Where TensorFlow Serving and the built-in server look with --enable_per_model_batching_parameters.
 _BATCHING_FILE = "batching_params.pbtxt"
@@ -45,7 +45,7 @@ class Seq2SeqModel(StringModel):
           input_length: Most characters of an expression.
           output_length: Most characters of an answer.
         """
-        super().__init__(model, transform_output)
+        super().__init__(tracked(model), transform_output, read_vocabulary(transform_output))
         self._logits = functools.partial(model, training=False)
         self._lengths = {EXPRESSION: input_length, ANSWER: output_length}
         # With the length in its shape, which is where a client finds it.
