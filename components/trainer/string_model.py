@@ -41,9 +41,7 @@ class StringModel(tf.Module):
     # The methods that are signatures of the SavedModel.
     SIGNATURES: tuple[str, ...] = ()
 
-    def __init__(
-        self, weights: Sequence[Any], transform_output: tft.TFTransformOutput, vocabulary: Sequence[str]
-    ):
+    def __init__(self, weights: Sequence[Any], transform_output: tft.TFTransformOutput, vocabulary: Sequence[str]):
         """Wraps a model.
 
         Args:
@@ -102,9 +100,7 @@ class StringModel(tf.Module):
         return describe_token(name, row, character, column, "character", self._known)
 
 
-def describe_token(
-    name: str, row: tf.Tensor, token: tf.Tensor, column: tf.Tensor, what: str, known: str
-) -> tf.Tensor:
+def describe_token(name: str, row: tf.Tensor, token: tf.Tensor, column: tf.Tensor, what: str, known: str) -> tf.Tensor:
     """Returns what is said of a token that the model does not know.
 
     Args:

@@ -130,7 +130,8 @@ def _unknown(section: str, name: str, settings_class: type, classes: tuple[type,
         return f"{section}.{name} is a setting of {section}.{CHOICE} {theirs}, and this is {own}; leave it out"
     derived = next((f for f in dataclasses.fields(settings_class) if f.name == name), None)
     if derived is not None:
-        return f"{section}.{name} is not set by itself: it follows from {derived.metadata['derived']}; set that"
+        source = derived.metadata["derived"]
+        return f"{section}.{name} is not set by itself: it follows from {source}; leave it out"
     return f"{section} has no {name!r}{nearest(name, field_names(settings_class))}"
 
 

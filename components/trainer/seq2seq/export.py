@@ -5,9 +5,12 @@ import os
 from typing import Literal
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.trainer.judging import ANSWERS, parse_answers
 from components.trainer.seq2seq.inference import Memory, trained_networks
 from components.trainer.seq2seq.network import FIRST_CLASS
 from components.trainer.seq2seq.search import beam, greedy, mean
@@ -16,7 +19,6 @@ from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKE
 from components.transform.token_pairs import (
     BEGIN,
     END,
-    FIRST,
     PADDING,
     SOURCE_VOCABULARY,
     TARGET_VOCABULARY,
@@ -189,10 +191,9 @@ class PairsModel(StringModel):
           `text` string [N]; float32 [N] each: `exact_match` (1 if the answer is right), `edits` (tokens to insert, delete or
           replace for the nearest right answer), `reference_tokens` (of that one), `log_prob` (of the likeliest right answer).
         """
-        features = {EXPRESSION: tf.io.FixedLenFeature([1], tf.string), ANSWER: tf.io.RaggedFeature(tf.string)}
-        parsed = tf.io.parse_example(examples, features)
-        answers: tf.RaggedTensor = parsed[ANSWER]  # [N, answers]
-        source = self._index(parsed[EXPRESSION][:, 0], EXPRESSION, TOKENS)
+        parsed = parse_answers(examples)
+        answers = parsed[ANSWERS]
+        source = self._index(parsed[EXPRESSION], EXPRESSION, TOKENS)
         targets = self._index(answers.flat_values, ANSWER, TARGETS)
         rows = tf.cast(answers.value_rowids(), tf.int32)
         memories = self._remember(source)
@@ -212,6 +213,14 @@ class PairsModel(StringModel):
             "reference_tokens": tf.math.unsorted_segment_max(nearest, rows, count),
             "log_prob": tf.math.unsorted_segment_max(log_prob, rows, count),
         }
+
+    def answer_tokens(self, source: npt.NDArray[np.int32]) -> tf.Tensor:
+        """Returns the answers string [N] to inputs whose indices are given, int [N, tokens], 0 behind a row's end."""
+        lengths = tf.reduce_sum(tf.cast(source > 0, tf.int32), axis=1, keepdims=True)
+        ended = tf.pad(tf.cast(source, tf.int32), [[0, 0], [0, 1]])
+        ended = tf.where(tf.range(tf.shape(ended)[1]) == lengths, END, ended)
+        said, _ = self._answer(self._remember(ended))
+        return self._join(said)
 
     def _remember(self, source: tf.Tensor) -> list[Memory]:
         return [network.encode(source) for network in self._networks]
@@ -237,7 +246,9 @@ class PairsModel(StringModel):
         if not self._how.target_separator:
             return joined
         behind = len(self._how.target_separator.encode())
-        return tf.strings.substr(joined, tf.zeros_like(joined, tf.int32), tf.maximum(tf.strings.length(joined) - behind, 0))
+        return tf.strings.substr(
+            joined, tf.zeros_like(joined, tf.int32), tf.maximum(tf.strings.length(joined) - behind, 0)
+        )
 
     def _index(self, text: tf.Tensor, feature: str, output: str) -> tf.Tensor:
         """Returns the indices of strings [N] by the Transform graph, each row with END: int32 [N, longest + 1]."""

@@ -44,6 +44,11 @@ class Rows:
         flat = np.array([index for row in rows for index in (*row, END)], np.min_scalar_type(size - 1))
         return cls(flat, lengths)
 
+    def row(self, index: int) -> Indices:
+        """Returns a row without its END."""
+        start = int(self.lengths[:index].sum())
+        return self.flat[start : start + int(self.lengths[index]) - 1]
+
     def __len__(self) -> int:
         return len(self.lengths)
 
@@ -99,5 +104,8 @@ def read_pairs(
     records = tf.data.TFRecordDataset(paths, "GZIP").batch(_READ_BATCH)
     batches = list(records.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).as_numpy_iterator())
     return TokenPairs(
-        *(Rows(*(np.concatenate(arrays) for arrays in zip(*(b[name] for b in batches), strict=True))) for name in (TOKENS, TARGETS))
+        *(
+            Rows(*(np.concatenate(arrays) for arrays in zip(*(b[name] for b in batches), strict=True)))
+            for name in (TOKENS, TARGETS)
+        )
     )

@@ -113,9 +113,7 @@ def beam(
         gained = tf.reshape(tf.where(ended[:, tf.newaxis], once, gained), [rows, width, classes])
         log_probs = log_prob[:, :, tf.newaxis] + gained
         length = tf.reshape(lengths(said), [rows, width, 1]) + tf.cast(~tf.reshape(ended, [rows, width, 1]), tf.float32)
-        _, chosen = tf.math.top_k(
-            tf.reshape(normalized(log_probs, length), [rows, width * classes]), width
-        )
+        _, chosen = tf.math.top_k(tf.reshape(normalized(log_probs, length), [rows, width * classes]), width)
         log_prob = tf.gather(tf.reshape(log_probs, [rows, width * classes]), chosen, batch_dims=1)
         origin = first + tf.reshape(chosen // classes, [-1])
         token = tf.reshape(chosen % classes, [-1]) + FIRST_CLASS

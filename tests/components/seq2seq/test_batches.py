@@ -43,7 +43,9 @@ def test_a_batch_is_what_the_pairs_say():
     lengths = some_lengths(50)
     pairs = make_pairs(lengths)
     seen = []
-    for (source, begun), targets, weights in training_batches(pairs, Buckets(pairs, 8, 3), 1, 0).take(7).as_numpy_iterator():
+    for (source, begun), targets, weights in (
+        training_batches(pairs, Buckets(pairs, 8, 3), 1, 0).take(7).as_numpy_iterator()
+    ):
         assert (begun[:, 0] == BEGIN).all()
         assert (begun[:, 1:] == targets[:, :-1]).all()
         assert (weights == (targets != 0)).all()
