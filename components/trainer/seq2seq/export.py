@@ -16,7 +16,6 @@ from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKE
 from components.transform.token_pairs import (
     BEGIN,
     END,
-    FIRST,
     PADDING,
     SOURCE_VOCABULARY,
     TARGET_VOCABULARY,
@@ -123,8 +122,8 @@ class PairsModel(StringModel):
           n: How many answers, [1] or [N] of the same value.
 
         Returns:
-          `texts` string [N, n], best first, each another one; `log_probs` float32 [N, n], natural log; the least float32 stands for
-          an answer that does not exist.
+          `texts` string [N, n], best first, each another one; `log_probs` float32 [N, n], natural log; the least float32
+          stands for an answer that does not exist.
         """
         # Of no rows a server's warm-up may send no n.
         count = tf.reduce_max(tf.concat([n, [1]], 0))
@@ -164,9 +163,9 @@ class PairsModel(StringModel):
         """Answers, and says where the model looked.
 
         Returns:
-          `text` string [N] and `log_prob` float32 [N]; `source` string [N, source_length] and `target` string [N, target_length]:
-          the tokens, empty strings from the end of each on; `attention` float32 [N, target_length, source_length]: how much of each
-          source token was read for each target token, shares of 1; the ends count as tokens.
+          `text` string [N] and `log_prob` float32 [N]; `source` string [N, source_length] and `target` string [N,
+          target_length]: the tokens, empty strings from the end of each on; `attention` float32 [N, target_length,
+          source_length]: how much of each source token was read for each target token, shares of 1. The ends count as tokens.
         """
         source = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
         memories = self._remember(source)
@@ -237,7 +236,9 @@ class PairsModel(StringModel):
         if not self._how.target_separator:
             return joined
         behind = len(self._how.target_separator.encode())
-        return tf.strings.substr(joined, tf.zeros_like(joined, tf.int32), tf.maximum(tf.strings.length(joined) - behind, 0))
+        return tf.strings.substr(
+            joined, tf.zeros_like(joined, tf.int32), tf.maximum(tf.strings.length(joined) - behind, 0)
+        )
 
     def _index(self, text: tf.Tensor, feature: str, output: str) -> tf.Tensor:
         """Returns the indices of strings [N] by the Transform graph, each row with END: int32 [N, longest + 1]."""
