@@ -115,7 +115,7 @@ def describe_token(name: str, row: tf.Tensor, token: tf.Tensor, column: tf.Tenso
     where = _place(name, row)
     accepted = f"this model knows {known}"
     return tf.cond(
-        token == "\ufffd",
+        tf.equal(token, "\ufffd"),
         lambda: tf.strings.join([where, f": what stands at {what} ", position, " is not UTF-8: send UTF-8"]),
         lambda: tf.strings.join([where, f": {what} `", token, "` at position ", position, " is unknown: ", accepted]),
     )

@@ -5,8 +5,6 @@ import os
 from typing import Literal
 
 import keras
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -125,8 +123,8 @@ class PairsModel(StringModel):
           n: How many answers, [1] or [N] of the same value.
 
         Returns:
-          `texts` string [N, n], best first, each another one; `log_probs` float32 [N, n], natural log; the least float32 stands for
-          an answer that does not exist.
+          `texts` string [N, n], best first, each another one; `log_probs` float32 [N, n], natural log; the least float32
+          stands for an answer that does not exist.
         """
         # Of no rows a server's warm-up may send no n.
         count = tf.reduce_max(tf.concat([n, [1]], 0))
@@ -166,9 +164,9 @@ class PairsModel(StringModel):
         """Answers, and says where the model looked.
 
         Returns:
-          `text` string [N] and `log_prob` float32 [N]; `source` string [N, source_length] and `target` string [N, target_length]:
-          the tokens, empty strings from the end of each on; `attention` float32 [N, target_length, source_length]: how much of each
-          source token was read for each target token, shares of 1; the ends count as tokens.
+          `text` string [N] and `log_prob` float32 [N]; `source` string [N, source_length] and `target` string [N,
+          target_length]: the tokens, empty strings from the end of each on; `attention` float32 [N, target_length,
+          source_length]: how much of each source token was read for each target token, shares of 1. The ends count as tokens.
         """
         source = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
         memories = self._remember(source)
@@ -213,14 +211,6 @@ class PairsModel(StringModel):
             "reference_tokens": tf.math.unsorted_segment_max(nearest, rows, count),
             "log_prob": tf.math.unsorted_segment_max(log_prob, rows, count),
         }
-
-    def answer_tokens(self, source: npt.NDArray[np.int32]) -> tf.Tensor:
-        """Returns the answers string [N] to inputs whose indices are given, int [N, tokens], 0 behind a row's end."""
-        lengths = tf.reduce_sum(tf.cast(source > 0, tf.int32), axis=1, keepdims=True)
-        ended = tf.pad(tf.cast(source, tf.int32), [[0, 0], [0, 1]])
-        ended = tf.where(tf.range(tf.shape(ended)[1]) == lengths, END, ended)
-        said, _ = self._answer(self._remember(ended))
-        return self._join(said)
 
     def _remember(self, source: tf.Tensor) -> list[Memory]:
         return [network.encode(source) for network in self._networks]

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.transform.preprocessing import TARGETS, TOKENS
-from components.transform.token_pairs import END
+from components.transform.token_pairs import END, PADDING
 
 # Examples decoded at a time.
 _READ_BATCH = 8_192
@@ -44,10 +44,12 @@ class Rows:
         flat = np.array([index for row in rows for index in (*row, END)], np.min_scalar_type(size - 1))
         return cls(flat, lengths)
 
-    def row(self, index: int) -> Indices:
-        """Returns a row without its END."""
-        start = int(self.lengths[:index].sum())
-        return self.flat[start : start + int(self.lengths[index]) - 1]
+    def padded(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Returns some rows as int32 [rows, longest], with padding on the right."""
+        starts, lengths = self.starts[rows, np.newaxis], self.lengths[rows, np.newaxis]
+        columns = np.arange(lengths.max(initial=0))
+        inside = columns < lengths
+        return np.where(inside, self.flat[np.where(inside, starts + columns, 0)], PADDING).astype(np.int32)
 
     def __len__(self) -> int:
         return len(self.lengths)

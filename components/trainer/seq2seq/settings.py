@@ -1,7 +1,7 @@
 """Settings of the seq2seq model, and what those that are left open become."""
 
 import dataclasses
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from components.settings import SettingsError
 from components.trainer.settings import FitSettings, check_least, check_shares
@@ -63,7 +63,7 @@ def resolve(settings: Seq2SeqSettings, pairs: int) -> Seq2SeqSettings:
       settings: The user's.
       pairs: Number of training pairs.
     """
-    found = {
+    found: dict[str, Any] = {
         "batch_size": 32,
         "epochs": 20,
         "units": 128,
@@ -71,4 +71,5 @@ def resolve(settings: Seq2SeqSettings, pairs: int) -> Seq2SeqSettings:
         "members": 2,
         "shapes": 4,
     }
-    return dataclasses.replace(settings, **{name: getattr(settings, name) or value for name, value in found.items()})
+    chosen = {name: getattr(settings, name) or value for name, value in found.items()}
+    return dataclasses.replace(settings, **chosen)

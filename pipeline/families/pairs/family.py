@@ -74,7 +74,7 @@ class PairsFamily(AnswersFamily):
 
     def train_config(self, config: PairsConfig) -> dict[str, Any]:
         """Returns how the model reads and answers."""
-        return self._separators(config) | {"longest": config.data.longest, "unknown": config.data.unknown}
+        return self._separators(config) | {"unknown": config.data.unknown}
 
     def judging(self, config: PairsConfig) -> Judging:
         """Returns the figures of answers, without those that only models of a fixed length have."""

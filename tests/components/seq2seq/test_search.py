@@ -54,7 +54,8 @@ def all_answers(model):
 
 def tokens(said):
     said = said.tolist()
-    assert END in said and not any(said[said.index(END) + 1 :])
+    assert END in said
+    assert not any(said[said.index(END) + 1 :])
     return tuple(said[: said.index(END)])
 
 
