@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from kfp.client import set_volume_credentials
 from kfp_server_api import ApiException
 
 from components.settings import SettingsError
+
+_TIMEOUT_SECONDS = 60.0
 
 
 class KubeflowError(RuntimeError):
@@ -79,6 +81,33 @@ def quietly(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         return call(*args, **kwargs)
+
+
+def get(client: kfp.Client, path: str, query: Mapping[str, str] | None = None) -> Any:
+    """Asks for something that the KFP client has no function for, with its address and credentials.
+
+    Args:
+      client: The connection.
+      path: Path at the server.
+      query: Parameters.
+
+    Returns:
+      The answer of urllib3, whose content has not been read.
+
+    Raises:
+      ApiException: The server refuses it.
+      urllib3.exceptions.HTTPError: It cannot be reached.
+    """
+    return client._run_api.api_client.call_api(
+        path,
+        "GET",
+        query_params=list((query or {}).items()),
+        header_params={"Accept": "*/*"},
+        auth_settings=["Bearer"],
+        _preload_content=False,
+        _return_http_data_only=True,
+        _request_timeout=_TIMEOUT_SECONDS,
+    )
 
 
 @contextlib.contextmanager

@@ -210,6 +210,7 @@ def test_the_pipeline_root_is_in_it_if_it_is_set(compiled):
         ({"claim": "My_Claim"}, "names of Kubernetes objects"),
         ({"claim": ""}, "models would be pushed into a pod that goes away"),
         ({"mount": "charseq"}, "it is an absolute path"),
+        ({"pipeline_root": "/artifacts"}, "launcher copies artifacts from and to gs://, s3:// and minio://"),
         ({"serving_dir": "s3://bucket/serving"}, "mount another through the claim of its CSI driver"),
     ],
 )
