@@ -1,6 +1,6 @@
 """What has become of each step of a run.
 
-Kubeflow's own answer about a run (v2beta1) lists the nodes of Argo's workflow by display names that all steps share: `executor`,
+Kubeflow's own answer about a run (v2beta1) lists the nodes of Argo's workflow by names that all steps share: `executor`,
 `executor(0)`. It says neither which step an attempt belongs to, nor why it failed, nor what was taken from the cache. The
 workflow itself says all of it, and the API server gives it out (v1beta1, `pipeline_runtime.workflow_manifest`).
 """
