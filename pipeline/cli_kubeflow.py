@@ -63,6 +63,7 @@ def compile_command(output: Path, task: str, assignments: tuple[str, ...], as_js
 @click.option("--namespace", default="", help="Namespace of a multi-user installation.")
 @click.option("--token-file", default="", help="File with a bearer token.")
 @click.option("--cookie-file", default="", help="File with the cookies of a session.")
+@click.option("--header", "headers", multiple=True, metavar="K=V", help="A header of every request.")
 @click.option("--ca-file", default="", help="Certificates (PEM) that the server's is checked against.")
 @click.option("--kube-context", default="", help="Context of the kubeconfig, where there is no --host.")
 @click.option(
@@ -89,7 +90,7 @@ def submit(
     wait: bool,
     interval: float,
     as_json: bool,
-    **connection: str,
+    **connection: Any,
 ) -> None:
     """Uploads a task's pipeline as a new version, starts a run and follows it.
 

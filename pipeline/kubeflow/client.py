@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +35,7 @@ class Connection:
       cookie_file: File with the cookies of a session, for installations behind a page to log in.
       ca_file: Certificates (PEM) of the authority that signed the server's.
       kube_context: Context of the kubeconfig.
+      headers: Sent with every request, each `name=value`, such as the user's name where no gateway adds it.
     """
 
     host: str = ""
@@ -42,6 +44,12 @@ class Connection:
     cookie_file: str = ""
     ca_file: str = ""
     kube_context: str = ""
+    headers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for header in self.headers:
+            if not re.fullmatch(r"[A-Za-z0-9-]+=[^\r\n]+", header):
+                raise SettingsError(f"--header {header!r} is not NAME=VALUE, such as kubeflow-userid=user@example.com")
 
 
 class _Client(kfp.Client):  # type: ignore[misc]
@@ -73,7 +81,11 @@ def connect(connection: Connection) -> kfp.Client:
     if connection.namespace:
         options["namespace"] = connection.namespace
     with errors_in_words(connection.host):
-        return quietly(_Client, **options)
+        client = quietly(_Client, **options)
+    for header in connection.headers:
+        name, _, value = header.partition("=")
+        client._run_api.api_client.set_default_header(name, value)  # all of the client's APIs share it
+    return client
 
 
 def quietly(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -4,7 +4,7 @@
 request it gets at GET /requests. In the script:
 
 - `looks`: what each look at a run finds, see `argo_status.workflow`; or `status`, an HTTP status to answer with.
-- `token`, `cookie`: what a request has to carry. `multi_user`: whether everything belongs to a namespace.
+- `token`, `cookie`, `user`: what a request has to carry. `multi_user`: whether everything belongs to a namespace.
 - `logs`: logs by `step/attempt`. `keeps`: who has them: `artifacts` and `pods` (the pages), `nodes` (the API server).
 - `v1beta1`: false if the server has no such API.
 """
@@ -65,7 +65,9 @@ class Handler(BaseHTTPRequestHandler):
             {"method": method, "path": url.path, "query": query, "body": body.decode(errors="replace")}
         )
         try:
-            token, cookie = (self.state.script.get(name) for name in ("token", "cookie"))
+            token, cookie, user = (self.state.script.get(name) for name in ("token", "cookie", "user"))
+            if user and self.headers.get("kubeflow-userid") != user and not url.path.endswith("/healthz"):
+                raise RequestRefusedError(401, "Request header error: there is no user identity header.")
             if token and self.headers.get("Authorization") != f"Bearer {token}":
                 raise RequestRefusedError(401, "the token is wrong")
             if cookie and self.headers.get("Cookie") != cookie:

@@ -238,6 +238,15 @@ def test_no_wait_returns_at_once(charseq, package, tmp_path):
         assert result.json["run_id"] == "run_id-1"
 
 
+def test_a_header_for_every_request(charseq, package, tmp_path):
+    with fake_server(tmp_path, {"looks": LOOKS[-1:], "multi_user": True, "user": "user@example.com"}) as server:
+        options = ["--namespace", "team-a", "--header", "kubeflow-userid=user@example.com"]
+        assert submit(charseq, server, package, *options).status == 0
+        result = submit(charseq, server, package, *options[:2])
+        assert result.status == 1
+        assert "answers 401 Request header error: there is no user identity header." in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "trigger"),
     [
@@ -300,6 +309,7 @@ def test_help_has_an_example(charseq, command):
         (["compile", "-o", "x.yaml", "--set", "train.epochs=x"], "'x' is not a whole number"),
         (["submit", "--host", "localhost:8080"], "is no URL; it starts with http:// or https://"),
         (["submit", "--every", "1", "--cron", "0 0 3 * * *"], "--every and --cron both say when"),
+        (["submit", "--header", "kubeflow-userid"], "--header 'kubeflow-userid' is not NAME=VALUE"),
         (["submit", "--every", "0"], "--every 0 is not a number of seconds above 0"),
         (["submit", "--cron", "0 3 * * *"], "has 5 fields, not six: seconds come first"),
         (["submit", "--host", "http://127.0.0.1:1", "--token-file", "nothing"], "nothing cannot be read"),
