@@ -35,8 +35,8 @@ class KubeflowSettings:
         deleted is not tried again: Argo calls that an error, and Kubeflow has Argo retry failures only.
       cache: Whether a step whose inputs, settings and image are those of an earlier run takes that run's outputs.
       uncached: Steps that never do. What is served changes without `baseline`'s inputs changing.
-      claim: PersistentVolumeClaim with the pushed models and the checkpoints, mounted in the steps whose parameters name a path
-        in it; empty for none.
+      claim: PersistentVolumeClaim with the pushed models, the checkpoints and data in files, mounted in every step; empty for
+        none.
       mount: Where it is mounted; the model servers mount it at the same path, because their configuration names it.
       serving_dir: Folder that the model servers read; empty for `serving` in the volume. TensorFlow also writes to gs://.
       pipeline_root: Where a run's artifacts go, such as s3://bucket/folder; empty for the installation's own. `submit` hands it
