@@ -268,6 +268,22 @@ def test_flink_is_reached_by_few(rendered):
             assert all(source["podSelector"]["matchLabels"] for source in rule["from"])
 
 
+@pytest.mark.parametrize("folder", APPLIED)
+def test_applying_twice_changes_nothing(rendered, folder):
+    """What the API server would add to a list that it replaces as a whole, each apply would take out again."""
+    for item in rendered(folder):
+        assert "status" not in item
+        assert "creationTimestamp" not in item["metadata"]
+        for path, value in _walk(item):
+            assert value is not None, path
+            if path[-1] == "ports":
+                for port in value:
+                    assert port["protocol"] == "TCP", path
+            if path[-1] in ("containers", "env", "volumes", "volumeMounts"):
+                keys = [entry.get("mountPath", entry.get("name")) for entry in value]
+                assert len(set(keys)) == len(keys), path
+
+
 def spec_of(objects):
     (job,) = of_kind(objects, "TFJob")
     return job["spec"]["tfReplicaSpecs"]["Worker"]
@@ -277,3 +293,11 @@ def _arguments(container):
     """The arguments with environment variables as Kubernetes expands them."""
     values = {entry["name"]: entry["value"] for entry in container.get("env", [])}
     return [re.sub(r"\$\((\w+)\)", lambda found: values[found[1]], argument) for argument in container["args"]]
+
+
+def _walk(value, path=()):
+    """Returns the path and value of everything in an object."""
+    yield (path or ("",)), value
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in entries:
+        yield from _walk(entry, (*path, key))
