@@ -207,7 +207,7 @@ class TextData(SplitData):
         second of work at `step` 128, and half a minute at `step` 1.
     """
 
-    corpus: str = "python-docs"
+    corpus: str = dataclasses.field(default="python-docs", metadata={"paths": True})
     encoding: str = "utf-8"
     lowercase: bool = False
     nfc: bool = True

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -164,9 +165,12 @@ def _parse(hint: Any, text: str) -> Any:
             raise _WrongValueError(f"{text!r} is neither true nor false")
         return text.lower() == "true"
     try:
-        return hint(text.replace("_", "") if hint is int else text)
+        value = hint(text.replace("_", "") if hint is int else text)
     except ValueError:
         raise _WrongValueError(f"{text!r} is not {_KINDS[hint]}") from None
+    if hint is float and not math.isfinite(value):
+        raise _WrongValueError(f"{text!r} is not {_KINDS[hint]}")
+    return value
 
 
 def _check(hint: Any, value: Any) -> Any:
@@ -185,6 +189,7 @@ def _check(hint: Any, value: Any) -> Any:
         return None if value in (None, "none") else _check(typing.get_args(hint)[0], value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+    is_wrong_kind = not isinstance(value, hint) or (hint is int and isinstance(value, bool))
+    if is_wrong_kind or (hint is float and not math.isfinite(value)):
         raise _WrongValueError(f"{value!r}; it is {_KINDS[hint]}")
     return value
