@@ -1,5 +1,6 @@
 """The manifests: valid for every supported Kubernetes, and what they promise."""
 
+import dataclasses
 import json
 import re
 import tomllib
@@ -9,9 +10,10 @@ import pytest
 from kubernetes_validate.utils import all_versions, major_minor
 from packaging.version import Version
 
-from components.settings import from_json
-from components.trainer.settings import RecurrentSettings
+from components.settings import architecture_from_json
+from components.trainer.models import StringSettings
 from pipeline.beam.settings import BeamSettings
+from pipeline.config.task_files import load_task
 from pipeline.kubeflow.settings import KubeflowSettings
 from serving.contract.layout import CONFIG_NAME
 from serving.contract.model_config import read_config
@@ -223,7 +225,8 @@ def test_workers_get_what_they_understand(rendered):
     arguments = dict(argument.removeprefix("--").split("=", 1) for argument in worker["args"])
     assert set(arguments) == {"examples", "transform_graph", "custom_config", "output"}
     config = json.loads(arguments["custom_config"])
-    settings = from_json(RecurrentSettings, config["train"])
+    settings = architecture_from_json(StringSettings, config["train"])
+    assert settings == dataclasses.replace(load_task("sums").train, batch_size=settings.batch_size)
     assert settings.batch_size % spec_of(rendered("training"))["replicas"] == 0
     for path in (arguments["examples"], arguments["output"], config["checkpoint_root"]):
         assert path.startswith(f"{KubeflowSettings().mount}/")

@@ -91,7 +91,7 @@ def installed(tmp_path, monkeypatch):
 
 def test_ours_are_those_of_the_built_in_tasks():
     assert list_families()[:3] == ["sums", "pairs", "text"]
-    families = {load_task(task, ("data.pattern=x.tsv",) if task == "pairs" else ()).family for task in list_tasks()}
+    families = {load_task(task, ("data.files=x.tsv",) if task == "pairs" else ()).family for task in list_tasks()}
     assert families <= set(list_families())
     for name in families:
         assert find_family(name).name == name

@@ -15,7 +15,7 @@ from pipeline.config.task_files import dump_config, list_tasks, load_task, resto
 from pipeline.families import find_family
 
 # What a built-in task needs to be complete.
-COMPLETE = {"pairs": ("data.pattern=x.tsv",)}
+COMPLETE = {"pairs": ("data.files=x.tsv",)}
 
 
 @pytest.fixture

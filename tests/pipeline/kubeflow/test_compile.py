@@ -178,7 +178,7 @@ def test_nothing_of_this_machine_is_in_it(compiled):
 
     text = compiled()
     assert str(CHECKOUT) not in text
-    assert "/app/components/schema/sums/schema.pbtxt" in text
+    assert "/app/pipeline/families/sums/schema.pbtxt" in text
     assert constants(accept(text), "infra-validator")["server_command"] == '["python", "-m", "serving"]'
 
 
