@@ -150,7 +150,7 @@ def test_drifted_data_stops_the_run_with_the_anomaly_in_words(charseq, first_run
 
 def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path):
     arguments = ["run", "sums", "--json", "--root", tmp_path, *QUICK]
-    arguments += ["--set", "train.epochs=30", "--set", "train.checkpoint_seconds=0"]
+    arguments += ["--set", "train.epochs=30", "--set", "train.checkpoint_seconds=0", "--set", "run.cache=true"]
     process = subprocess.Popen([CHARSEQ, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     checkpoints = tmp_path / "checkpoints" / "sums"
     deadline = time.monotonic() + 300
@@ -163,6 +163,8 @@ def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path)
     result = charseq(*arguments)
     assert result.status == 0, result.stderr
     assert "going on from the checkpoint after epoch" in result.stderr
+    assert {"SumsExampleGen", "Transform"} <= set(result.json["cached"])
+    assert "Trainer" not in result.json["cached"]
     assert result.json["metrics"]["epochs"] == 30
     assert os.listdir(checkpoints) == []
 

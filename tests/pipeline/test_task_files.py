@@ -229,7 +229,7 @@ MISTAKES = {
         'family = "text"\n[browser]\nexport = true',
         "mine.toml: browser.export: mine writes text, and there is no page for that",
     ),
-    "a file that is not there": (None, "there is no task file mine.toml; there are base.toml, wrong.toml"),
+    "a file that is not there": (None, "there is no task file mine.toml; did you mean 'base.toml'?"),
 }
 
 
