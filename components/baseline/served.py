@@ -6,7 +6,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.contract.layout import CONFIG_NAME, STABLE
+from serving.contract.layout import CONFIG_NAME, SAVED_MODEL_NAMES, STABLE
 
 
 def list_versions(model_dir: str) -> list[int]:
@@ -30,7 +30,7 @@ def served_version(model_dir: str) -> int | None:
     elif config.model_version_policy.specific.versions:
         candidates = [v for v in candidates if v in config.model_version_policy.specific.versions]
     for version in reversed(candidates):
-        if tf.io.gfile.exists(os.path.join(model_dir, str(version), "saved_model.pb")):
+        if any(tf.io.gfile.exists(os.path.join(model_dir, str(version), name)) for name in SAVED_MODEL_NAMES):
             return version
     return None
 

@@ -15,8 +15,7 @@ import tensorflow as tf
 
 from components.baseline.served import list_versions
 from components.files import copy_folder
-
-_SAVED_MODEL = "saved_model.pb"
+from serving.contract.layout import SAVED_MODEL_NAMES
 
 # The highest version ever given out, beside the versions: one that was deleted is not given out again.
 _LAST_VERSION = ".last_version"
@@ -81,11 +80,11 @@ def _move(aside: str, version_dir: str, remote: bool) -> bool:
                 return False
             raise
         return True
-    saved_model = os.path.join(aside, _SAVED_MODEL)
-    last = f"{aside}-{_SAVED_MODEL}"
+    saved_model = os.path.join(aside, SAVED_MODEL_NAMES[0])
+    last = f"{aside}-{SAVED_MODEL_NAMES[0]}"
     tf.io.gfile.rename(saved_model, last)
     copy_folder(aside, version_dir)
-    tf.io.gfile.rename(last, os.path.join(version_dir, _SAVED_MODEL))
+    tf.io.gfile.rename(last, os.path.join(version_dir, SAVED_MODEL_NAMES[0]))
     return True
 
 

@@ -13,9 +13,10 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -35,7 +36,7 @@ _TICK_S = 0.001
 
 @dataclass(eq=False, slots=True)
 class Task:
-    """One request that may run with others of its kind.
+    """A request, or a piece of a large one, that may run with others of its kind.
 
     Attributes:
       inputs: Alias and ``TensorProto`` of each input.
@@ -57,6 +58,21 @@ class Task:
 
 
 Execute = Callable[[list[Task]], None]
+
+
+def call_when_done(tasks: Sequence[Task], done: Callable[[], None]) -> None:
+    """Has a function called, on the event loop, when the last of some tasks is over; what a task calls itself comes first."""
+    left = len(tasks)
+
+    def count(before: Callable[[], None]) -> None:
+        nonlocal left
+        before()
+        left -= 1
+        if not left:
+            done()
+
+    for task in tasks:
+        task.done = partial(count, task.done)
 
 
 @dataclass(eq=False, slots=True)
@@ -81,13 +97,13 @@ class _Queue:
 
     def full(self) -> bool:
         """Says whether the next batch should be run at once."""
-        return self.rows >= (self.parameters.max_batch_size if self.running else self.expected)
+        return self.rows >= (self.parameters.rows_in_batch if self.running else self.expected)
 
     def take(self) -> list[Task]:
         """Takes the next batch off the queue."""
         batch = [self.tasks.popleft()]
         rows = batch[0].rows
-        while self.tasks and rows + self.tasks[0].rows <= self.parameters.max_batch_size:
+        while self.tasks and rows + self.tasks[0].rows <= self.parameters.rows_in_batch:
             rows += self.tasks[0].rows
             batch.append(self.tasks.popleft())
         self.rows -= rows
@@ -117,14 +133,20 @@ class BatchScheduler:
         self._running = 0
         self._closed = False
 
-    def submit(self, key: Hashable, task: Task, execute: Execute, parameters: BatchingParameters | None = None) -> None:
-        """Enqueues a task, to be run alone or with others; its ``done`` is called when that has happened.
+    def submit(
+        self,
+        key: Hashable,
+        tasks: Sequence[Task],
+        execute: Execute,
+        parameters: BatchingParameters | None = None,
+    ) -> None:
+        """Enqueues the tasks of a request, to be run alone or with others; ``done`` of each is called when it was run.
 
         To be called on the event loop.
 
         Args:
           key: Tasks with the same key may run together.
-          task: The task.
+          tasks: The tasks, each of at most as many rows as a batch; all of them are taken, or none.
           execute: Runs a list of tasks, on a thread: sets the results or the error of each.
           parameters: For tasks of this key; the scheduler's by default.
 
@@ -133,47 +155,54 @@ class BatchScheduler:
         """
         if self._closed:
             raise ServingError(Code.UNAVAILABLE, "The server is stopping.")
+        parameters = parameters or self.parameters
         queue = self._queues.get(key)
-        if queue is None:
-            parameters = parameters or self.parameters
-            most = parameters.max_batch_size if parameters.batch_timeout_s else 0
-            queue = self._queues[key] = _Queue(key, execute, parameters, min(self._expected.get(key, most), most))
-        elif queue.rows + task.rows > queue.parameters.max_enqueued_batches * queue.parameters.max_batch_size:
+        rows = sum([task.rows for task in tasks])
+        if (queue.rows if queue else 0) + rows > parameters.most_waiting_rows:
             message = "The batch scheduling queue to which this task was submitted is full"
             raise ServingError(Code.UNAVAILABLE, message)
-        task.arrived = time.monotonic()
+        if queue is None:
+            most = parameters.rows_in_batch if parameters.batch_timeout_s else 0
+            queue = self._queues[key] = _Queue(key, execute, parameters, min(self._expected.get(key, most), most))
+        now = time.monotonic()
         queue.execute = execute
-        queue.tasks.append(task)
-        queue.rows += task.rows
+        for task in tasks:
+            task.arrived = now
+            queue.tasks.append(task)
+        queue.rows += rows
         if queue.timer is None or queue.full():
             self._check(queue)
 
-    def run(self, key: Hashable, task: Task, execute: Execute, parameters: BatchingParameters | None = None) -> None:
-        """Runs a task as :meth:`submit` does, and waits for it. To be called on any thread but the event loop's.
+    def run(
+        self,
+        key: Hashable,
+        tasks: Sequence[Task],
+        execute: Execute,
+        parameters: BatchingParameters | None = None,
+    ) -> None:
+        """Runs tasks as :meth:`submit` does, and waits for them. To be called on any thread but the event loop's.
 
         Raises:
-          ServingError: what :meth:`submit` raises, DEADLINE_EXCEEDED, or what the task failed with.
+          ServingError: what :meth:`submit` raises, DEADLINE_EXCEEDED, or what the first of the tasks failed with.
         """
-        finished, done = Future[None](), task.done
-
-        def finish() -> None:
-            done()
-            finished.set_result(None)
+        finished = Future[None]()
+        call_when_done(tasks, lambda: finished.set_result(None))
 
         def begin() -> None:
             try:
-                self.submit(key, task, execute, parameters)
+                self.submit(key, tasks, execute, parameters)
             except ServingError as error:
                 finished.set_exception(error)
 
-        task.done = finish
         self._loop.call_soon_threadsafe(begin)
+        deadline = tasks[0].deadline
         try:
-            finished.result(None if task.deadline is None else max(task.deadline - time.monotonic(), 0.0))
+            finished.result(None if deadline is None else max(deadline - time.monotonic(), 0.0))
         except TimeoutError:
             raise _too_late() from None
-        if task.error is not None:
-            raise task.error
+        for task in tasks:
+            if task.error is not None:
+                raise task.error
 
     def close(self) -> None:
         """Refuses further tasks; those that wait are still run. To be called on any thread."""
@@ -244,7 +273,7 @@ class BatchScheduler:
         self._running -= 1
         if queue.parameters.batch_timeout_s:
             rows = sum(task.rows for task in batch) + queue.rows
-            queue.expected = min(rows, queue.parameters.max_batch_size)
+            queue.expected = min(rows, queue.parameters.rows_in_batch)
         for task in batch:
             task.done()
         self._check(queue)
