@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,20 @@ _TENSORFLOW_TYPE = 1  # ModelType.TENSORFLOW, which older files have in place of
 _MAX_FILE_BYTES = 1 << 24
 
 
-def read_config(path: str | Path) -> Any:
+def read_config(path: str | Path, directory: int | None = None) -> Any:
     """Reads a ``ModelServerConfig`` in text format.
+
+    Args:
+      path: The file.
+      directory: A descriptor of its folder, for who must read it from the folder that was opened, whatever has its name now.
 
     Raises:
       ServingError: the file cannot be read, or is no such configuration.
     """
     try:
-        with open(path, "rb") as file:
+        with open(
+            path if directory is None else Path(path).name, "rb", opener=partial(os.open, dir_fd=directory)
+        ) as file:
             text = file.read(_MAX_FILE_BYTES + 1)
     except FileNotFoundError as error:
         raise ServingError(Code.NOT_FOUND, f"{path}; No such file or directory") from error
@@ -82,7 +89,7 @@ def validate(entries: Iterable[Any]) -> None:
     """Checks the entries of a ``model_config_list``.
 
     Raises:
-      ServingError: INVALID_ARGUMENT, two have one name, a path is relative, or a platform is not TensorFlow.
+      ServingError: INVALID_ARGUMENT, two have one name, a path is relative, or a platform is not said.
     """
     names: set[str] = set()
     for entry in entries:
@@ -103,8 +110,37 @@ def validate(entries: Iterable[Any]) -> None:
                 "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
                 f"ModelServerConfig::model_platform, model name is {entry.name}"
             )
-        if entry.model_platform not in ("", PLATFORM):
+
+
+def validate_platforms(entries: Iterable[Any]) -> None:
+    """Checks that all models are TensorFlow's.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT, one is not.
+    """
+    for entry in entries:
+        if _platform(entry) != PLATFORM:
             raise invalid_argument(f"Model {entry.name} requests unsupported platform {entry.model_platform}")
+
+
+def validate_change(before: Iterable[Any], after: Iterable[Any]) -> None:
+    """Checks that no model changes its platform.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT, one does.
+    """
+    platforms = {entry.name: _platform(entry) for entry in before}
+    for entry in after:
+        old, new = platforms.get(entry.name), _platform(entry)
+        if old is not None and new != old:
+            raise invalid_argument(
+                f"Illegal to change a model's platform. For model {entry.name} platform was {old} and new platform "
+                f"requested is {new}"
+            )
+
+
+def _platform(entry: Any) -> str:
+    return str(entry.model_platform or PLATFORM)
 
 
 def source_of(entry: Any) -> ModelSource:

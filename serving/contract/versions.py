@@ -76,19 +76,19 @@ def models_in_folder(serving_dir: str) -> list[ModelSource]:
     Returns:
       One source per model, by name; an empty list if there is no such folder (yet).
     """
-    sources = []
     try:
-        with os.scandir(serving_dir) as entries:
-            folders = sorted(
-                (entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()),
-                key=lambda entry: entry.name,
-            )
+        return models_named(serving_dir, os.listdir(serving_dir))
     except OSError:
         return []
-    for folder in folders:
-        versions = versions_on_disk(folder.path) or {}
-        if any(has_saved_model(path) for path in versions.values()):
-            sources.append(ModelSource(folder.name, os.path.abspath(folder.path)))
+
+
+def models_named(serving_dir: str, names: Iterable[str]) -> list[ModelSource]:
+    """Returns a source for each of the names in a serving folder that is a model, by name."""
+    sources = []
+    for name in sorted(name for name in names if not name.startswith(".")):
+        path = os.path.abspath(os.path.join(serving_dir, name))
+        if any(has_saved_model(version) for version in (versions_on_disk(path) or {}).values()):
+            sources.append(ModelSource(name, path))
     return sources
 
 
