@@ -7,14 +7,15 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.contract.layout import CONFIG_NAME, SAVED_MODEL_NAMES, STABLE
+from serving.contract.versions import parse_version
 
 
 def list_versions(model_dir: str) -> list[int]:
     """Returns the versions in a model's folder in ascending order; as for a model server, other names do not count."""
     if not tf.io.gfile.isdir(model_dir):
         return []
-    names = (name.rstrip("/") for name in tf.io.gfile.listdir(model_dir))
-    return sorted(int(name) for name in names if name.isdecimal() and name.isascii())
+    found = (parse_version(name.rstrip("/")) for name in tf.io.gfile.listdir(model_dir))
+    return sorted(version for version in found if version is not None)
 
 
 def served_version(model_dir: str) -> int | None:

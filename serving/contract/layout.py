@@ -5,6 +5,9 @@ from typing import Final
 # In the serving folder: the ``ModelServerConfig`` that sets policies and labels.
 CONFIG_NAME: Final = "models.config"
 
+# Beside it: who changes it holds this file's lock.
+LOCK_NAME: Final = ".rollout.lock"
+
 # The labels that a rollout gives: the version for everyone, and the one on trial.
 STABLE: Final = "stable"
 CANARY: Final = "canary"

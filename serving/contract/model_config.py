@@ -1,7 +1,9 @@
 """``ModelServerConfig``: which models to serve, which of their versions, and what the versions are called."""
 
+import fcntl
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from google.protobuf import text_format
 
 from serving.contract.errors import Code, ServingError, invalid_argument
+from serving.contract.layout import CONFIG_NAME, LOCK_NAME
 from serving.contract.stubs import model_server_config_pb2
 from serving.contract.versions import ModelSource, VersionPolicy, models_in_folder
 
@@ -62,6 +65,45 @@ def write_config(path: str | Path, config: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(target)
+
+
+@contextmanager
+def config_lock(serving_dir: str | Path) -> Iterator[None]:
+    """Keeps two who change the configuration of a serving folder apart, for a ``with`` statement.
+
+    Raises:
+      OSError: the folder cannot be written to.
+    """
+    with (Path(serving_dir) / LOCK_NAME).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def register(serving_dir: str | Path, name: str) -> bool:
+    """Lists a model of a serving folder in the folder's configuration, from which TensorFlow Serving learns of it.
+
+    What the file says already, of this model and of others, is kept. The model is served by the policy ``latest``.
+
+    Args:
+      serving_dir: Folder with ``<model>/<version>/saved_model.pb``.
+      name: The model.
+
+    Returns:
+      False if it was listed already.
+
+    Raises:
+      ServingError: the file that is there is no configuration.
+      OSError: it cannot be written.
+    """
+    folder = Path(serving_dir).absolute()
+    with config_lock(folder):
+        path = folder / CONFIG_NAME
+        config = read_config(path) if path.exists() else model_server_config_pb2.ModelServerConfig()
+        if any(entry.name == name for entry in config.model_config_list.config):
+            return False
+        config.model_config_list.config.add(name=name, base_path=str(folder / name), model_platform=PLATFORM)
+        write_config(path, config)
+        return True
 
 
 def folder_config(serving_dir: str | Path, existing: Any | None = None) -> Any:

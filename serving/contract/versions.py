@@ -49,6 +49,14 @@ class ModelSource:
     policy: VersionPolicy = VersionPolicy()
 
 
+def parse_version(name: str) -> int | None:
+    """Returns the version that a folder's name says; None for a name that is no version, which a server passes over."""
+    if not (name.isascii() and name.isdigit()):
+        return None
+    version = int(name)
+    return version if version <= _INT64_MAX else None
+
+
 def versions_on_disk(base_path: str) -> dict[int, str] | None:
     """Lists the version folders of a model.
 
@@ -62,9 +70,9 @@ def versions_on_disk(base_path: str) -> dict[int, str] | None:
     try:
         with os.scandir(base_path) as entries:
             return {
-                int(entry.name): entry.path
+                version: entry.path
                 for entry in entries
-                if entry.name.isascii() and entry.name.isdigit() and int(entry.name) <= _INT64_MAX and entry.is_dir()
+                if (version := parse_version(entry.name)) is not None and entry.is_dir()
             }
     except OSError:
         return None

@@ -27,7 +27,7 @@ from serving.server.models.examples import (
     run_signature,
 )
 from serving.server.models.manager import ModelManager
-from serving.server.models.saved_model import Signature
+from serving.server.models.saved_model import Outputs, Signature
 from serving.server.models.servable import Servable
 from serving.server.models.tensors import Encoder, encode_as_field
 from serving.server.monitoring import Metrics
@@ -116,7 +116,7 @@ class PredictionService:
         servable = self.acquire(request)
         begun, started = False, time.perf_counter()
 
-        def finish(outputs: Callable[[Encoder], bytes]) -> None:
+        def finish(outputs: Outputs) -> None:
             servable.release()
             self._note_run(servable, "Predict", started)
             if answer.done():

@@ -166,3 +166,30 @@ def test_a_batch_waits_for_as_many_as_came_before(loop: asyncio.AbstractEventLoo
     sizes.clear()
     assert rounds(1, 20) < 20  # and then for nobody: 20 timeouts would be 40 s
     assert sizes == [1] * 20
+
+
+def test_a_caller_who_is_alone_is_mostly_answered_on_the_loop(loop: asyncio.AbstractEventLoop) -> None:
+    scheduler = BatchScheduler(BatchingParameters(), loop)
+    threads: list[str] = []
+
+    def execute(tasks: list[Task]) -> None:
+        threads.append(threading.current_thread().name)
+
+    for _ in range(64):
+        scheduler.run("k", [_task()], execute)
+    on_loop = threads.count("test")
+    assert 48 <= on_loop < 64
+    assert threads[0] != "test"  # nothing was known of it
+
+    def slowly(tasks: list[Task]) -> None:
+        execute(tasks)
+        time.sleep(0.01)
+
+    threads.clear()
+    for _ in range(20):
+        scheduler.run("k", [_task()], slowly)
+    assert threads.count("test") <= 1  # the loop is not held up twice
+    threads.clear()
+    with ThreadPoolExecutor(16) as pool:  # who is not alone shares batches all the same
+        list(pool.map(lambda _: scheduler.run("k", [_task()], slowly), range(320)))
+    assert len(threads) < 160

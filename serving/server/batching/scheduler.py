@@ -30,6 +30,12 @@ _MAX_REMEMBERED = 1000
 # running side by side: each pays for its own run of the graph.
 _OVERLAP_S = 0.01
 
+# A caller who is alone is answered on the loop itself, if the last batch of the kind was that quick: to hand a request to a
+# thread and back takes as long as a small model does. Every so many runs are on a thread again, during which others who are
+# there now show.
+_QUICK_S = 0.002
+_QUICK_RUNS = 15
+
 # The timers of uvloop go by milliseconds, so that one may end a little early: the rest is a tick, not a loop without rest.
 _TICK_S = 0.001
 
@@ -86,6 +92,7 @@ class _Queue:
     tasks: deque[Task] = field(default_factory=deque)
     rows: int = 0
     running: int = 0  # batches
+    quick_runs: int = 0  # how many of the next batches may be run on the loop
     timer: asyncio.TimerHandle | None = None
 
     def due(self) -> float:
@@ -127,7 +134,8 @@ class BatchScheduler:
         self.parameters = parameters
         self._loop = loop
         self._queues: dict[Hashable, _Queue] = {}
-        self._expected: dict[Hashable, int] = {}  # rows of the next batch, of kinds of which nothing waits
+        # Of kinds of which nothing waits: rows of the next batch, and how many may be run on the loop.
+        self._known: dict[Hashable, tuple[int, int]] = {}
         self._ready: dict[_Queue, None] = {}  # in order: those that wait for a thread
         self._idle: list[_Batches] = []  # of threads; the last to end is the next to begin: its caches are warm
         self._running = 0
@@ -163,7 +171,9 @@ class BatchScheduler:
             raise ServingError(Code.UNAVAILABLE, message)
         if queue is None:
             most = parameters.rows_in_batch if parameters.batch_timeout_s else 0
-            queue = self._queues[key] = _Queue(key, execute, parameters, min(self._expected.get(key, most), most))
+            expected, quick_runs = self._known.get(key, (most, 0))
+            queue = _Queue(key, execute, parameters, min(expected, most), quick_runs=quick_runs)
+            self._queues[key] = queue
         now = time.monotonic()
         queue.execute = execute
         for task in tasks:
@@ -235,15 +245,21 @@ class BatchScheduler:
             self._begin(queue)
 
     def _begin(self, queue: _Queue) -> None:
-        """Has a thread run a batch of a queue."""
+        """Runs a batch of a queue: on a thread, or here if it is a quick one of a caller who is alone."""
+        batch = queue.take()
+        queue.running += 1
+        self._running += 1
+        if queue.quick_runs and len(batch) == 1 and self._running == 1 and not self._closed:
+            seconds = _run(queue, batch)
+            queue.quick_runs = queue.quick_runs - 1 if seconds <= _QUICK_S else 0
+            self._over(queue, batch)
+            return
         if self._idle:
             batches = self._idle.pop()
         else:
             batches = SimpleQueue()
             threading.Thread(target=self._work, args=(batches,), name=f"batch_{self._running}", daemon=True).start()
-        queue.running += 1
-        self._running += 1
-        batches.put((queue, queue.take()))
+        batches.put((queue, batch))
 
     def _work(self, batches: _Batches) -> None:
         """Runs batches, on a thread of the scheduler."""
@@ -252,36 +268,32 @@ class BatchScheduler:
             if found is None:
                 return
             queue, batch = found
-            now = time.monotonic()
-            for task in batch:
-                if task.deadline is not None and task.deadline <= now:
-                    task.error = _too_late()
-            in_time = [task for task in batch if task.error is None]
-            try:
-                if in_time:
-                    queue.execute(in_time)
-            except BaseException as error:
-                for task in in_time:
-                    task.error = error
+            seconds = _run(queue, batch)
             with contextlib.suppress(RuntimeError):  # the loop has ended, and whoever waited with it
-                self._loop.call_soon_threadsafe(self._end, batches, queue, batch)
+                self._loop.call_soon_threadsafe(self._end, batches, queue, batch, seconds)
 
-    def _end(self, batches: _Batches, queue: _Queue, batch: list[Task]) -> None:
-        """Answers a batch that is over, and notes what the next of its kind waits for."""
+    def _end(self, batches: _Batches, queue: _Queue, batch: list[Task], seconds: float) -> None:
+        """Takes a thread back whose batch is over."""
         self._idle.append(batches)
+        alone = len(batch) == 1 and not queue.tasks and self._running == 1
+        queue.quick_runs = _QUICK_RUNS if alone and seconds <= _QUICK_S else 0
+        self._over(queue, batch)
+
+    def _over(self, queue: _Queue, batch: list[Task]) -> None:
+        """Answers a batch that is over, and notes what the next of its kind waits for."""
         queue.running -= 1
         self._running -= 1
         if queue.parameters.batch_timeout_s:
-            rows = sum(task.rows for task in batch) + queue.rows
+            rows = sum([task.rows for task in batch]) + queue.rows
             queue.expected = min(rows, queue.parameters.rows_in_batch)
         for task in batch:
             task.done()
         self._check(queue)
         if not queue.tasks and not queue.running:
             del self._queues[queue.key]
-            if len(self._expected) >= _MAX_REMEMBERED:
-                self._expected.clear()
-            self._expected[queue.key] = queue.expected
+            if len(self._known) >= _MAX_REMEMBERED:
+                self._known.clear()
+            self._known[queue.key] = queue.expected, queue.quick_runs
         for ready in list(self._ready):
             if self._running >= self.parameters.num_batch_threads:
                 break
@@ -289,6 +301,22 @@ class BatchScheduler:
             self._begin(ready)
             self._check(ready)
         self._end_threads()
+
+
+def _run(queue: _Queue, batch: list[Task]) -> float:
+    """Runs a batch but for the tasks that nobody waits for any more; returns how long that took, in seconds."""
+    started = time.monotonic()
+    for task in batch:
+        if task.deadline is not None and task.deadline <= started:
+            task.error = _too_late()
+    in_time = [task for task in batch if task.error is None]
+    try:
+        if in_time:
+            queue.execute(in_time)
+    except BaseException as error:
+        for task in in_time:
+            task.error = error
+    return time.monotonic() - started
 
 
 def _too_late() -> ServingError:

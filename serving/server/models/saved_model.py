@@ -15,9 +15,11 @@ from serving.server.models.tensors import Encoder, check_paid_for, encode_as_fie
 # A graph's own operation that marks where initialisation starts; not callable by a client.
 _INIT_SIGNATURE = "__saved_model_init_op"
 
-# Called at the end of a request with what gives its outputs, as fields of a serialized ``PredictResponse``, or raises why there
-# are none.
-Done = Callable[[Callable[[Encoder], bytes]], None]
+# Gives the outputs of a request, as fields of a serialized ``PredictResponse``, or raises why there are none.
+Outputs = Callable[[Encoder], bytes]
+
+# Called at the end of a request.
+Done = Callable[[Outputs], None]
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class ServingFolder:
 
     Attributes:
       path: The folder's absolute path.
+      is_away: Whether there was nothing to be seen of it at the last look.
     """
 
     def __init__(self, path: str, removal_wait_s: float) -> None:
@@ -56,7 +57,7 @@ class ServingFolder:
         """
         self.path = os.path.abspath(path)
         self._removal_wait_s = removal_wait_s
-        self._away = False
+        self.is_away = False
         self._content = FolderContent({}, has_config=False)
         self._config_seen: tuple[int, ...] | None = None
         self._last_seen: dict[str, float] = {}  # models and models.config; on time.monotonic()
@@ -65,9 +66,9 @@ class ServingFolder:
     def look(self) -> FolderContent:
         """Returns what is in the folder now; what was in it before while it is away."""
         found = self._look()
-        if self._away != (found is None):
-            self._away = found is None
-            if self._away:
+        if self.is_away != (found is None):
+            self.is_away = found is None
+            if self.is_away:
                 logger.warning("%s cannot be read or is empty; what is served stays as it is.", self.path)
             else:
                 logger.warning("%s is there again.", self.path)

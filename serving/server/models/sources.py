@@ -70,6 +70,8 @@ class ModelSources:
             # The folder may be mounted elsewhere than where the configuration was written.
             inside = os.path.join(self._folder.path, entry.name)
             is_inside = entry.name in content.models or os.path.isdir(inside)
+            if not is_inside and source.base_path == inside and not self._folder.is_away:
+                continue  # it was deleted; a push has listed it, and nobody takes it off the list
             found[entry.name] = replace(source, base_path=inside) if is_inside else source
         return list(found.values())
 

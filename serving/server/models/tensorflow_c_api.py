@@ -21,7 +21,7 @@ from types import SimpleNamespace, TracebackType
 from typing import Self
 
 from serving.contract.errors import Code, ServingError
-from serving.contract.stubs import tensorflow_folder
+from serving.contract.stubs import config_pb2, tensorflow_folder
 
 logger = logging.getLogger(__name__)
 
@@ -354,7 +354,7 @@ class Session:
         """
         fed = (c_void_p * len(values))(*[value.handle for value in values])
         fetched = (c_void_p * len(outputs))()
-        run_options = _run_options(timeout_ms) if timeout_ms > 0 else b""
+        run_options = config_pb2.RunOptions(timeout_in_ms=timeout_ms).SerializeToString() if timeout_ms > 0 else b""
         options = byref(_borrowed(run_options)) if run_options else None
         with _status() as status:
             library().TF_SessionRun(
@@ -385,13 +385,3 @@ class Session:
         lib.TF_DeleteSession(session, status)
         lib.TF_DeleteStatus(status)
         lib.TF_DeleteGraph(self._graph)
-
-
-def _run_options(timeout_ms: int) -> bytes:
-    """Returns a serialized ``tensorflow.RunOptions`` with ``timeout_in_ms`` (field 2)."""
-    encoded = bytearray(b"\x10")
-    while timeout_ms > 0x7F:
-        encoded.append(timeout_ms & 0x7F | 0x80)
-        timeout_ms >>= 7
-    encoded.append(timeout_ms)
-    return bytes(encoded)
