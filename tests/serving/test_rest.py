@@ -366,6 +366,17 @@ def test_json_nested_too_deeply(server: RunningServer) -> None:
         assert "too deeply" in answer["error"] or "unexpected" in answer["error"], answer
 
 
+def test_json_of_too_many_lists(tmp_path: Path) -> None:
+    arguments = [f"--serving_dir={tmp_path}", f"--rest_api_port={free_port()}"]
+    with running_server(tmp_path, *arguments) as server:
+        idle = server.resident_mib()
+        body = b'{"instances": [' + b",".join([b"[]"] * 2_000_001) + b"]}"
+        for _ in range(3):
+            status, answer = _predict(server, "shout", body)
+            assert (status, "more than 2000000 lists and objects" in answer["error"]) == (400, True)
+        assert server.peak_mib() < idle + 100
+
+
 def test_strings_that_are_no_text(server: RunningServer) -> None:
     assert _predict(server, "shout", b'{"instances": ["\\ud800"]}')[0] == 400
     connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)

@@ -4,6 +4,7 @@ A client that sends slowly, or not at all, costs a socket and no thread. What it
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 import zlib
@@ -21,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 _BACKLOG = 512
 _FOREVER_S = 1e9
+
+# A body is ten times as large and more once it is parsed. So many of this size are parsed at a time.
+_LARGE_BODY_BYTES, _LARGE_BODIES = 1 << 20, 2
+
 _SETTLE_S = 0.1
 _ROUNDS, _ROUND_S = 5, 0.02
 _CORS_HEADERS = {
@@ -70,6 +75,7 @@ class HttpServer:
         self._threads = ThreadPoolExecutor(num_threads, "rest")
         self._events = EventLoop("rest")
         self._runner: web.AppRunner | None = None
+        self._large_bodies = asyncio.Semaphore(_LARGE_BODIES)
 
     def start(self) -> None:
         """Begins to answer."""
@@ -144,8 +150,9 @@ class HttpServer:
             return self._refuse(408, f"The body did not arrive within {self._timeout_s:g} s.")
         except (web.RequestPayloadError, zlib.error) as error:
             return self._refuse(400, f"The body cannot be read: {error}")
-        loop = asyncio.get_running_loop()
-        return self._respond(*await loop.run_in_executor(self._threads, self._answer, request.method, path, body))
+        async with self._large_bodies if len(body) > _LARGE_BODY_BYTES else contextlib.nullcontext():
+            loop = asyncio.get_running_loop()
+            return self._respond(*await loop.run_in_executor(self._threads, self._answer, request.method, path, body))
 
     def _answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         try:

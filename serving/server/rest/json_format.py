@@ -20,6 +20,9 @@ from serving.server.models.tensors import dtype_name
 # TensorFlow's own limit on the dimensions of a tensor; JSON nested deeper cannot be one.
 MAX_DEPTH = 254
 
+# Each of them takes 70 bytes and more in memory, for two bytes of the document.
+_MOST_CONTAINERS = 2_000_000
+
 _DEBUG_BYTES = 256
 _BASE64_KEY = "b64"
 _BYTES_SUFFIX = "_bytes"
@@ -71,6 +74,10 @@ def parse_object(body: bytes) -> dict[str, Any]:
     text = body.decode("utf-8", "surrogateescape").lstrip(" \t\r\n\ufeff")
     if not text:
         raise invalid_argument("JSON Parse error: The document is empty")
+    if len(text) > _MOST_CONTAINERS and text.count("[") + text.count("{") > _MOST_CONTAINERS:
+        raise invalid_argument(
+            f"The JSON has more than {_MOST_CONTAINERS} lists and objects; send fewer rows at a time, or send them by gRPC."
+        )
     # Looked for before, since Python calls a function of ours for every single number otherwise.
     check = _MAY_BE_TOO_BIG.search(text) is not None
     decoder = json.JSONDecoder(
