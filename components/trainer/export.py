@@ -14,12 +14,15 @@ import tensorflow_transform as tft
 from components.trainer.judging import ANSWERS, IMPOSSIBLE, nearest_answer, parse_answers
 from components.trainer.string_model import StringModel, graph_function, tracked
 from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points, read_vocabulary
+from serving.contract.layout import BATCHING_PARAMETERS_NAME
 
-# Where TensorFlow Serving and the built-in server look with --enable_per_model_batching_parameters.
-_BATCHING_FILE = "batching_params.pbtxt"
-# 64 rows take 3 times as long as one (sums, one core). The wait is less than so many requests take over the network and back.
+# How a server batches, with --enable_per_model_batching_parameters. A request may have 1,024 rows, which are run in batches of
+# 64: 64 rows take 3 times as long as one (sums, one core), and more at a time only take more memory. The wait is less than so
+# many requests take over the network and back.
 _BATCHING_PARAMETERS = """\
-max_batch_size { value: 64 }
+max_batch_size { value: 1024 }
+enable_large_batch_splitting { value: true }
+max_execution_batch_size { value: 64 }
 batch_timeout_micros { value: 5000 }
 max_enqueued_batches { value: 256 }
 """
@@ -58,7 +61,7 @@ class Seq2SeqModel(StringModel):
         An answer takes the same steps whatever is asked, so requests lose nothing by sharing a batch.
         """
         super().save(path)
-        with tf.io.gfile.GFile(os.path.join(path, _BATCHING_FILE), "w") as file:
+        with tf.io.gfile.GFile(os.path.join(path, BATCHING_PARAMETERS_NAME), "w") as file:
             file.write(_BATCHING_PARAMETERS)
 
     @graph_function(text=tf.string)

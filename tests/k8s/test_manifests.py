@@ -17,7 +17,8 @@ from pipeline.config.task_files import load_task
 from pipeline.kubeflow.settings import KubeflowSettings
 from serving.contract.layout import CONFIG_NAME
 from serving.contract.model_config import read_config
-from serving.server.flags import UNSUPPORTED_FLAGS, parse_flags
+from serving.server.flag_table import UNSUPPORTED
+from serving.server.flags import parse_flags
 from tests.k8s.conftest import APPLIED, K8S, OVERLAYS, containers, named, of_kind, pods
 
 VERSIONS = sorted({major_minor(v) for v in all_versions() if Version(v) >= Version("1.29")}, key=Version)
@@ -130,7 +131,7 @@ def test_flags_are_the_servers_and_files_they_name_are_mounted(rendered, folder)
         mounts = [mount["mountPath"] for mount in server["volumeMounts"]]
         for argument in _arguments(server):
             name, _, value = argument.removeprefix("--").partition("=")
-            assert name not in UNSUPPORTED_FLAGS
+            assert name not in UNSUPPORTED
             if value.startswith("/"):
                 assert any(value.startswith(f"{mount}/") for mount in mounts), argument
         assert {m["mountPath"] for m in server["volumeMounts"] if not m.get("readOnly")} == {"/tmp"}

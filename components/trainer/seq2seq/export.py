@@ -24,6 +24,7 @@ from components.transform.token_pairs import (
     read_vocabulary,
     split,
 )
+from serving.contract.layout import BATCHING_PARAMETERS_NAME
 
 Unknown = Literal["refuse", "replace"]
 
@@ -35,10 +36,11 @@ _MOST_ANSWERS = 64
 _BEGINNINGS_PER_ANSWER = 2
 _LEAST_BEGINNINGS = 8
 
-# Where TensorFlow Serving and the built-in server look with --enable_per_model_batching_parameters.
-_BATCHING_FILE = "batching_params.pbtxt"
+# How a server batches, see `components.trainer.export`.
 _BATCHING_PARAMETERS = """\
-max_batch_size { value: 64 }
+max_batch_size { value: 1024 }
+enable_large_batch_splitting { value: true }
+max_execution_batch_size { value: 64 }
 batch_timeout_micros { value: 2000 }
 max_enqueued_batches { value: 256 }
 """
@@ -98,7 +100,7 @@ class PairsModel(StringModel):
     def save(self, path: str) -> None:
         """Writes the SavedModel with its signatures, and how a server should batch requests to it."""
         super().save(path)
-        with tf.io.gfile.GFile(os.path.join(path, _BATCHING_FILE), "w") as file:
+        with tf.io.gfile.GFile(os.path.join(path, BATCHING_PARAMETERS_NAME), "w") as file:
             file.write(_BATCHING_PARAMETERS)
 
     @graph_function(text=tf.string)
