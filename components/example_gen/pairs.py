@@ -17,7 +17,7 @@ from components.settings import SettingsError
 from data.errors import DataError, TableError
 from data.files import FoundFiles, find_files
 from data.tables.batch import Batch
-from data.tables.layout import find_layout
+from data.tables.detection import find_layout
 from data.tables.options import ENDINGS
 from data.tables.reading import Part, plan_parts, read_part
 from data.tables.report import ReadReport
