@@ -9,6 +9,8 @@ import tensorflow as tf
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 
+from components.files import match_all
+
 # Examples in a batch where nobody says.
 _BATCH = 4_096
 
@@ -32,7 +34,7 @@ def _beam_source(tfxio: TFExampleRecord, batch_size: int | None = None) -> beam.
     """Returns the transform from nothing to the record batches of a TFXIO's files: in place of its `BeamSource`."""
     if tfxio.raw_record_column_name is not None:
         raise NotImplementedError("the raw records are read by nobody here")
-    paths = sorted(path for pattern in tfxio._file_pattern for path in tf.io.gfile.glob(pattern))
+    paths = match_all(tfxio._file_pattern)
     schema = tfxio._GetSchemaForDecoding()
 
     def read(pipeline: beam.Pipeline) -> beam.PCollection:

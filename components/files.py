@@ -15,6 +15,21 @@ def copy_folder(source: str, target: str) -> None:
             tf.io.gfile.copy(os.path.join(folder, name), os.path.join(copy, name), overwrite=True)
 
 
+def list_files(folder: str) -> list[str]:
+    """Returns the paths of what is in a folder, sorted; nothing if there is no such folder.
+
+    It takes no pattern, as `tf.io.gfile.glob` would: a folder may have `[` in its name.
+    """
+    if not tf.io.gfile.isdir(folder):
+        return []
+    return sorted(os.path.join(folder, name.rstrip("/")) for name in tf.io.gfile.listdir(folder))
+
+
+def match_all(patterns: list[str]) -> list[str]:
+    """Returns the files that TFX's patterns `FOLDER/*` name, sorted; the folders are names, whatever characters they have."""
+    return sorted(path for pattern in patterns for path in list_files(os.path.dirname(pattern)))
+
+
 def write_file(path: str, content: bytes) -> None:
     """Writes a file, and the folders above it that are missing."""
     tf.io.gfile.makedirs(os.path.dirname(path))

@@ -115,10 +115,12 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
       charseq run g2p-french.toml
     """
     from pipeline.config.task_files import load_task
+    from pipeline.families import find_family
     from pipeline.imports import importing
     from pipeline.run_display import show_run
 
     config = load_task(task, assignments)
+    config = find_family(config.family).settle(config)  # before what takes long to import
     verbose = click.get_current_context().find_root().params["verbose"]
     try:
         with show_run(f"{config.task}: {config.summary}", verbose, live=not as_json) as observer:

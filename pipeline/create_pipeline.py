@@ -42,7 +42,7 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
     transform.add_upstream_node(example_validator)
     floors = family.floors(config)
     floor = [Floor(examples, *floors)] if floors else []
-    train_config = family.train_config(config) | {"train": to_json(config.train)}
+    train_config = family.train_config(config) | {"train": to_json(family.train_settings(config))}
     tuner = _create_tuner(config, transform, train_config)
     trainer = Trainer(
         examples=transform.outputs["transformed_examples"],

@@ -29,6 +29,7 @@ from pipeline.code_version import code_version
 from pipeline.config.settings import Config
 from pipeline.config.task_files import load_task
 from pipeline.create_pipeline import create_pipeline
+from pipeline.families import find_family
 from pipeline.lineage import cancel_last_execution, is_cached, note_run
 from pipeline.places import DEFAULT_TASK, Places
 from pipeline.run_observer import RunObserver
@@ -182,6 +183,7 @@ def run_with_tfx(task: str, beside: str = "") -> None:
     """
     path = os.path.join(os.path.dirname(os.path.abspath(beside)), task) if beside else task
     config = load_task(path)
+    config = find_family(config.family).settle(config)
     LocalRunner(notes=run_notes(config)).run(create_pipeline(config, Places()))
 
 

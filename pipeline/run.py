@@ -10,6 +10,7 @@ from components.browser.component import BROWSER_MODEL_KEY
 from components.browser.export import find_tools
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
+from pipeline.families import find_family
 from pipeline.lineage import Lineage, RunRecord, note_run, open_store
 from pipeline.local_runner import ComponentFailedError, LocalRunner, run_notes
 from pipeline.places import Places
@@ -66,8 +67,10 @@ def run_task(config: Config, places: Places, observer: RunObserver | None = None
       observer: Is told what happens.
 
     Raises:
+      SettingsError: The data, or a tool that the task needs, cannot be used; nothing was run.
       KeyboardInterrupt: It was interrupted; see `pipeline.local_runner` for what is left then.
     """
+    config = find_family(config.family).settle(config)
     if config.browser.export:
         find_tools(config.browser.tools)  # now, not when all else is done
     os.makedirs(places.root, exist_ok=True)

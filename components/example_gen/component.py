@@ -6,7 +6,7 @@ from tfx.types import Channel, ComponentSpec, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.example_gen.executor import PairsExecutor, SumsExecutor, TextExecutor
-from components.example_gen.pairs import check_pairs, find_pairs
+from components.example_gen.pairs import look_at_files
 from components.example_gen.settings import PairsData, SumsData, TextData
 from components.settings import SettingsError, to_json
 from data.corpora import fingerprint as corpus_fingerprint
@@ -35,23 +35,25 @@ class SumsExampleGen(BaseBeamComponent):
 
 
 class PairsExampleGen(BaseBeamComponent):
-    """Reads a user's pairs: features `expression`, `answer`, and for slices `length` (characters of the expression)."""
+    """Reads a user's pairs.
+
+    Features: `expression`; `answer`, the most frequent right answer; `others`, the other right ones (empty in training, where
+    every row is an example); and for slices `length`, characters of the expression.
+    """
 
     SPEC_CLASS = ExampleGenSpec
     EXECUTOR_SPEC = BeamExecutorSpec(PairsExecutor)
 
     def __init__(self, data: PairsData):
-        """Looks which files there are, and at the beginning of the first.
+        """Looks which files there are, and at the beginning of the first ones.
 
         Raises:
           SettingsError: There is no such file, or it cannot be read.
         """
-        found = find_pairs(data)
-        check_pairs(data, found)
         super().__init__(
             ExampleGenSpec(
                 data=to_json(data),
-                fingerprint=fingerprint(found.files),
+                fingerprint=fingerprint(look_at_files(data)),
                 examples=Channel(type=standard_artifacts.Examples),
             )
         )

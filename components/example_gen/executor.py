@@ -1,9 +1,11 @@
 """Executors of the ExampleGens: each turns shards into work for Beam."""
 
 import abc
+import contextlib
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,24 +19,24 @@ from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
 from components.example_file import remove_unfinished
-from components.example_gen import pairs, shards, sums, text
+from components.example_gen import grouping, pairs, shards, sums, text
 from components.example_gen.settings import PairsData, SumsData, TextData
 from components.example_gen.splits import SPLITS
-from components.files import write_file
+from components.files import list_files, write_file
 from components.settings import from_json
 from components.shared_artifacts import shared_artifacts
-from data.tables.reading import Part
+from data.errors import DataError
 from data.tables.report import ReadReport
 
 # Custom properties of an Examples artifact: a name for its content, and JSON of how many examples each split has.
 FINGERPRINT_PROPERTY = "fingerprint"
 COUNTS_PROPERTY = "examples"
 
-# Custom property of a text's Examples artifact: what is in it, as JSON (`text.TextPlan.summary`).
-SUMMARY_PROPERTY = "text_summary"
+# Custom property of an Examples artifact: what is in it, as JSON (`text.TextPlan.summary`, `pairs.summarize`).
+SUMMARY_PROPERTY = "summary"
 
-# The same of pairs (`pairs.summarize`).
-PAIRS_SUMMARY_PROPERTY = "pairs_summary"
+
+_BEAM_ERROR = re.compile(r"(?:data\.errors\.)(?:\w+): (?P<message>.*?)(?: \[while running .*\])?$", re.DOTALL)
 
 
 class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
@@ -47,9 +49,6 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
     @abc.abstractmethod
     def _write(self) -> "_WriteShard":
         """Returns the DoFn that writes a shard."""
-
-    def _after_writing(self, artifact: Artifact, data_json: str, count: int) -> None:
-        """Does what there is to do once all of the `count` shards are written."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -65,7 +64,7 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
-        with shared_artifacts(self._beam_pipeline_args, input_dict, output_dict):
+        with shared_artifacts(self._beam_pipeline_args, input_dict, output_dict), data_errors():
             self._write_shards(artifact, exec_properties["data"])
         examples_utils.set_payload_format(artifact, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
@@ -86,19 +85,30 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
                 )
         finally:
             remove_unfinished(artifact.uri)
-        self._after_writing(artifact, data_json, len(sources))
         with tf.io.gfile.GFile(written_path) as file:
             written = [shards.ShardFile(**fields) for fields in json.load(file)]
         tf.io.gfile.remove(written_path)
         counts = {split: sum(file.examples for file in written if file.split == split) for split in SPLITS}
         for split, count in counts.items():
             if not count:
-                raise ValueError(
+                raise DataError(
                     f"the {split} split has no example: there are {sum(counts.values()):,} in all, too few for "
                     "data.test_fraction and data.validation_fraction; add examples, or change these"
                 )
         artifact.set_string_custom_property(FINGERPRINT_PROPERTY, shards.fingerprint(written))
         artifact.set_string_custom_property(COUNTS_PROPERTY, json.dumps(counts))
+
+
+@contextlib.contextmanager
+def data_errors() -> Iterator[None]:
+    """Raises what is wrong with the data as a DataError, where Beam makes a RuntimeError of it and adds its stage."""
+    try:
+        yield
+    except RuntimeError as error:
+        found = _BEAM_ERROR.match(str(error))
+        if found is None:
+            raise
+        raise DataError(found["message"]) from None
 
 
 def _write_list(written: list[shards.ShardFile], path: str) -> None:
@@ -126,20 +136,40 @@ class _WriteSumsShard(_WriteShard):
         yield sums.to_record_batch(terms), sums.sides(data, terms)
 
 
-class _WritePairsShard(_WriteShard):
-    def process(self, element: tuple[int, Part]) -> Iterator[shards.ShardFile]:
+class _SortPairs(beam.DoFn):
+    """Sorts the rows of one part into buckets: a pair of its index and the part."""
+
+    def __init__(self, data_json: str, staging: str, buckets: int):
+        self._data_json, self._staging, self._buckets = data_json, staging, buckets
+
+    def process(self, element: tuple[int, pairs.SourcePart]) -> Iterator[dict[str, Any]]:
         data = from_json(PairsData, self._data_json)
-        shard, part = element
+        number, part = element
         report = ReadReport(data.on_error)
-        batches = pairs.read_pairs(data, part, report)
+        for index, batch in enumerate(pairs.read_pairs(data, part.part, report)):
+            name = f"{number:08d}-{index:06d}"
+            grouping.write_buckets(batch, part.source, self._staging, name, self._buckets)
+        yield {"part": number, "report": report.to_dict()}
+
+
+class _WritePairsShard(_WriteShard):
+    """Writes the shard of one bucket."""
+
+    def __init__(self, staging: str):
+        super().__init__()
+        self._staging = staging
+
+    def process(self, element: tuple[int, int]) -> Iterator[shards.ShardFile]:
+        data = from_json(PairsData, self._data_json)
+        shard, bucket = element
+        counts = pairs.GroupCounts()
+        rows = grouping.read_bucket(grouping.bucket_folder(self._staging, bucket))
+        stated = bool(data.validation_files), bool(data.test_files)
+        batches = grouping.group_pairs(data, rows, stated, self._count == 1, counts)
         written = shards.write_shard(batches, self._examples_uri, shard, self._count)
-        write_file(_report_path(self._examples_uri, shard), json.dumps(report.to_dict()).encode())
+        content = json.dumps(dataclasses.asdict(counts)).encode()
+        write_file(os.path.join(self._staging, "counts", f"{shard:06d}.json"), content)
         yield from written
-
-
-def _report_path(examples_uri: str, shard: int) -> str:
-    """Returns where a shard of pairs says what it has read, until all are written."""
-    return os.path.join(examples_uri, ".read", f"{shard:05d}.json")
 
 
 class _WriteTextShard(_WriteShard):
@@ -164,37 +194,59 @@ class SumsExecutor(_ShardedExecutor):
 
 
 class PairsExecutor(_ShardedExecutor):
-    """Reads a user's pairs; a shard is a part of a file."""
+    """Reads a user's pairs; a shard is a stretch of the hashes of their inputs."""
 
     def _write_shards(self, artifact: Artifact, data_json: str) -> None:
-        try:
-            super()._write_shards(artifact, data_json)
-        finally:
-            if tf.io.gfile.exists(folder := os.path.dirname(_report_path(artifact.uri, 0))):
-                tf.io.gfile.rmtree(folder)
-
-    def _shards(self, data_json: str) -> list[Part]:
         data = from_json(PairsData, data_json)
-        self._found = pairs.find_pairs(data)
-        return pairs.plan_pairs(data, self._found)
+        groups = pairs.find_pairs(data)
+        parts = pairs.plan_pairs(data, groups)
+        self._buckets = pairs.count_buckets(groups)
+        # With the artifact, where every worker can read it.
+        self._staging = os.path.join(artifact.uri, ".staged")
+        tf.io.gfile.makedirs(self._staging)
+        try:
+            report = self._sort(data, data_json, parts)
+            super()._write_shards(artifact, data_json)
+            summary = pairs.summarize(groups, report, self._count())
+            artifact.set_string_custom_property(SUMMARY_PROPERTY, json.dumps(summary, ensure_ascii=False))
+        finally:
+            tf.io.gfile.rmtree(self._staging)
 
-    def _write(self) -> _WriteShard:
-        return _WritePairsShard()
-
-    def _after_writing(self, artifact: Artifact, data_json: str, count: int) -> None:
-        """Adds up what the shards have read.
+    def _sort(self, data: PairsData, data_json: str, parts: list[pairs.SourcePart]) -> ReadReport:
+        """Sorts all rows into buckets; returns what was read.
 
         Raises:
-          TableError: More rows were skipped than may be.
+          TableError: A row cannot be used, or more were skipped than may be.
         """
-        data = from_json(PairsData, data_json)
+        reports_path = os.path.join(self._staging, "reports.json")
+        with self._make_beam_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "Parts" >> beam.Create(list(enumerate(parts)), reshuffle=True)
+                | "Sort" >> beam.ParDo(_SortPairs(data_json, self._staging, self._buckets))
+                | "Together" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+                | "Note" >> beam.Map(lambda found: write_file(reports_path, json.dumps(found).encode()))
+            )
+        with tf.io.gfile.GFile(reports_path) as file:
+            found = sorted(json.load(file), key=lambda entry: int(entry["part"]))
         report = ReadReport(data.on_error)
-        for shard in range(count):
-            with tf.io.gfile.GFile(_report_path(artifact.uri, shard)) as file:
-                report.add(ReadReport.from_dict(json.load(file)))
-        summary = pairs.summarize(self._found, report)
-        artifact.set_string_custom_property(PAIRS_SUMMARY_PROPERTY, json.dumps(summary, ensure_ascii=False))
+        for entry in found:
+            report.add(ReadReport.from_dict(entry["report"]))
         report.check_share(data.most_skipped)
+        return report
+
+    def _count(self) -> pairs.GroupCounts:
+        counts = pairs.GroupCounts()
+        for path in list_files(os.path.join(self._staging, "counts")):
+            with tf.io.gfile.GFile(path) as file:
+                counts.add(pairs.GroupCounts(**json.load(file)))
+        return counts
+
+    def _shards(self, data_json: str) -> list[int]:
+        return list(range(self._buckets))
+
+    def _write(self) -> _WriteShard:
+        return _WritePairsShard(self._staging)
 
 
 class TextExecutor(_ShardedExecutor):

@@ -1,7 +1,8 @@
-"""A user's own pairs of strings, from tables: which files, in which parts, and the examples of a part."""
+"""A user's own pairs of strings, from tables: which files, in which parts, and the rows of a part."""
 
-import hashlib
+import dataclasses
 import logging
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.example_gen.settings import PairsData
-from components.example_gen.shards import SplitBatch
-from components.example_gen.splits import sides
+from components.example_gen.splits import TEST, TRAIN, VALIDATION
 from components.settings import SettingsError
 from data.errors import DataError, TableError
-from data.files import FoundFiles, find_files
+from data.files import DataFile, FoundFiles, find_files
 from data.tables.batch import Batch
 from data.tables.detection import find_layout
 from data.tables.options import ENDINGS
@@ -24,58 +24,121 @@ from data.tables.report import ReadReport
 
 _LOG = logging.getLogger("charseq.example_gen")
 
-# Examples that are encoded at a time.
-_BATCH_ROWS = 16_384
-
 # A summary is shown to people and kept in ML Metadata: it names so many files, and counts the rest.
 _NAMED = 100
 
-# So many files are looked at before a run starts.
+# So many files of each split are looked at before a run starts.
 _LOOKED_AT = 10
 
-# The settings that limit the characters of a column.
-_LIMITS = {"input": "input_length", "target": "output_length"}
+# Bytes of a bucket's rows, roughly: some ten times as much is in memory while it is put together.
+_BUCKET_BYTES = 16 << 20
+
+# A packed file is taken to be so many times as large.
+_PACKED = 5
 
 
-def find_pairs(data: PairsData) -> FoundFiles:
-    """Returns the files that the settings name.
+@dataclasses.dataclass(frozen=True)
+class SourcePart:
+    """A part of a file, and the split that its file is for.
+
+    Attributes:
+      part: The part.
+      source: Index in SPLITS; training's rows go to the side that follows from their input.
+    """
+
+    part: Part
+    source: int
+
+
+@dataclasses.dataclass
+class GroupCounts:
+    """What was found in putting rows together.
+
+    Attributes:
+      inputs: Different inputs.
+      duplicates: Rows that are equal to another one.
+      several_answers: Inputs that have several answers.
+      kept_out: Rows that are left out of training because a file of validation or test names their input.
+    """
+
+    inputs: int = 0
+    duplicates: int = 0
+    several_answers: int = 0
+    kept_out: int = 0
+
+    def add(self, other: "GroupCounts") -> None:
+        """Adds the counts of another bucket."""
+        for field in dataclasses.fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+
+def find_pairs(data: PairsData) -> tuple[FoundFiles, FoundFiles, FoundFiles]:
+    """Returns the files that the settings name: those to divide, those of validation and those of test.
 
     Raises:
-      SettingsError: One names no file.
+      SettingsError: A name has no file, or a file is named for two splits.
     """
-    try:
-        return find_files(data.files, ENDINGS, "data.files", data.spans)
-    except DataError as error:
-        raise SettingsError(str(error)) from None
+    groups = []
+    for setting in ("files", "validation_files", "test_files"):
+        names = getattr(data, setting)
+        try:
+            found = find_files(names, ENDINGS, f"data.{setting}", data.spans) if names else FoundFiles(())
+        except DataError as error:
+            raise SettingsError(str(error)) from None
+        groups.append(found)
+    training, validation, test = groups
+    judged = {file.path for file in (*validation.files, *test.files)}
+    # A glob for all files is a usual way to name the training's; what is named apart is not among them.
+    training = dataclasses.replace(training, files=tuple(f for f in training.files if f.path not in judged))
+    if not training.files:
+        raise SettingsError("every file of data.files is also one of data.validation_files or data.test_files")
+    both = {file.path for file in validation.files} & {file.path for file in test.files}
+    if both:
+        raise SettingsError(f"{min(both)} is one of data.validation_files and of data.test_files; name it once")
+    return training, validation, test
 
 
-def check_pairs(data: PairsData, files: FoundFiles) -> None:
-    """Looks at the beginning of the first files, so that a run does not start with what it cannot read.
+def look_at_files(data: PairsData) -> list[DataFile]:
+    """Returns every file that the settings name, and looks at the beginning of the first ones.
 
     Raises:
-      SettingsError: A file cannot be read, or has not the columns.
+      SettingsError: There is no such file, one cannot be read, or has not the columns.
     """
+    groups = find_pairs(data)
     try:
-        for file in files.files[:_LOOKED_AT]:
-            find_layout(file, data.table_options)
+        for found in groups:
+            for file in found.files[:_LOOKED_AT]:
+                find_layout(file, data.table_options)
     except TableError as error:
         raise SettingsError(str(error)) from None
+    return [file for found in groups for file in found.files]
 
 
-def plan_pairs(data: PairsData, files: FoundFiles) -> list[Part]:
-    """Returns the parts of the files, in order: one shard each.
+def plan_pairs(data: PairsData, groups: tuple[FoundFiles, ...]) -> list[SourcePart]:
+    """Returns the parts of the files, in order.
 
     Raises:
       TableError: A file cannot be read, or has not the columns.
     """
-    return plan_parts(files.files, data.table_options)
+    sources = (TRAIN, VALIDATION, TEST)
+    return [
+        SourcePart(part, int(source))
+        for source, found in zip(sources, groups, strict=True)
+        for part in plan_parts(found.files, data.table_options)
+    ]
 
 
-def read_pairs(data: PairsData, part: Part, report: ReadReport) -> Iterator[SplitBatch]:
-    """Yields the pairs of a part in order, at most 16,384 at a time.
+def count_buckets(groups: tuple[FoundFiles, ...]) -> int:
+    """Returns into how many buckets the rows are sorted: a power of 2."""
+    size = sum(file.size * (_PACKED if file.packing else 1) for found in groups for file in found.files)
+    return 1 << max(0, (size // _BUCKET_BYTES).bit_length())
+
+
+def read_pairs(data: PairsData, part: Part, report: ReadReport) -> Iterator[pa.RecordBatch]:
+    """Yields the pairs of a part in order: columns `input` and `target`, composed if `data.nfc` says so.
 
     Args:
-      data: How the table is read, lengths that a pair may have and the shares of the splits.
+      data: How the table is read, and how long a side may be.
       part: A part of a file.
       report: Counts rows, and stops at or skips those that are no pairs.
 
@@ -84,26 +147,40 @@ def read_pairs(data: PairsData, part: Part, report: ReadReport) -> Iterator[Spli
     """
     for batch in read_part(part, data.table_options, report):
         pairs = _usable(data, batch, report)
-        for start in range(0, len(pairs), _BATCH_ROWS):
-            yield _to_split_batch(data, pairs.slice(start, _BATCH_ROWS))
+        if data.nfc:
+            pairs = pa.RecordBatch.from_arrays([_compose(column) for column in pairs.columns], pairs.schema.names)
+        yield pairs
 
 
-def summarize(found: FoundFiles, report: ReadReport) -> dict[str, Any]:
-    """Returns what a person wants to know of the files: numbers, and lists of at most 100."""
-    _LOG.info("%s rows of %s files", f"{report.rows:,}", f"{len(found.files):,}")
+def _compose(texts: pa.Array) -> pa.Array:
+    """Returns texts in Unicode's form C. Arrow 18's own `utf8_normalize` gives form D for both C and D."""
+    values = texts.to_pylist()
+    # Nothing composes across a line feed. Nearly all texts are composed, and one look at them together costs little.
+    if unicodedata.is_normalized("NFC", "\n".join(values)):
+        return texts
+    return pa.array([unicodedata.normalize("NFC", value) for value in values], pa.string())
+
+
+def summarize(groups: tuple[FoundFiles, ...], report: ReadReport, grouped: GroupCounts) -> dict[str, Any]:
+    """Returns what a person wants to know of the pairs: numbers, and lists of at most 100."""
+    files = [file for found in groups for file in found.files]
+    hidden = [path for found in groups for path in found.hidden]
+    others = [path for found in groups for path in found.others]
+    _LOG.info("%s rows of %s files", f"{report.rows:,}", f"{len(files):,}")
     for kind, count in (("empty lines", report.empty_lines), ("rows that cannot be used", report.skipped)):
         if count:
             _LOG.info("%s %s are left out", f"{count:,}", kind)
-    for kind, paths in (("hidden", found.hidden), ("other", found.others)):
+    for kind, paths in (("hidden", hidden), ("other", others)):
         if paths:
             _LOG.info("%s %s files are left out, such as %s", f"{len(paths):,}", kind, paths[0])
     counts = report.to_dict()
     return {
-        "files": len(found.files),
-        "file_names": [file.name for file in found.files[:_NAMED]],
-        "hidden": list(found.hidden[:_NAMED]),
-        "others": list(found.others[:_NAMED]),
+        "files": len(files),
+        "file_names": [file.name for file in files[:_NAMED]],
+        "hidden": hidden[:_NAMED],
+        "others": others[:_NAMED],
         "rows": report.rows,
+        **dataclasses.asdict(grouped),
         "empty_lines": report.empty_lines,
         "skipped": report.skipped,
         "skipped_rows": counts["examples"],
@@ -112,20 +189,18 @@ def summarize(found: FoundFiles, report: ReadReport) -> dict[str, Any]:
 
 def _usable(data: PairsData, batch: Batch, report: ReadReport) -> pa.RecordBatch:
     """Returns the rows of a batch that have two sides of a length that is allowed."""
-    lengths = {name: _lengths(batch.columns.column(name)) for name in _LIMITS}
-    limits = {name: min(data.longest, getattr(data, setting)) for name, setting in _LIMITS.items()}
+    lengths = {name: _lengths(batch.columns.column(name)) for name in ("input", "target")}
     usable = np.ones(len(batch), bool)
-    for name, most in limits.items():
-        usable &= (lengths[name] > 0) & (lengths[name] <= most)
+    for length in lengths.values():
+        usable &= (length > 0) & (length <= data.longest)
     if usable.all():
         return batch.columns
     for row in np.flatnonzero(~usable):
-        name = next(name for name, most in limits.items() if not 0 < lengths[name][row] <= most)
+        name = next(name for name, length in lengths.items() if not 0 < length[row] <= data.longest)
         reason, remedy = "the value is empty", "fill it, or leave the row out"
         if found := int(lengths[name][row]):
-            setting = "longest" if limits[name] == data.longest else _LIMITS[name]
-            reason = f"the value has {found:,} characters, more than {limits[name]:,}"
-            remedy = f"raise data.{setting}, or leave the row out"
+            reason = f"the value has {found:,} characters, more than {data.longest:,}"
+            remedy = "raise data.longest, or leave the row out"
         report.reject(TableError(batch.file, reason, remedy, int(batch.lines[row]), name))
     report.rows -= int((~usable).sum())
     return batch.columns.filter(pa.array(usable))
@@ -135,19 +210,3 @@ def _lengths(texts: pa.Array) -> npt.NDArray[np.int32]:
     """Returns characters (code points) of each text: int32 [N]."""
     lengths: npt.NDArray[np.int32] = pc.utf8_length(texts).to_numpy(zero_copy_only=False)
     return lengths
-
-
-def _to_split_batch(data: PairsData, pairs: pa.RecordBatch) -> SplitBatch:
-    inputs = pairs.column("input").cast(pa.binary())
-    columns = {
-        "expression": inputs,
-        "answer": pairs.column("target").cast(pa.binary()),
-        "length": pa.array(_lengths(pairs.column("input")), pa.int64()),
-    }
-    # The side follows from the input alone, so that all answers of an input are on one side.
-    places = np.array(
-        [int.from_bytes(hashlib.sha256(text).digest()[:8], "big") for text in inputs.to_pylist()], np.float64
-    )
-    offsets = pa.array(np.arange(len(pairs) + 1, dtype=np.int32))
-    arrays = [pa.ListArray.from_arrays(offsets, column) for column in columns.values()]
-    return pa.RecordBatch.from_arrays(arrays, list(columns)), sides(data, places * 2.0**-64)

@@ -107,13 +107,21 @@ class PairsData(SplitData):
       encoding: How the files are encoded, as Python names it. A byte order mark wins over utf-8.
       on_error: `stop` at the first row that cannot be used, or `skip` such rows; the report counts and lists them.
       most_skipped: Largest share of the rows that may be skipped.
-      longest: Most characters of an input and of an answer.
+      validation_files: Files of their own for the validation split, as for `files`. Empty: a share of the inputs of `files`.
+        A row of `files` whose input such a file has is left out of training.
+      test_files: The same for the test split.
+      longest: Most characters of an input and of an answer. How long they really are is found from the data.
+      nfc: Whether both sides are composed (Unicode's form C), so that an é is one character however it was typed.
+      input_tokens: What an input is split into: `characters` (code points, which a model's graph can split at), `space` (what
+        stands between spaces), or any other separator.
+      target_tokens: The same of an answer. `auto`: `space` if the answers look like symbols with spaces between them, such as
+        `w a z o`, otherwise `characters`.
+      unknown: What a served model does with an input that has a token which training did not have: `refuse` it, or `replace`
+        the token by a sign for the unknown, answer as well as it can, and say so in the output `unknown`.
       spans: How many spans of a pattern, the latest.
-      input_length: Most characters of an expression. A model's cost grows with it, so it is stated, not found out.
-      output_length: Most characters of an answer.
     """
 
-    files: tuple[str, ...] = dataclasses.field(default=(), metadata={"paths": True})
+    files: tuple[str, ...] = dataclasses.field(default=(), metadata={"paths": True, "formerly": ("pattern",)})
     input: str = ""
     target: str = ""
     header: Literal["auto", "yes", "no"] = "auto"
@@ -122,10 +130,14 @@ class PairsData(SplitData):
     encoding: str = "utf-8"
     on_error: Literal["stop", "skip"] = "stop"
     most_skipped: float = 0.01
+    validation_files: tuple[str, ...] = dataclasses.field(default=(), metadata={"paths": True})
+    test_files: tuple[str, ...] = dataclasses.field(default=(), metadata={"paths": True})
     longest: int = 1_024
+    nfc: bool = True
+    input_tokens: str = "characters"
+    target_tokens: str = "auto"
+    unknown: Literal["refuse", "replace"] = "refuse"
     spans: int = 1
-    input_length: int = 32
-    output_length: int = 32
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -133,7 +145,12 @@ class PairsData(SplitData):
             raise SettingsError("data.files is empty; name files, a folder or a glob: --set data.files='pairs/*.csv'")
         if isinstance(self.files, str):
             raise SettingsError(f"data.files is {self.files!r}; it is a list: ({self.files!r},)")
-        for name in ("longest", "spans", "input_length", "output_length"):
+        for name in ("input_tokens", "target_tokens"):
+            if not getattr(self, name):
+                raise SettingsError(f"data.{name} is empty; it is characters, space, or a separator such as '|'")
+        if self.unknown not in ("refuse", "replace"):
+            raise SettingsError(f"data.unknown is {self.unknown!r}; it is refuse or replace")
+        for name in ("longest", "spans"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"data.{name} is {getattr(self, name)}; it must be at least 1")
         if not 0 <= self.most_skipped < 1:
@@ -192,9 +209,9 @@ class TextData(SplitData):
     nfc: bool = True
     min_count: int = 1
     context: int = 0
-    length: int = 128
-    step: int = 128
-    eval_context: int = 256
+    length: int = 512
+    step: int = 512
+    eval_context: int = 512
     eval_length: int = 0
     validation_fraction: float = dataclasses.field(default=0.01, kw_only=True)
     split: Literal["position", "file"] = "position"

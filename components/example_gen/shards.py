@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from components.example_file import ExampleFile
 from components.example_gen.splits import SPLITS, Sides
+from components.files import list_files
 
 # Bytes of a file that are held at a time.
 _CHUNK = 1 << 20
@@ -88,6 +89,5 @@ def _sha256(path: str) -> str:
 
 def read_examples(examples_uri: str, split: str) -> Iterator[bytes]:
     """Yields the serialized tf.Examples of a split, in the order of its shards."""
-    pattern = os.path.join(examples_uri, f"Split-{split}", "*")
-    for path in sorted(tf.io.gfile.glob(pattern)):
+    for path in list_files(os.path.join(examples_uri, f"Split-{split}")):
         yield from tf.data.TFRecordDataset(path, "GZIP").as_numpy_iterator()

@@ -30,7 +30,7 @@ class SplitData:
         prefers.
     """
 
-    test_fraction: float = 0.1
+    test_fraction: float = dataclasses.field(default=0.1, metadata={"formerly": ("eval_fraction",)})
     validation_fraction: float = 0.05
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.files import list_files
 from components.ngram.witten_bell import Characters, Int64Array
 from components.transform.preprocessing import code_points
 from components.transform.text import CONTEXT, POSITION, TEXT
@@ -35,7 +36,7 @@ def read_characters(examples_uri: str, split: str, begins_without_context: bool)
     Raises:
       ValueError: The windows are not in the order of the text.
     """
-    paths = sorted(tf.io.gfile.glob(os.path.join(examples_uri, f"Split-{split}", "*")))
+    paths = list_files(os.path.join(examples_uri, f"Split-{split}"))
     records = tf.data.TFRecordDataset(paths, "GZIP").batch(_BATCH)
     end, run = -1, 0
     for points, before, sizes, positions in records.map(_decode).as_numpy_iterator():

@@ -12,8 +12,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.trainer.judging import IMPOSSIBLE, edit_distance
-from components.trainer.string_model import StringModel, graph_function
-from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points
+from components.trainer.string_model import StringModel, graph_function, tracked
+from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points, read_vocabulary
 
 # Where TensorFlow Serving and the built-in server look with --enable_per_model_batching_parameters.
 _BATCHING_FILE = "batching_params.pbtxt"
@@ -45,7 +45,7 @@ class Seq2SeqModel(StringModel):
           input_length: Most characters of an expression.
           output_length: Most characters of an answer.
         """
-        super().__init__(model, transform_output)
+        super().__init__(tracked(model), transform_output, read_vocabulary(transform_output))
         self._logits = functools.partial(model, training=False)
         self._lengths = {EXPRESSION: input_length, ANSWER: output_length}
         # With the length in its shape, which is where a client finds it.
@@ -109,7 +109,8 @@ class Seq2SeqModel(StringModel):
         Returns:
           `text` string [N]; float32 [N] each: `exact_match` (1 if the whole answer is right), `character_accuracy` (share
           of right characters, padding included), `log_prob` (of the right answer), `edits` (the fewest insertions, deletions
-          and substitutions of characters that make the right answer of the model's; Levenshtein 1966) and `characters` (of
+          and substitutions of characters that make the right answer of the model's; Levenshtein 1966) and
+          `reference_tokens` (characters of
           the right answer).
         """
         features = {name: tf.io.FixedLenFeature([1], tf.string) for name in (EXPRESSION, ANSWER)}
@@ -133,7 +134,7 @@ class Seq2SeqModel(StringModel):
             "character_accuracy": right / (longest + beyond),
             "log_prob": tf.reduce_sum(character_log_prob, axis=1) + IMPOSSIBLE * beyond,
             "edits": edit_distance(text, answers),
-            "characters": tf.cast(lengths, tf.float32),
+            "reference_tokens": tf.cast(lengths, tf.float32),
         }
 
     def _predict(self, tokens: tf.Tensor) -> tf.Tensor:

@@ -35,6 +35,9 @@ class FitData:
       length: Characters of an example.
       one_device: Whether the model cannot be trained by several devices together.
       separate_rows: Whether nothing but the weights connects the rows of a batch: no dropout, no carried state.
+      loss: What is minimized, a mean over tokens; None is the cross-entropy of the characters to predict.
+      accuracy: Share of right tokens, for the history; None is that of the characters to predict.
+      own_steps: Replaces the training step of a compiled model where XLA compiles for one device; None keeps Keras's.
     """
 
     batches: Callable[[int, int], tf.data.Dataset]
@@ -43,6 +46,9 @@ class FitData:
     length: int
     one_device: bool = False
     separate_rows: bool = False
+    loss: keras.losses.Loss | None = None
+    accuracy: keras.metrics.Metric | None = None
+    own_steps: Callable[[keras.Model], None] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,8 +145,9 @@ def compile_model(model: keras.Model, settings: FitSettings, data: FitData) -> C
     mirrored = tf.distribute.get_strategy().num_replicas_in_sync > 1
     model.compile(
         optimizer=_make_optimizer(settings, data.steps),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
-        weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        loss=data.loss
+        or keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
+        weighted_metrics=[data.accuracy or keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=settings.compiled and not mirrored,
         steps_per_execution=1 if mirrored else _steps_per_call(settings, data.steps),
     )
@@ -149,6 +156,8 @@ def compile_model(model: keras.Model, settings: FitSettings, data: FitData) -> C
     if data.separate_rows and model.jit_compile and parts > 1:
         at_a_time = _divisor(model.steps_per_execution, _MOST_AT_A_TIME)
         train_in_parts(model, parts, settings.batch_size, at_a_time)
+    if data.own_steps and model.jit_compile and workers.worker_strategy() is None:
+        data.own_steps(model)
     return lambda epoch: data.batches(epoch, at_a_time)
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.files import match_all
 from components.transform.preprocessing import TARGETS, TOKENS
 
 # Examples decoded, or validated, at a time.
@@ -54,7 +55,7 @@ def read_tokens(patterns: list[str], transform_output: tft.TFTransformOutput, vo
       transform_output: Says how the examples are encoded.
       vocabulary_size: One more than the largest index.
     """
-    paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    paths = match_all(patterns)
     dtype = np.min_scalar_type(vocabulary_size - 1)
     spec = transform_output.transformed_feature_spec()
     records = tf.data.TFRecordDataset(paths, "GZIP").batch(_READ_BATCH)

@@ -51,6 +51,8 @@ class FitSettings:
 
     TRAINER: ClassVar[str]
     SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=1e-3:1e-2", "units=32|64|128")
+    # Of epochs and batch_size: 0 where a family finds them from the data.
+    LEAST: ClassVar[int] = 1
 
     optimizer: Optimizer = "adam"
     learning_rate: float = 1e-3
@@ -74,7 +76,8 @@ class FitSettings:
 
     def __post_init__(self) -> None:
         check_choices(self)
-        check_least(self, 1, "batch_size", "epochs", "validate_every")
+        check_least(self, self.LEAST, "batch_size", "epochs")
+        check_least(self, 1, "validate_every")
         check_least(
             self, 0, "weight_decay", "clip_norm", "patience", "steps_per_execution", "parts", "checkpoint_seconds"
         )

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -10,10 +10,17 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
-from components.transform.preprocessing import read_vocabulary
-
 # A vocabulary larger than this is counted in an error message, not listed.
 _LISTED_CHARACTERS = 100
+
+
+def tracked(model: keras.Model) -> list[tf.Variable]:
+    """Returns a model's variables as a SavedModel tracks them.
+
+    Tracked as a Keras model, the variables are not restored in the graph that a session runs, and a session is what TensorFlow
+    Serving has; tracked as TensorFlow's own variables they are (and without the optimizer's slots).
+    """
+    return [variable.value for variable in model.variables]
 
 
 def graph_function(**inputs: tf.TensorSpec | tf.DType) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -34,27 +41,25 @@ class StringModel(tf.Module):
     # The methods that are signatures of the SavedModel.
     SIGNATURES: tuple[str, ...] = ()
 
-    def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput):
+    def __init__(
+        self, weights: Sequence[Any], transform_output: tft.TFTransformOutput, vocabulary: Sequence[str]
+    ):
         """Wraps a model.
 
         Args:
-          model: The trained model.
+          weights: What has the model's variables, as TensorFlow tracks them: see `tracked`.
           transform_output: The graph that made the training tokens.
+          vocabulary: The tokens that the model reads, by index; empty for an index that is none.
         """
         super().__init__()
-        # Tracked as a Keras model, the variables are not restored in the graph that a session runs, and a session is what
-        # TensorFlow Serving has; tracked as TensorFlow's own variables they are (and without the optimizer's slots).
-        self.weights = [variable.value for variable in model.variables]
+        self.weights = list(weights)
         # Not Keras's layer around it, which saving would trace again, several times: a third of the time of an export.
         loader = SavedModelLoader(transform_output.transform_savedmodel_dir)
         self.transform = loader.apply_transform_model
         self._transform_resources = vars(loader)  # tables and files are saved with what tracks them
-        self.vocabulary = read_vocabulary(transform_output)
+        self.vocabulary = list(vocabulary)
         self._characters = tf.constant([character.encode() for character in self.vocabulary])
-        known = json.dumps("".join(sorted(self.vocabulary)), ensure_ascii=False)[1:-1]
-        self._known = (
-            f"`{known}`" if len(self.vocabulary) <= _LISTED_CHARACTERS else f"{len(self.vocabulary) - 1} characters"
-        )
+        self._known = list_tokens(self.vocabulary)
 
     def save(self, path: str) -> None:
         """Writes the SavedModel with its signatures."""
@@ -93,17 +98,38 @@ class StringModel(tf.Module):
 
     def describe_unknown(self, name: str, row: tf.Tensor, code_point: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
         """Returns what is said of a character that the model does not know, in column `column`, counted from 0."""
-        position = tf.strings.as_string(column + 1)
         character = tf.strings.unicode_encode(tf.cast(code_point, tf.int32)[tf.newaxis], "UTF-8")
-        where = _place(name, row)
-        accepted = f"this model knows {self._known}"
-        return tf.cond(
-            code_point == 0xFFFD,
-            lambda: tf.strings.join([where, ": what stands at character ", position, " is not UTF-8: send UTF-8"]),
-            lambda: tf.strings.join(
-                [where, ": character `", character, "` at position ", position, " is unknown: ", accepted]
-            ),
-        )
+        return describe_token(name, row, character, column, "character", self._known)
+
+
+def describe_token(
+    name: str, row: tf.Tensor, token: tf.Tensor, column: tf.Tensor, what: str, known: str
+) -> tf.Tensor:
+    """Returns what is said of a token that the model does not know.
+
+    Args:
+      name: Of the input.
+      row: Its row.
+      token: What is unknown.
+      column: Its place in the row, counted from 0.
+      what: What a token is.
+      known: What the model knows.
+    """
+    position = tf.strings.as_string(column + 1)
+    where = _place(name, row)
+    accepted = f"this model knows {known}"
+    return tf.cond(
+        token == "\ufffd",
+        lambda: tf.strings.join([where, f": what stands at {what} ", position, " is not UTF-8: send UTF-8"]),
+        lambda: tf.strings.join([where, f": {what} `", token, "` at position ", position, " is unknown: ", accepted]),
+    )
+
+
+def list_tokens(vocabulary: Sequence[str], separator: str = "", what: str = "characters") -> str:
+    """Returns a vocabulary as a message lists it, or how many tokens it has if they are many."""
+    tokens = sorted(filter(None, vocabulary))
+    listed = json.dumps(separator.join(tokens), ensure_ascii=False)[1:-1]
+    return f"`{listed}`" if len(tokens) < _LISTED_CHARACTERS else f"{len(tokens)} {what}"
 
 
 def _place(name: str, row: tf.Tensor) -> tf.Tensor:

@@ -4,7 +4,6 @@ TFX has Beam decide which example goes into which file, and in which order, so i
 run to the next. Here each shard of the examples becomes the shard of the same number, in the same order.
 """
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +22,7 @@ from tfx.types.standard_component_specs import (
 
 from components.example_batches import examples_in_batches
 from components.example_file import ExampleFile, remove_unfinished
+from components.files import list_files
 from components.shared_artifacts import shared_artifacts
 
 # Examples in one call of the graph.
@@ -64,7 +64,7 @@ class Executor(tfx_executor.Executor):
 def _shards(examples: Artifact) -> Iterator[tuple[str, str, str]]:
     """Yields the path of each shard of the examples, its split and the name of the transformed one."""
     for split in artifact_utils.decode_split_names(examples.split_names):
-        paths = sorted(tf.io.gfile.glob(os.path.join(artifact_utils.get_split_uri([examples], split), "*")))
+        paths = list_files(artifact_utils.get_split_uri([examples], split))
         for shard, path in enumerate(paths):
             yield path, split, f"transformed_examples-{shard:05d}-of-{len(paths):05d}.gz"
 

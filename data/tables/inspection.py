@@ -158,6 +158,13 @@ def describe_tables(files: Sequence[DataFile], options: TableOptions) -> TableDe
 _LAYOUT_FIELDS = [field.name for field in dataclasses.fields(FileDescription) if field.name != "path"]
 
 
+def describe_column(name: str, column: pa.Array) -> ColumnDescription:
+    """Describes the values of a column, strings, that are in memory."""
+    look = _ColumnLook(name)
+    look.add(column)
+    return look.result()
+
+
 class _ColumnLook:
     """What has been seen of a column."""
 

@@ -11,10 +11,11 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-from components.trainer.language_model.decoding import character_model
+from components.trainer.language_model.approach import Approach
 from components.trainer.language_model.export import LanguageModel
-from components.trainer.language_model.models import build_model
-from components.trainer.language_model.settings import LanguageModelSettings
+from components.trainer.language_model.settings import StreamSettings, WindowSettings
+from components.trainer.language_model.streams import Streams
+from components.trainer.language_model.windows import Windows
 from components.transform.preprocessing import read_vocabulary
 from components.transform.text import preprocessing_fn
 from pipeline.bench.measure import Figure, rate
@@ -35,17 +36,19 @@ def measure(runs: int) -> list[Figure]:
     The weights are untrained: a step costs the same whatever it says.
     """
     figures = []
-    text = LanguageModelSettings(predict="every", inputs="embedding", embedding=64, units=_UNITS)
-    models = {
-        f"LSTM {_UNITS}, everything read before": (text, 0, 10_000),
-        f"LSTM {_UNITS}, windows of {_WINDOW} (text-lstm)": (LanguageModelSettings(units=_UNITS), _WINDOW, 2_000),
+    models: dict[str, tuple[Approach, int]] = {
+        f"LSTM {_UNITS}, everything read before": (Streams(StreamSettings(units=_UNITS)), 10_000),
+        f"LSTM {_UNITS}, windows of {_WINDOW} (text-lstm)": (
+            Windows(WindowSettings(units=_UNITS, window=_WINDOW)),
+            2_000,
+        ),
     }
     with tempfile.TemporaryDirectory() as folder:
         transform_output = _make_transform(os.path.join(folder, "transform"))
-        for number, (settings, window, _) in enumerate(models.values()):
-            _export(settings, window, transform_output, os.path.join(folder, "serving", f"model-{number}", "1"))
+        for number, (approach, _) in enumerate(models.values()):
+            _export(approach, transform_output, os.path.join(folder, "serving", f"model-{number}", "1"))
         with local_server(os.path.join(folder, "serving")) as address, Client(address, timeout=600) as client:
-            for number, (name, (_, _, length)) in enumerate(models.items()):
+            for number, (name, (_, length)) in enumerate(models.items()):
                 client.wait_until_available(f"model-{number}")
                 for prompts, each in ((1, length), (64, length // 4)):
                     work = _request(client, f"model-{number}", prompts, each)
@@ -77,12 +80,11 @@ def _make_transform(path: str) -> tft.TFTransformOutput:
     return tft.TFTransformOutput(path)
 
 
-def _export(settings: LanguageModelSettings, window: int, transform_output: tft.TFTransformOutput, path: str) -> None:
+def _export(approach: Approach, transform_output: tft.TFTransformOutput, path: str) -> None:
     vocabulary = len(read_vocabulary(transform_output))
-    model = build_model(settings, vocabulary)
-    first = np.full(vocabulary, 1 / vocabulary)
-    characters = character_model(model, settings, first, window)
-    LanguageModel(model, transform_output, characters, settings.max_length).save(path)
+    model = approach.core(approach.build(vocabulary))
+    characters = approach.character_model(model, np.full(vocabulary, 1 / vocabulary))
+    LanguageModel(model, transform_output, characters, approach.settings.max_length).save(path)
 
 
 def _notebook(length: int) -> Callable[[], float]:

@@ -11,10 +11,8 @@ import numpy as np
 
 from components.trainer.fitting import compile_model
 from components.trainer.input_pipeline import TokenArrays
-from components.trainer.language_model.models import build_model as build_language_model
-from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.language_model.token_text import TokenText
-from components.trainer.language_model.training import fit_data as text_data
+from components.trainer.language_model.windows import Windows
 from components.trainer.models import build_model
 from components.trainer.training import fit_data as sums_data
 from pipeline.bench.ceiling import Ceiling, Product
@@ -114,12 +112,13 @@ def _ours(shape: Shape, parts: int) -> Callable[[], float]:
     """Returns our Trainer's steps, by the settings of the task but for their parts."""
     settings: Any = dataclasses.replace(load_task(shape.task).train, parts=parts)
     random = np.random.default_rng(0)
-    if isinstance(settings, LanguageModelSettings):
+    if not shape.outputs:
+        windows = Windows(dataclasses.replace(settings, window=shape.inputs))
         tokens = random.integers(shape.vocabulary, size=shape.examples + shape.inputs, dtype=np.uint8)
         starts = np.arange(shape.inputs, len(tokens))
         text = TokenText(tokens, starts - shape.inputs, starts, starts + 1)
-        data = text_data(settings, text, text, shape.inputs)
-        model = build_language_model(settings, shape.vocabulary)
+        data = windows.fit_data(text, text)
+        model = windows.build(shape.vocabulary)
     else:
         arrays = TokenArrays(
             *(

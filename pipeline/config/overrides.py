@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from components.settings import SettingsError
-from pipeline.config.values import CHOICE, Value, build_section, choose_class, field_names, nearest, sections_of
+from pipeline.config.values import (
+    CHOICE,
+    Value,
+    build_section,
+    choose_class,
+    current_name,
+    field_names,
+    nearest,
+    sections_of,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -67,6 +76,7 @@ def parse_assignments(sections: Mapping[str, tuple[type, ...]], assignments: Ite
             section = _find_section(sections, assignment, field)
         if section not in sections:
             raise SettingsError(f"--set {assignment!r}: no section {section!r}{nearest(section, sections)}")
+        field = current_name(sections[section], field)
         values.setdefault(section, {})[field] = Value(text, f"--set {assignment!r}", is_text=True)
     return values
 
@@ -74,7 +84,7 @@ def parse_assignments(sections: Mapping[str, tuple[type, ...]], assignments: Ite
 def _find_section(sections: Mapping[str, tuple[type, ...]], assignment: str, field: str) -> str:
     """Returns the one section that has a field."""
     fields = {section: {name for c in classes for name in field_names(c)} for section, classes in sections.items()}
-    having = [section for section, names in fields.items() if field in names]
+    having = [section for section, names in fields.items() if current_name(sections[section], field) in names]
     if len(having) == 1:
         return having[0]
     if having:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from components.settings import SettingsError
 from pipeline.config.overrides import Values, merge, parse_assignments
 from pipeline.config.settings import Config
-from pipeline.config.values import Value, build_section, nearest, sections_of
+from pipeline.config.values import Value, build_section, current_name, nearest, sections_of
 from pipeline.families import find_family
 
 # The folder of the built-in tasks. Its files are in the order in which they are listed.
@@ -174,7 +174,7 @@ def _read(path: str, extending: tuple[str, ...] = ()) -> _Task:
             raise SettingsError(f"{path}: there is no section or key {key!r}{nearest(key, [*_KEYS, *sections])}")
         if not isinstance(table, Mapping):
             raise SettingsError(f"{path}: {key} is {table!r}; it is a section: write [{key}] and its settings below")
-        own = {name: Value(value, _origin(path)) for name, value in table.items()}
+        own = {current_name(sections[key], name): Value(value, _origin(path)) for name, value in table.items()}
         if _origin(path):
             own = _from_folder_of(path, sections[key], own)
         values[key] = merge(sections[key], key, values.get(key, {}), own)

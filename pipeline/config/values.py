@@ -45,6 +45,15 @@ def field_names(settings_class: type) -> list[str]:
     return [f.name for f in dataclasses.fields(settings_class) if not f.metadata.get("derived")]
 
 
+def current_name(classes: tuple[type, ...], name: str) -> str:
+    """Returns the name of a setting that had another name in an earlier version, otherwise the name as it is."""
+    for settings_class in classes:
+        for field in dataclasses.fields(settings_class):
+            if name in field.metadata.get("formerly", ()):
+                return field.name
+    return name
+
+
 def choices_of(settings_class: type) -> tuple[str, ...]:
     """Returns the values of `architecture` that a settings class stands for."""
     return typing.get_args(typing.get_type_hints(settings_class).get(CHOICE))

@@ -4,10 +4,12 @@ Everything here is quick to import. What a method needs of TensorFlow, TFX or Be
 """
 
 import abc
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from components.trainer.settings import FitSettings
 from pipeline.config.settings import Config
 
 if TYPE_CHECKING:
@@ -87,6 +89,16 @@ class Family(abc.ABC):
     request_fn: ClassVar[str]
     browser_page: ClassVar[bool] = False
 
+    def settle(self, config: Any) -> Any:
+        """Returns a configuration in which everything is settled that is found by looking at the data.
+
+        It is called before anything is run or imported, and is the place to refuse data that cannot be used.
+
+        Raises:
+          SettingsError: The data cannot be used.
+        """
+        return config
+
     # The pipeline.
 
     @abc.abstractmethod
@@ -105,6 +117,11 @@ class Family(abc.ABC):
     @abc.abstractmethod
     def transform_arguments(self, config: Any) -> dict[str, Any]:
         """Returns TFX Transform's arguments: `preprocessing_fn`, a dotted name, and its `custom_config`."""
+
+    def train_settings(self, config: Any) -> FitSettings:
+        """Returns how to train: the settings, and in their derived fields what follows from other sections."""
+        settings: FitSettings = config.train
+        return settings
 
     def train_config(self, config: Any) -> dict[str, Any]:
         """Returns what the run function needs beside the settings of the training, values for JSON."""
@@ -150,7 +167,7 @@ class Family(abc.ABC):
 
     def describe_data(self, properties: Mapping[str, Any]) -> dict[str, Any]:
         """Returns what a person wants to know of the data, from the properties of the examples artifact."""
-        return {}
+        return dict(json.loads(properties.get("summary") or "{}"))
 
 
 def _file_of(family: Family) -> str:

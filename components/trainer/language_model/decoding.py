@@ -5,8 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from components.trainer.fitting import OUTPUT_LAYER
@@ -71,70 +69,6 @@ class CharacterModel(abc.ABC):
     def _top(self, states: list[tf.Tensor]) -> tf.Tensor:
         """Returns the topmost layer's output among states as `_step` gives them."""
         return states[-len(_state_widths(self._cells[-1]))]
-
-
-class EveryModel(CharacterModel):
-    """A model that predicts at every position: its state is its layers' states."""
-
-    def advance(self, state: State, tokens: tf.Tensor) -> State:
-        """Returns the state after reading tokens."""
-        return [state[0] + 1, *self._step(tokens, state[1:])]
-
-    def _features(self, state: State) -> tf.Tensor:
-        return self._top(state)
-
-
-class WindowModel(CharacterModel):
-    """A model that predicts from the last `window` characters, started from nothing before each of these windows.
-
-    Running a window anew for every character costs `window` steps one after the other. Here the windows that end at the
-    next `window` characters are in the state together, and each character is one step for all of them.
-    """
-
-    def __init__(self, model: keras.Model, settings: LanguageModelSettings, first: tf.Tensor, window: int):
-        super().__init__(model, settings, first)
-        self._window = window
-
-    @property
-    def state_widths(self) -> list[int]:
-        """Widths of a state's tensors."""
-        return [1, *(width * self._window for width in self._cell_widths)]
-
-    def advance(self, state: State, tokens: tf.Tensor) -> State:
-        """Returns the state after reading tokens: the oldest window has been used, a new one begins in its place."""
-        old = tf.one_hot(tf.cast(state[0][:, 0], tf.int32) % self._window, self._window)  # (batch, window)
-        kept = tf.reshape(1 - old, [-1, 1])  # (batch * window, 1)
-        states = [
-            tf.reshape(part, [-1, width]) * kept for part, width in zip(state[1:], self._cell_widths, strict=True)
-        ]
-        after = self._step(tf.repeat(tokens, self._window), states)
-        return [
-            state[0] + 1,
-            *(tf.reshape(p, [-1, width * self._window]) for p, width in zip(after, self._cell_widths, strict=True)),
-        ]
-
-    def _features(self, state: State) -> tf.Tensor:
-        read = tf.cast(state[0][:, 0], tf.int32)
-        oldest = tf.where(read >= self._window, read % self._window, 0)
-        windows = tf.reshape(self._top(state), [-1, self._window, self._cells[-1].units])
-        return tf.gather(windows, oldest, batch_dims=1)
-
-
-def character_model(
-    model: keras.Model, settings: LanguageModelSettings, first: npt.NDArray[np.float64], window: int
-) -> CharacterModel:
-    """Returns a trained model as one that reads a character at a time.
-
-    Args:
-      model: As `build_model` made it from `settings`.
-      settings: Its settings.
-      first: Probabilities of a text's first character, [vocabulary].
-      window: For `predict="last"`, the characters that a prediction reads.
-    """
-    log_first = tf.constant(np.log(first), tf.float32)
-    if settings.predict == "every":
-        return EveryModel(model, settings, log_first)
-    return WindowModel(model, settings, log_first, window)
 
 
 def read(model: CharacterModel, state: State, tokens: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, State]:

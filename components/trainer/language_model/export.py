@@ -10,8 +10,8 @@ import tensorflow_transform as tft
 from components.example_gen.settings import REPLACEMENT
 from components.trainer.language_model.decoding import CharacterModel, generate, read
 from components.trainer.language_model.sampling import SamplingInputs
-from components.trainer.string_model import StringModel, graph_function
-from components.transform.preprocessing import TOKENS, code_points
+from components.trainer.string_model import StringModel, graph_function, tracked
+from components.transform.preprocessing import TOKENS, code_points, read_vocabulary
 from components.transform.text import CONTEXT, POSITION, SCORED, TEXT
 
 # Of Unicode, surrogates left out.
@@ -43,7 +43,7 @@ class LanguageModel(StringModel):
           characters: The same model, character by character.
           max_length: Most characters to write, or of a prompt, in one request.
         """
-        super().__init__(model, transform_output)
+        super().__init__(tracked(model), transform_output, read_vocabulary(transform_output))
         self._model = characters
         self._max_length = max_length
         self._replacement = self.vocabulary.index(REPLACEMENT) if REPLACEMENT in self.vocabulary else 0

@@ -1,6 +1,6 @@
 """The language models: from indices of characters to logits of the next one.
 
-The parts have names, by which `decoding` finds them again to run the model a character at a time.
+The layers have names, by which `decoding` finds them again to run the model a character at a time.
 """
 
 from typing import Any
@@ -22,66 +22,42 @@ def recurrent_name(layer: int) -> str:
     return f"recurrent_{layer}"
 
 
-def build_model(settings: LanguageModelSettings, vocabulary_size: int) -> keras.Model:
-    """Returns the untrained model.
+class Layers:
+    """The layers of a language model, from indices of characters to logits of the next one."""
 
-    Args:
-      settings: What to build.
-      vocabulary_size: Number of characters, index 0 (a character that training does not have) included.
+    def __init__(self, settings: LanguageModelSettings, vocabulary_size: int):
+        """Makes the layers.
 
-    Returns:
-      For `predict="last"` from tokens int32 [batch, window] to logits [batch, vocabulary]. For `predict="every"` from
-      tokens int32 [batch, length] and the states before them (two of [batch, units] for each LSTM layer, one for each GRU
-      layer) to logits [batch, length, vocabulary] and the states after them.
-    """
-    every = settings.predict == "every"
-    tokens = keras.Input([None], dtype="int32", name="tokens")
-    inputs = _input_layer(settings, vocabulary_size)
-    hidden = inputs(tokens)  # (batch, length, features)
-    hidden = _dropout(settings.input_dropout, over_time=True)(hidden)
-    before: list[keras.KerasTensor] = []
-    after: list[keras.KerasTensor] = []
-    for index in range(settings.layers):
-        layer = _recurrent_layer(settings, index, return_sequences=every or index < settings.layers - 1)
-        states = [keras.Input([settings.units], name=f"state_{index}_{n}") for n in range(_states(settings))]
-        hidden, *new = layer(hidden, initial_state=states if every else None)
-        before, after = [*before, *states], [*after, *new]
-        hidden = _dropout(settings.output_dropout)(hidden)
-    logits = _output_layer(settings, inputs, vocabulary_size)(hidden)
-    if every:
-        return keras.Model([tokens, *before], [logits, *after], name="language_model")
-    return keras.Model(tokens, logits, name="language_model")
+        Args:
+          settings: What to build.
+          vocabulary_size: Number of characters, index 0 included.
+        """
+        self._settings, self._vocabulary_size = settings, vocabulary_size
+        self._inputs = _input_layer(settings, vocabulary_size)
+        # Of one recurrent layer's state.
+        self.states = 2 if settings.cell == "lstm" else 1
 
+    def read(
+        self, tokens: keras.KerasTensor, every: bool, states: list[keras.KerasTensor] | None = None
+    ) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:
+        """Returns the logits and the states after the text.
 
-@keras.saving.register_keras_serializable("charseq")
-class CarriedState(keras.Model):  # type: ignore[misc]
-    """Trains a `predict="every"` model on consecutive segments: the state after one is the state before the next.
-
-    Called on tokens int32 [batch, length] it starts from nothing, as for validation; called on the tuple of tokens and
-    `kept`, float [batch, 1], it goes on from where the call before ended, times `kept` (0 where a stream begins).
-    """
-
-    def __init__(self, core: keras.Model, batch_size: int, carry: bool):
-        super().__init__(name=core.name)
-        self.core = core
-        widths = [tensor.shape[-1] for tensor in core.inputs[1:]]
-        self._widths = widths
-        self._carried = [
-            self.add_weight(shape=(batch_size, width), initializer="zeros", trainable=False, name=f"carried_{index}")
-            for index, width in enumerate(widths if carry else [])
-        ]
-
-    def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
-        """Returns the logits [batch, length, vocabulary]."""
-        if not isinstance(inputs, (tuple, list)):
-            nothing = [tf.zeros([tf.shape(inputs)[0], width], self.compute_dtype) for width in self._widths]
-            return self.core([inputs, *nothing], training=training)[0]
-        tokens, kept = inputs
-        states = [tf.cast(state, kept.dtype) * kept for state in self._carried]
-        logits, *after = self.core([tokens, *states], training=training)
-        for variable, state in zip(self._carried, after, strict=True):
-            variable.assign(tf.cast(state, variable.dtype))
-        return logits
+        Args:
+          tokens: int32 [batch, length].
+          every: Whether there are logits after every character, [batch, length, vocabulary], and not only after the last.
+          states: The states before the text, each [batch, units], `self.states` for each layer; None to start from nothing.
+        """
+        settings = self._settings
+        hidden = self._inputs(tokens)  # (batch, length, features)
+        hidden = _dropout(settings.input_dropout, over_time=True)(hidden)
+        after: list[keras.KerasTensor] = []
+        for index in range(settings.layers):
+            layer = _recurrent_layer(settings, index, return_sequences=every or index < settings.layers - 1)
+            own = states[len(after) : len(after) + self.states] if states else None
+            hidden, *new = layer(hidden, initial_state=own)
+            after += new
+            hidden = _dropout(settings.output_dropout)(hidden)
+        return _output_layer(settings, self._inputs, self._vocabulary_size)(hidden), after
 
 
 @keras.saving.register_keras_serializable("charseq")
@@ -105,10 +81,6 @@ class TiedLogits(layers.Layer):  # type: ignore[misc]
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "TiedLogits":
         return cls(keras.saving.deserialize_keras_object(config.pop("embedding")), **config)
-
-
-def _states(settings: LanguageModelSettings) -> int:
-    return 2 if settings.cell == "lstm" else 1
 
 
 def _input_layer(settings: LanguageModelSettings, vocabulary_size: int) -> keras.Layer:

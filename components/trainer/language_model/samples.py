@@ -9,15 +9,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from components.files import write_file
-from components.trainer.language_model.decoding import character_model, generate, read
+from components.trainer.language_model.approach import Approach
+from components.trainer.language_model.decoding import generate, read
 from components.trainer.language_model.sampling import SamplingInputs
-from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.language_model.token_text import TokenText
 
 _LOG = logging.getLogger("charseq.trainer")
-
-# Characters of a seed text where the model reads everything before.
-_SEED_LENGTH = 40
 
 # Characters of a sample that a line of progress shows.
 _SHOWN = 60
@@ -31,9 +28,8 @@ class SampleText(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __init__(
         self,
-        settings: LanguageModelSettings,
+        approach: Approach,
         first: npt.NDArray[np.float64],
-        window: int,
         text: TokenText,
         vocabulary: list[str],
         path: str,
@@ -41,23 +37,21 @@ class SampleText(keras.callbacks.Callback):  # type: ignore[misc]
         """Makes the callback.
 
         Args:
-          settings: Say at which temperatures, and how long.
-          first: As for `character_model`.
-          window: Likewise; also how long the seed text is, unless it is 0.
+          approach: Its settings say at which temperatures, and how long.
+          first: Probabilities of a text's first character, [vocabulary].
           text: Where the seed text comes from.
           vocabulary: Characters by index.
           path: The JSON file.
         """
         super().__init__()
-        self._settings, self._first, self._window = settings, first, window
+        self._approach, self._settings, self._first = approach, approach.settings, first
         self._text, self._vocabulary, self._path = text, vocabulary, path
-        self._seed_length = window or _SEED_LENGTH
+        self._seed_length = approach.seed_length
         self._barred = tf.constant([-np.inf] + [0.0] * (len(vocabulary) - 1), tf.float32)
         self._samples: list[dict[str, object]] = []
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        core = getattr(self.model, "core", self.model)
-        self._characters = character_model(core, self._settings, self._first, self._window)
+        self._characters = self._approach.character_model(self._approach.core(self.model), self._first)
         self._write = tf.function(self._generate, autograph=False)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.files import match_all
 from components.transform.preprocessing import TOKENS
 from components.transform.text import POSITION, SCORED
 
@@ -49,7 +50,7 @@ def read_token_text(patterns: list[str], transform_output: tft.TFTransformOutput
       transform_output: Says how the examples are encoded.
       vocabulary_size: One more than the largest index.
     """
-    paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    paths = match_all(patterns)
     spec = transform_output.transformed_feature_spec()
     dtype = np.min_scalar_type(vocabulary_size - 1)
 

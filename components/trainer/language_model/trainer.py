@@ -1,19 +1,21 @@
-"""The run function of TFX's Trainer for language models."""
+"""What the run functions of the language models do, and what the Tuner calls."""
 
 import logging
 import os
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.settings import from_json, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
-from components.trainer.fitting import TrainOnce
-from components.trainer.language_model.decoding import character_model
+from components.trainer.fitting import Training, TrainOnce
+from components.trainer.language_model.approach import Approach
 from components.trainer.language_model.export import LanguageModel
 from components.trainer.language_model.samples import SampleText
 from components.trainer.language_model.settings import LanguageModelSettings
-from components.trainer.language_model.token_text import first_character_probabilities, read_token_text
+from components.trainer.language_model.token_text import TokenText, first_character_probabilities, read_token_text
 from components.trainer.language_model.training import discard_best, train
 from components.trainer.run_files import write_run_files
 from components.trainer.settings import apply_hyperparameters
@@ -22,65 +24,76 @@ from components.transform.preprocessing import read_vocabulary
 
 _LOG = logging.getLogger("charseq.trainer")
 
+SettingsT = TypeVar("SettingsT", bound=LanguageModelSettings)
 
-def run_fn(fn_args: FnArgs) -> None:
+
+def run(
+    fn_args: FnArgs,
+    settings_class: type[SettingsT],
+    approach_class: Callable[[SettingsT], Approach],
+) -> None:
     """Trains on the transformed windows, leaves the run's files, exports the SavedModel.
 
     Args:
-      fn_args: TFX's. `custom_config` holds `train` (JSON of LanguageModelSettings), `window` (characters that a prediction of
-        `predict="last"` reads) and `checkpoint_root`, the folder of checkpoints.
+      fn_args: TFX's. `custom_config` holds `train` (JSON of the settings) and `checkpoint_root`, the folder of checkpoints.
+      settings_class: The architecture's settings.
+      approach_class: The architecture.
     """
-    settings = apply_hyperparameters(
-        from_json(LanguageModelSettings, fn_args.custom_config["train"]), fn_args.hyperparameters
-    )
-    window = fn_args.custom_config["window"]
-    transform_output = tft.TFTransformOutput(fn_args.transform_output)
-    vocabulary = read_vocabulary(transform_output)
-    train_text, eval_text = (
-        read_token_text(patterns, transform_output, len(vocabulary))
-        for patterns in (fn_args.train_files, fn_args.eval_files)
-    )
+    given = from_json(settings_class, fn_args.custom_config["train"])
+    approach = approach_class(apply_hyperparameters(given, fn_args.hyperparameters))
+    settings = approach.settings
+    transform_output, vocabulary, train_text, validation_text = _read(fn_args, fn_args.transform_output)
     _LOG.info(
-        "%d training and %d evaluation characters, %d different ones",
+        "%d training and %d validation characters, %d different ones",
         len(train_text.tokens),
-        len(eval_text.tokens),
+        len(validation_text.tokens),
         len(vocabulary) - 1,
     )
-    fingerprints = [str(window), train_text.fingerprint(), eval_text.fingerprint()]
-    name = checkpoint_name(to_json(settings), vocabulary, *fingerprints)
+    name = checkpoint_name(to_json(settings), vocabulary, train_text.fingerprint(), validation_text.fingerprint())
     checkpoint_dir = os.path.join(settings.checkpoint_dir or fn_args.custom_config["checkpoint_root"], name)
     first = first_character_probabilities(train_text, vocabulary)
     tensorboard = TensorBoard(os.path.join(fn_args.model_run_dir, "tensorboard"), settings.histograms)
     samples_path = os.path.join(fn_args.model_run_dir, "samples.json")
-    samples = SampleText(settings, first, window, train_text, vocabulary, samples_path)
-    training = train(settings, train_text, eval_text, window, len(vocabulary), checkpoint_dir, [tensorboard, samples])
+    samples = SampleText(approach, first, train_text, vocabulary, samples_path)
+    training = train(approach, train_text, validation_text, len(vocabulary), checkpoint_dir, [tensorboard, samples])
     _LOG.info("trained %d epochs in %.1f s", len(training.history), training.seconds)
     write_run_files(training, fn_args.model_run_dir)
-    characters = character_model(training.model, settings, first, window)
+    characters = approach.character_model(training.model, first)
     LanguageModel(training.model, transform_output, characters, settings.max_length).save(fn_args.serving_model_dir)
     discard_checkpoint(checkpoint_dir)
     discard_best(checkpoint_dir)
 
 
-def train_fn(fn_args: FnArgs) -> TrainOnce[LanguageModelSettings]:
+def train_once(
+    fn_args: FnArgs,
+    settings_class: type[SettingsT],
+    approach_class: Callable[[SettingsT], Approach],
+) -> TrainOnce[LanguageModelSettings]:
     """Returns the settings to begin with, and what trains with others on the same windows.
 
     Args:
-      fn_args: TFX's, with a `custom_config` as for `run_fn`.
+      fn_args: TFX's, with a `custom_config` as for `run`.
+      settings_class: The architecture's settings.
+      approach_class: The architecture.
     """
-    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
-    size = len(read_vocabulary(transform_output))
-    train_text, eval_text = (
-        read_token_text(patterns, transform_output, size) for patterns in (fn_args.train_files, fn_args.eval_files)
-    )
-    window = fn_args.custom_config["window"]
+    _, vocabulary, train_text, validation_text = _read(fn_args, fn_args.transform_graph_path)
+
+    def train_with(settings: Any, checkpoint_dir: str) -> Training:
+        return train(approach_class(settings), train_text, validation_text, len(vocabulary), checkpoint_dir)
 
     def discard(checkpoint_dir: str) -> None:
         discard_checkpoint(checkpoint_dir)
         discard_best(checkpoint_dir)
 
-    return TrainOnce(
-        from_json(LanguageModelSettings, fn_args.custom_config["train"]),
-        lambda settings, checkpoint_dir: train(settings, train_text, eval_text, window, size, checkpoint_dir),
-        discard,
+    return TrainOnce(from_json(settings_class, fn_args.custom_config["train"]), train_with, discard)
+
+
+def _read(fn_args: FnArgs, graph_uri: str) -> tuple[tft.TFTransformOutput, list[str], TokenText, TokenText]:
+    """Returns Transform's graph, the characters by index, and the training and validation splits."""
+    transform_output = tft.TFTransformOutput(graph_uri)
+    vocabulary = read_vocabulary(transform_output)
+    train_text, validation_text = (
+        read_token_text(patterns, transform_output, len(vocabulary))
+        for patterns in (fn_args.train_files, fn_args.eval_files)
     )
+    return transform_output, vocabulary, train_text, validation_text

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from components.trainer.fitting import FitData, Training, fit
-from components.trainer.language_model.batches import steps_per_epoch, training_batches, validation_batches
-from components.trainer.language_model.models import CarriedState, build_model
-from components.trainer.language_model.settings import LanguageModelSettings
+from components.trainer.fitting import Training, fit
+from components.trainer.language_model.approach import Approach
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.workers import worker_strategy
 
@@ -18,10 +16,9 @@ _LOG = logging.getLogger("charseq.trainer")
 
 
 def train(
-    settings: LanguageModelSettings,
+    approach: Approach,
     train_text: TokenText,
-    eval_text: TokenText,
-    window: int,
+    validation_text: TokenText,
     vocabulary_size: int,
     checkpoint_dir: str,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -29,29 +26,21 @@ def train(
     """Trains a model.
 
     Args:
-      settings: How to train.
+      approach: How to train.
       train_text: Training split.
-      eval_text: Validation split: what val_loss and patience look at.
-      window: For `predict="last"`, the characters that a prediction reads.
+      validation_text: Validation split: what val_loss and patience look at.
       vocabulary_size: Number of characters, index 0 included.
       checkpoint_dir: As for `fit`.
       callbacks: As for `fit`.
 
     Returns:
-      The training, its model as `build_model` returns it.
+      The training, its model as `approach.core` returns it.
     """
-    if settings.carry_state and worker_strategy() is not None:
+    settings, data = approach.settings, approach.fit_data(train_text, validation_text)
+    if data.one_device and worker_strategy() is not None:
         raise ValueError("a state is carried on one device only, not by several workers; set train.carry_state=false")
-    if settings.carry_state and len(tf.config.list_physical_devices("GPU")) > 1:
+    if data.one_device and len(tf.config.list_physical_devices("GPU")) > 1:
         _LOG.info("one GPU is used, for a state is carried on one device; train.carry_state=false uses all")
-
-    def build() -> keras.Model:
-        model = build_model(settings, vocabulary_size)
-        if settings.predict == "last":
-            return model
-        return CarriedState(model, settings.batch_size, settings.carry_state)
-
-    data = fit_data(settings, train_text, eval_text, window)
     best_path = _best_path(checkpoint_dir)
     named = list(callbacks)
     if settings.plateau_factor < 1:
@@ -64,23 +53,10 @@ def train(
         os.makedirs(os.path.dirname(best_path), exist_ok=True)
         monitor = settings.keep.removeprefix("best_")
         named.append(keras.callbacks.ModelCheckpoint(best_path, monitor, save_best_only=True, save_weights_only=True))
-    training = fit(settings, build, data, checkpoint_dir, named)
-    model = training.model
+    training = fit(settings, lambda: approach.build(vocabulary_size), data, checkpoint_dir, named)
     if settings.keep != "last":
-        model.load_weights(best_path)
-    return Training(getattr(model, "core", model), training.history, training.seconds)
-
-
-def fit_data(settings: LanguageModelSettings, train_text: TokenText, eval_text: TokenText, window: int) -> FitData:
-    """Returns what `train` fits a model to."""
-    return FitData(
-        lambda epoch, at_a_time: training_batches(settings, train_text, window, epoch, at_a_time),
-        steps_per_epoch(settings, train_text),
-        validation_batches(settings, eval_text, window),
-        length=window if settings.predict == "last" else settings.segment,
-        one_device=settings.carry_state,
-        separate_rows=settings.separate_rows,
-    )
+        training.model.load_weights(best_path)
+    return Training(approach.core(training.model), training.history, training.seconds)
 
 
 def discard_best(checkpoint_dir: str) -> None:

@@ -31,7 +31,7 @@ class AnswersFamily(Family):
             label="answer",
             figures=(
                 Figure("exact_match", f"{_METRICS}.Share"),
-                Figure("error_rate", f"{_METRICS}.Ratio", {"numerator": "edits", "denominator": "characters"}),
+                Figure("error_rate", f"{_METRICS}.Ratio", {"numerator": "edits", "denominator": "reference_tokens"}),
                 Figure("character_accuracy", f"{_METRICS}.MeanOutput"),
                 Figure("log_prob", f"{_METRICS}.MeanOutput"),
             ),

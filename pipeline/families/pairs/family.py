@@ -33,6 +33,12 @@ class PairsFamily(AnswersFamily):
     summary = "your own pairs of strings, such as words and their pronunciations"
     config_class = PairsConfig
 
+    def settle(self, config: PairsConfig) -> PairsConfig:
+        """Looks at the beginning of every file, and finds what the answers are split into."""
+        from pipeline.families.pairs.look import check_pairs
+
+        return dataclasses.replace(config, data=check_pairs(config.data))
+
     def example_gen(self, data: PairsData) -> "BaseBeamComponent":
         """Returns the reader."""
         from components.example_gen.component import PairsExampleGen

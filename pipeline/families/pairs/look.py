@@ -4,13 +4,28 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from components.example_gen.pairs import find_pairs
 from components.example_gen.settings import PairsData
+from components.settings import SettingsError
+from data.errors import DataError
 from data.files import find_files
-from data.tables.inspection import ColumnDescription, FileDescription, TableDescription, describe_tables
+from data.tables.inspection import (
+    ColumnDescription,
+    FileDescription,
+    TableDescription,
+    describe_column,
+    describe_tables,
+)
+from data.tables.detection import find_layout
 from data.tables.options import ENDINGS
+from data.tables.reading import Part, read_part
+from data.tables.report import ReadReport
 from pipeline.families.family import Draft
 
 _SHOWN = 3
+
+# So many files are looked at before a run starts.
+_LOOKED_AT = 10
 
 
 def look_at_pairs(inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
@@ -38,6 +53,28 @@ def look_at_pairs(inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
     if description.empty_lines or description.skipped:
         lines.append(f"{description.empty_lines:,} empty lines and {description.skipped:,} unusable rows are skipped.")
     return Draft(settings, lines)
+
+
+def check_pairs(data: PairsData) -> PairsData:
+    """Looks at the beginning of the first files; returns the settings with `target_tokens` settled.
+
+    Raises:
+      SettingsError: There is no file, or one cannot be read, has not the columns, or has no row at its beginning.
+    """
+    groups = find_pairs(data)
+    try:
+        for found in groups:
+            for file in found.files[:_LOOKED_AT]:
+                find_layout(file, data.table_options)
+        if data.target_tokens != "auto":
+            return data
+        options = dataclasses.replace(data.table_options, on_error="skip")
+        batches = read_part(Part(first := groups[0].files[0], find_layout(first, options)), options, ReadReport("skip"))
+        batch = next(batches, None)
+    except DataError as error:
+        raise SettingsError(str(error)) from None
+    spaced = batch is not None and describe_column("target", batch.columns.column("target")).spaced
+    return dataclasses.replace(data, target_tokens="space" if spaced else "characters")
 
 
 # The settings that say how a table is read.

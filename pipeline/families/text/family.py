@@ -9,7 +9,7 @@ from components.evaluator.settings import Figure, Judging, TextGateSettings
 from components.example_gen.settings import TextData
 from components.ngram.settings import NgramSettings
 from components.settings import SettingsError
-from components.trainer.language_model.settings import LanguageModelSettings
+from components.trainer.language_model.settings import LanguageModelSettings, StreamSettings, WindowSettings
 from pipeline.config.settings import Config
 from pipeline.families.family import Draft, Family, Floors, Headline, Section
 
@@ -30,7 +30,7 @@ class TextConfig(Config):
 
     family: str = "text"
     data: TextData
-    train: LanguageModelSettings
+    train: StreamSettings | WindowSettings
     gate: TextGateSettings
     ngram: NgramSettings = dataclasses.field(default_factory=NgramSettings)
 
@@ -39,6 +39,11 @@ class TextConfig(Config):
         if self.browser.export:
             raise SettingsError(
                 f"browser.export: {self.task} writes text, and there is no page for that; sums and pairs have one"
+            )
+        if self.data.context < 1 and "window" in {field.name for field in dataclasses.fields(self.train)}:
+            raise SettingsError(
+                "train.architecture=window needs data.context, the characters that a prediction reads, such as 40; and "
+                "data.length=1, data.step=1 and data.eval_context as large"
             )
 
 
@@ -69,9 +74,14 @@ class TextFamily(Family):
         """Returns the arguments for indexing windows."""
         return {"preprocessing_fn": "components.transform.text.preprocessing_fn"}
 
-    def train_config(self, config: TextConfig) -> dict[str, Any]:
-        """Returns the characters that a prediction from a window reads."""
-        return {"window": config.data.context}
+    def train_settings(self, config: TextConfig) -> LanguageModelSettings:
+        """Returns the settings, and where there are windows, how long they are."""
+        changes: dict[str, Any] = {
+            field.name: config.data.context
+            for field in dataclasses.fields(config.train)
+            if field.metadata.get("derived") == "data.context"
+        }
+        return dataclasses.replace(config.train, **changes)
 
     def judging(self, config: TextConfig) -> Judging:
         """Returns the figures of a language model."""
@@ -121,10 +131,6 @@ class TextFamily(Family):
         from pipeline.families.text.report import text_sections
 
         return text_sections(contents)
-
-    def describe_data(self, properties: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns what TextExampleGen says of its corpus."""
-        return dict(json.loads(properties.get("text_summary") or "{}"))
 
 
 FAMILY = TextFamily()

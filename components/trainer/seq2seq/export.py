@@ -1,0 +1,304 @@
+"""The SavedModel of a seq2seq model: strings in, strings out, the search inside the graph."""
+
+import dataclasses
+import os
+from typing import Literal
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.trainer.seq2seq.inference import Memory, trained_networks
+from components.trainer.seq2seq.network import FIRST_CLASS
+from components.trainer.seq2seq.search import beam, greedy, mean
+from components.trainer.string_model import StringModel, describe_token, graph_function, list_tokens
+from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS
+from components.transform.token_pairs import (
+    BEGIN,
+    END,
+    FIRST,
+    PADDING,
+    SOURCE_VOCABULARY,
+    TARGET_VOCABULARY,
+    UNKNOWN,
+    read_vocabulary,
+    split,
+)
+
+Unknown = Literal["refuse", "replace"]
+
+# Most answers that `nbest` gives.
+_MOST_ANSWERS = 64
+
+# `nbest` keeps so many beginnings for each answer, and no fewer than these: a beginning that is unlikely at first can become
+# one of the best answers.
+_BEGINNINGS_PER_ANSWER = 2
+_LEAST_BEGINNINGS = 8
+
+# Where TensorFlow Serving and the built-in server look with --enable_per_model_batching_parameters.
+_BATCHING_FILE = "batching_params.pbtxt"
+_BATCHING_PARAMETERS = """\
+max_batch_size { value: 64 }
+batch_timeout_micros { value: 2000 }
+max_enqueued_batches { value: 256 }
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoding:
+    """How a model reads and answers.
+
+    Attributes:
+      source_limit: Most tokens of an input.
+      target_limit: Most tokens of an answer.
+      source_separator: What stands between an input's tokens; empty if every character is one.
+      target_separator: Likewise of an answer's.
+      beam: Beginnings of answers that `serving_default` keeps; 1 is greedy.
+      length_penalty: See `search.beam`.
+      unknown: Whether an input with an unknown token is refused, or answered as well as the model can.
+    """
+
+    source_limit: int
+    target_limit: int
+    source_separator: str = ""
+    target_separator: str = ""
+    beam: int = 1
+    length_penalty: float = 0.0
+    unknown: Unknown = "refuse"
+
+
+class PairsModel(StringModel):
+    """A trained seq2seq model."""
+
+    SIGNATURES = ("serving_default", "nbest", "score", "attention", "evaluate")
+
+    def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput, decoding: Decoding):
+        """Wraps a model.
+
+        Args:
+          model: As `build_model` made it.
+          transform_output: The graph that made the training tokens.
+          decoding: How it answers.
+        """
+        source = read_vocabulary(transform_output, SOURCE_VOCABULARY)
+        target = read_vocabulary(transform_output, TARGET_VOCABULARY)
+        networks = trained_networks(model)
+        super().__init__([], transform_output, source)
+        self._networks = networks
+        self._how = decoding
+        # Each with the separator behind it, so that an answer is one join.
+        behind = decoding.target_separator
+        self._pieces = tf.constant([token + behind if token else "" for token in target])
+        self._tokens = {EXPRESSION: tf.constant(source), ANSWER: tf.constant(target)}
+        self._sides = {
+            EXPRESSION: _side(source, decoding.source_separator, decoding.source_limit),
+            ANSWER: _side(target, decoding.target_separator, decoding.target_limit),
+        }
+
+    def save(self, path: str) -> None:
+        """Writes the SavedModel with its signatures, and how a server should batch requests to it."""
+        super().save(path)
+        with tf.io.gfile.GFile(os.path.join(path, _BATCHING_FILE), "w") as file:
+            file.write(_BATCHING_PARAMETERS)
+
+    @graph_function(text=tf.string)
+    def serving_default(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers inputs string [N]: `text` string [N] and its natural-log probability `log_prob` float32 [N].
+
+        If unknown tokens are replaced, `unknown` int32 [N] is how many the input has.
+        """
+        source = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
+        said, log_prob = self._answer(self._remember(source))
+        answer = {"text": self._join(said), "log_prob": log_prob}
+        if self._how.unknown == "replace":
+            answer["unknown"] = tf.reduce_sum(tf.cast(source == UNKNOWN, tf.int32), axis=1)
+        return answer
+
+    @graph_function(text=tf.string, n=tf.int32)
+    def nbest(self, text: tf.Tensor, n: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Gives several answers to each input.
+
+        Args:
+          text: Inputs, string [N].
+          n: How many answers, [1] or [N] of the same value.
+
+        Returns:
+          `texts` string [N, n], best first, each another one; `log_probs` float32 [N, n], natural log; the least float32 stands for
+          an answer that does not exist.
+        """
+        # Of no rows a server's warm-up may send no n.
+        count = tf.reduce_max(tf.concat([n, [1]], 0))
+        wrong = (n < 1) | (n > _MOST_ANSWERS) | (n != count)
+
+        def describe(row: tf.Tensor) -> tf.Tensor:
+            least_and_most = f": send one number from 1 to {_MOST_ANSWERS}"
+            return tf.strings.join(["`n` is ", tf.strings.as_string(n[row]), least_and_most])
+
+        with tf.control_dependencies([self.refuse(wrong, describe)]):
+            count = tf.identity(count)
+        memories = self._remember(self._index_or_refuse(text, EXPRESSION, TOKENS, "text"))
+        width = tf.maximum(count * _BEGINNINGS_PER_ANSWER, max(_LEAST_BEGINNINGS, self._how.beam))
+        how = self._how
+        said, log_probs = beam(self._networks, memories, how.target_limit, width, count, how.length_penalty)
+        return {"texts": self._join(said), "log_probs": log_probs}
+
+    @graph_function(text=tf.string, target=tf.string)
+    def score(self, text: tf.Tensor, target: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Scores given answers.
+
+        Returns:
+          `log_prob` float32 [N], natural log of the whole answer, its end included; `tokens` int32 [N], END not counted;
+          `token_log_prob` float32 [N, longest + 1], the addends of `log_prob`, 0 after the end.
+        """
+        source = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
+        targets = self._index_or_refuse(target, ANSWER, TARGETS, "target")
+        token_log_prob = self._token_log_prob(self._remember(source), targets)
+        return {
+            "log_prob": tf.reduce_sum(token_log_prob, axis=1),
+            "tokens": tf.reduce_sum(tf.cast(targets >= UNKNOWN, tf.int32), axis=1),
+            "token_log_prob": token_log_prob,
+        }
+
+    @graph_function(text=tf.string)
+    def attention(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers, and says where the model looked.
+
+        Returns:
+          `text` string [N] and `log_prob` float32 [N]; `source` string [N, source_length] and `target` string [N, target_length]:
+          the tokens, empty strings from the end of each on; `attention` float32 [N, target_length, source_length]: how much of each
+          source token was read for each target token, shares of 1; the ends count as tokens.
+        """
+        source = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
+        memories = self._remember(source)
+        said, log_prob = self._answer(memories)
+        begun = _begun(said)
+        shares = [net.read(memory, begun)[1] for net, memory in zip(self._networks, memories, strict=True)]
+        return {
+            "text": self._join(said),
+            "log_prob": log_prob,
+            "source": tf.gather(self._tokens[EXPRESSION], source),
+            "target": tf.gather(self._tokens[ANSWER], said),
+            "attention": mean(shares),
+        }
+
+    @graph_function(examples=tf.string)
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Judges serialized tf.Examples [N] by their own answers, of which each is right; the Evaluator adds these figures up.
+
+        Returns:
+          `text` string [N]; float32 [N] each: `exact_match` (1 if the answer is right), `edits` (tokens to insert, delete or
+          replace for the nearest right answer), `reference_tokens` (of that one), `log_prob` (of the likeliest right answer).
+        """
+        features = {EXPRESSION: tf.io.FixedLenFeature([1], tf.string), ANSWER: tf.io.RaggedFeature(tf.string)}
+        parsed = tf.io.parse_example(examples, features)
+        answers: tf.RaggedTensor = parsed[ANSWER]  # [N, answers]
+        source = self._index(parsed[EXPRESSION][:, 0], EXPRESSION, TOKENS)
+        targets = self._index(answers.flat_values, ANSWER, TARGETS)
+        rows = tf.cast(answers.value_rowids(), tf.int32)
+        memories = self._remember(source)
+        said, _ = self._answer(memories)
+        own = [Memory(*(tf.gather(part, rows) for part in (m.keys, m.values, m.padding))) for m in memories]
+        log_prob = tf.reduce_sum(self._token_log_prob(own, targets), axis=1)
+        edits = tf.edit_distance(_sparse(tf.gather(said, rows)), _sparse(targets), normalize=False)
+        lengths = tf.reduce_sum(tf.cast(targets >= UNKNOWN, tf.float32), axis=1)
+        count = tf.shape(source)[0]
+        fewest = tf.math.unsorted_segment_min(edits, rows, count)
+        # Of answers that are equally near, the longest.
+        nearest = tf.where(edits == tf.gather(fewest, rows), lengths, -1.0)
+        return {
+            "text": self._join(said),
+            "exact_match": tf.cast(fewest == 0, tf.float32),
+            "edits": fewest,
+            "reference_tokens": tf.math.unsorted_segment_max(nearest, rows, count),
+            "log_prob": tf.math.unsorted_segment_max(log_prob, rows, count),
+        }
+
+    def _remember(self, source: tf.Tensor) -> list[Memory]:
+        return [network.encode(source) for network in self._networks]
+
+    def _answer(self, memories: list[Memory]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the best answers int32 [N, steps] and their log-probabilities [N]."""
+        how = self._how
+        if how.beam == 1:
+            return greedy(self._networks, memories, how.target_limit)
+        said, log_probs = beam(self._networks, memories, how.target_limit, how.beam, 1, how.length_penalty)
+        return said[:, 0], log_probs[:, 0]
+
+    def _token_log_prob(self, memories: list[Memory], targets: tf.Tensor) -> tf.Tensor:
+        """Returns the log-probability of each token of answers int32 [N, length], 0 of padding: float32 [N, length]."""
+        begun = _begun(targets)
+        said = mean([net.read(memory, begun)[0] for net, memory in zip(self._networks, memories, strict=True)])
+        own = tf.gather(said, tf.maximum(targets - FIRST_CLASS, 0), batch_dims=2)
+        return tf.where(targets == PADDING, 0.0, tf.math.log(own))
+
+    def _join(self, said: tf.Tensor) -> tf.Tensor:
+        """Returns tokens int32 [..., length] as strings [...]."""
+        joined = tf.strings.reduce_join(tf.gather(self._pieces, said), axis=-1)
+        if not self._how.target_separator:
+            return joined
+        behind = len(self._how.target_separator.encode())
+        return tf.strings.substr(joined, tf.zeros_like(joined, tf.int32), tf.maximum(tf.strings.length(joined) - behind, 0))
+
+    def _index(self, text: tf.Tensor, feature: str, output: str) -> tf.Tensor:
+        """Returns the indices of strings [N] by the Transform graph, each row with END: int32 [N, longest + 1]."""
+        tokens = tf.cast(self.transform({feature: text[:, tf.newaxis]})[output], tf.int32)
+        return tf.concat([tokens, tf.fill([tf.shape(text)[0], 1], END)], axis=1).to_tensor(PADDING)
+
+    def _index_or_refuse(self, text: tf.Tensor, feature: str, output: str, name: str) -> tf.Tensor:
+        """Returns what `_index` returns.
+
+        Raises (in the graph, as INVALID_ARGUMENT): a string is empty, too long, no UTF-8, or has an unknown token that is not
+        to be replaced. A right answer may be empty.
+        """
+        side = self._sides[feature]
+        indices = self._index(text, feature, output)
+        lengths = tf.reduce_sum(tf.cast(indices >= UNKNOWN, tf.int32), axis=1)
+        unknown = indices == UNKNOWN
+        if feature == EXPRESSION and self._how.unknown == "replace":
+            unknown = tf.zeros_like(unknown)
+        wrong_length = (lengths < (1 if feature == EXPRESSION else 0)) | (lengths > side.limit)
+
+        def describe(row: tf.Tensor) -> tf.Tensor:
+            def describe_unknown() -> tf.Tensor:
+                column = tf.argmax(unknown[row], output_type=tf.int32)
+                token = split(text[row][tf.newaxis], side.separator)[0][column]
+                return describe_token(name, row, token, column, side.what, side.known)
+
+            return tf.cond(
+                wrong_length[row],
+                lambda: self.describe_length(name, row, lengths[row], side.limit),
+                describe_unknown,
+            )
+
+        with tf.control_dependencies([self.refuse(wrong_length | tf.reduce_any(unknown, axis=1), describe)]):
+            return tf.identity(indices)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Side:
+    """What is said of the tokens of inputs or of answers that are refused."""
+
+    separator: str
+    limit: int
+    what: str
+    known: str
+
+
+def _side(vocabulary: list[str], separator: str, limit: int) -> _Side:
+    what = "token" if separator else "character"
+    return _Side(separator, limit, what, list_tokens(vocabulary, separator, f"{what}s"))
+
+
+def _begun(said: tf.Tensor) -> tf.Tensor:
+    """Returns the beginnings before each token of answers int32 [N, length]."""
+    return tf.concat([tf.fill([tf.shape(said)[0], 1], BEGIN), said[:, :-1]], axis=1)
+
+
+def _sparse(indices: tf.Tensor) -> tf.SparseTensor:
+    """Returns the tokens of rows int32 [N, length], without special indices, as edit_distance takes them.
+
+    An unknown token stays, and is none that a model says.
+    """
+    return tf.RaggedTensor.from_row_lengths(
+        tf.boolean_mask(indices, indices >= UNKNOWN), tf.reduce_sum(tf.cast(indices >= UNKNOWN, tf.int64), axis=1)
+    ).to_sparse()
