@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 LOCK := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --python-platform x86_64-unknown-linux-gnu
 
-.PHONY: help install dev browser run test test-all bench peers lint format lock check-lock clean
+.PHONY: help install dev browser run test test-all bench cluster peers lint format lock check-lock clean
 
 help: ## shows this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -39,6 +39,9 @@ browser: .browser/installed ## adds TensorFlow.js and its converter, for --set b
 run: install ## trains, gates, pushes and serves the sums model, and asks it a few sums
 	$(BIN)/charseq run sums
 	$(BIN)/python -m pipeline.demo 12+34 7+8 99+99 5+60
+
+cluster: install ## makes a kind cluster with Kubeflow, runs sums on it and asks the model (Docker, kind, 16 GB, an hour)
+	k8s/kind/run.sh
 
 # Two files at a time, but for the server's tests: what is asked of it under load should not depend on what else runs.
 test: dev ## runs the tests

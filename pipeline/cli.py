@@ -144,7 +144,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         for reason in result.reasons:
             click.echo(f"  because {reason}")
         click.echo(f"{'pushed version':24} {result.pushed_version or 'none'}")
-        for reason in result.rollout["reasons"] if result.rollout else ():
+        for reason in result.rollout.reasons if result.rollout else ():
             click.echo(f"  its rollout was refused: {reason}")
         if result.pushed_version and result.served_version != result.pushed_version:
             click.echo(
@@ -153,7 +153,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         if result.browser_model:
             click.echo(f"{'browser model':24} {result.browser_model}")
         click.echo(f"{'report':24} {result.report}")
-    if not result.blessed or (result.rollout and not result.rollout["promoted"]):
+    if not result.blessed or (result.rollout and not result.rollout.promoted):
         sys.exit(1)
 
 

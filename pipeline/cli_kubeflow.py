@@ -16,6 +16,7 @@ from pipeline.cli_options import InputError, json_option
 from pipeline.places import DEFAULT_TASK
 
 if TYPE_CHECKING:
+    from pipeline.kubeflow.progress import Step
     from pipeline.kubeflow.settings import KubeflowSettings
 
 _SECTION = "kubeflow"
@@ -62,6 +63,7 @@ def compile_command(output: Path, task: str, assignments: tuple[str, ...], as_js
 @click.option("--namespace", default="", help="Namespace of a multi-user installation.")
 @click.option("--token-file", default="", help="File with a bearer token.")
 @click.option("--cookie-file", default="", help="File with the cookies of a session.")
+@click.option("--header", "headers", multiple=True, metavar="K=V", help="A header of every request.")
 @click.option("--ca-file", default="", help="Certificates (PEM) that the server's is checked against.")
 @click.option("--kube-context", default="", help="Context of the kubeconfig, where there is no --host.")
 @click.option(
@@ -88,11 +90,11 @@ def submit(
     wait: bool,
     interval: float,
     as_json: bool,
-    **connection: str,
+    **connection: Any,
 ) -> None:
     """Uploads a task's pipeline as a new version, starts a run and follows it.
 
-    Ends with status 0 if the run succeeds, else 1.
+    Ends with status 0 if the run succeeds, else 1. A run whose model is refused succeeds; the line `refused` says why.
 
     \b
     Example:
@@ -103,7 +105,16 @@ def submit(
     if package is not None and assignments:
         raise click.UsageError("--set is of no use with --file, which is compiled already; give --param settings=...")
     from pipeline.kubeflow.client import Connection, KubeflowError, connect
-    from pipeline.kubeflow.submit import Schedule, follow, parse_parameters, read_package, run_url, start, upload
+    from pipeline.kubeflow.submit import (
+        Schedule,
+        follow,
+        parse_parameters,
+        read_package,
+        run_url,
+        start,
+        step_names,
+        upload,
+    )
 
     schedule = Schedule(every, cron) if every is not None or cron is not None else None
     place = Connection(**connection)
@@ -119,7 +130,8 @@ def submit(
             values = parse_parameters(spec, parameters)
             version = upload(client, package, spec["pipelineInfo"]["name"], place.namespace)
         click.echo(f"uploaded version {version.name}", err=True)
-        started = start(client, version, experiment, values, schedule, place.namespace)
+        root = spec.get("defaultPipelineRoot", "")
+        started = start(client, version, experiment, values, schedule, place.namespace, root)
         result = {"pipeline_id": version.pipeline_id, "version_id": version.version_id}
         if schedule is not None:
             _show(result | {"recurring_run_id": started, "url": run_url(client, started, "recurringrun")}, as_json)
@@ -129,10 +141,14 @@ def submit(
         if not wait:
             _show(result, as_json)
             return
-        followed = follow(client, started, lambda step, state: click.echo(f"  {step}: {state}", err=True), interval)
+        followed = follow(client, started, step_names(spec), _tell, interval, place.namespace)
     except KubeflowError as error:
         raise click.ClickException(str(error)) from None
-    _show(result | dataclasses.asdict(followed), as_json)
+    for line in followed.log:
+        click.echo(f"  | {line}", err=True)
+    steps = {step.name: {"state": step.state, "attempts": step.attempts} for step in followed.steps}
+    outcome = {"state": followed.state, "error": followed.error, "refused": followed.refused, "log": followed.log}
+    _show(result | outcome | {"steps": steps}, as_json)
     if followed.state != "SUCCEEDED":
         sys.exit(1)
 
@@ -171,13 +187,20 @@ def _cluster_settings(assignments: tuple[str, ...]) -> "KubeflowSettings":
     return override(Cluster(KubeflowSettings()), assignments).kubeflow
 
 
+def _tell(step: "Step") -> None:
+    attempt = f", attempt {step.attempts}" if step.attempts > 1 else ""
+    message = f" ({step.message})" if step.message else ""
+    click.echo(f"  {step.name}: {step.state}{attempt}{message}", err=True)
+
+
 def _show(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result))
         return
     for name, value in result.items():
-        if name != "tasks" and value:
-            click.echo(f"{name:18} {value}")
+        if name not in ("steps", "log") and value:
+            for line in value if isinstance(value, list) else [value]:
+                click.echo(f"{name:18} {line}")
 
 
 COMMANDS = (kubeflow,)

@@ -18,6 +18,9 @@ from pipeline.cli_options import (
 )
 from pipeline.places import DEFAULT_TASK, DEFAULT_TEXT_TASK
 
+# Rows of a request. A server that takes fewer says so, and the client splits once more.
+_ROWS_AT_A_TIME = 1000
+
 # What the model's inputs can hold.
 _INT32 = click.IntRange(-(2**31), 2**31 - 1)
 _INT64 = click.IntRange(-(2**63), 2**63 - 1)
@@ -106,7 +109,7 @@ def predict(
     """
     from serving.client import Client
 
-    with asking(server, version, label), Client(server, timeout=timeout) as client:
+    with asking(server, version, label), Client(server, timeout=timeout, max_batch_size=_ROWS_AT_A_TIME) as client:
         prediction = client.predict({"text": texts}, model=model, version=version, label=label)
     answers = prediction.strings("text")
     if as_json:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from ml_metadata import errors, proto
 from ml_metadata.metadata_store import MetadataStore
 
+from serving.contract.canary_result import CanaryResult
+
 _RUN_TYPE = "pipeline_run"
 _NODE_TYPE = "node"
 
@@ -131,10 +133,10 @@ class RunRecord:
         return int(version) if version else None
 
     @property
-    def rollout(self) -> dict[str, Any] | None:
-        """What became of the pushed version as a canary (`serving.rollout.canary.CanaryResult`); None if it was none."""
+    def rollout(self) -> CanaryResult | None:
+        """What became of the pushed version as a canary; None if it was none."""
         rollout = self.output_property("Pusher", "pushed_model", _ROLLOUT)
-        return dict(json.loads(rollout)) if rollout else None
+        return CanaryResult.from_json(rollout) if rollout else None
 
     @property
     def baseline_version(self) -> int | None:

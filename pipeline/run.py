@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import os
-from typing import Any
 
 from components.baseline.served import list_versions, served_version
 from components.browser.component import BROWSER_MODEL_KEY
@@ -17,6 +16,7 @@ from pipeline.places import Places
 from pipeline.report.contents import read_contents
 from pipeline.report.page import write_report
 from pipeline.run_observer import RunObserver
+from serving.contract.canary_result import CanaryResult
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +32,7 @@ class RunResult:
         simple method (`floor_`), seconds and epochs of training; those of them that the
         run got to.
       pushed_version: The version that was pushed; None if none was.
-      rollout: What became of it as the server's canary, with the fields of `serving.rollout.canary.CanaryResult`; None without
-        `rollout.server`.
+      rollout: What became of it as the server's canary; None without `rollout.server`.
       served_version: The version that an unversioned request gets. After a promotion or rollback it stays what it was, whatever
         is pushed, until another is promoted.
       serving_dir: Folder that the model server reads.
@@ -49,7 +48,7 @@ class RunResult:
     reasons: list[str]
     metrics: dict[str, float]
     pushed_version: int | None
-    rollout: dict[str, Any] | None
+    rollout: CanaryResult | None
     served_version: int | None
     serving_dir: str
     browser_model: str | None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from serving.contract.errors import ServingError
 from serving.contract.layout import CONFIG_NAME
-from serving.contract.model_config import folder_config, read_config, write_config
+from serving.contract.model_config import config_lock, folder_config, read_config, write_config
 
 TENSORFLOW_MODEL_SERVER = "tensorflow_model_server"
 
@@ -85,7 +85,7 @@ def server_command(
     config = Path(config_file) if config_file else Path(serving_dir) / CONFIG_NAME
     write_model_config(serving_dir, config)
     command = [tensorflow_serving, f"--port={port}", f"--model_config_file={config.resolve()}", *_FOR_SMALL_MODELS]
-    # Models that are pushed later are added to the file by whoever pushes them.
+    # A push lists its model in the file.
     command.append("--model_config_file_poll_wait_seconds=1")
     # At its start no version is loaded yet that the labels in the file could name.
     command.append("--allow_version_labels_for_unavailable_models=true")
@@ -104,11 +104,12 @@ def write_model_config(serving_dir: str | Path, config_file: Path) -> None:
     Raises:
       ValueError: there is no model, and TensorFlow Serving does not start without one; or the file is damaged.
     """
-    try:
-        existing = read_config(config_file) if config_file.exists() else None
-    except ServingError as error:
-        raise ValueError(f"{error.message}; correct or remove that file.") from error
-    config = folder_config(serving_dir, existing)
-    if not config.model_config_list.config:
-        raise ValueError(f"There is no model below {serving_dir} yet; push one first (charseq run).")
-    write_config(config_file, config)
+    with config_lock(serving_dir):
+        try:
+            existing = read_config(config_file) if config_file.exists() else None
+        except ServingError as error:
+            raise ValueError(f"{error.message}; correct or remove that file.") from error
+        config = folder_config(serving_dir, existing)
+        if not config.model_config_list.config:
+            raise ValueError(f"There is no model below {serving_dir} yet; push one first (charseq run).")
+        write_config(config_file, config)

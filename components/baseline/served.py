@@ -6,15 +6,16 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.contract.layout import CONFIG_NAME, STABLE
+from serving.contract.layout import CONFIG_NAME, SAVED_MODEL_NAMES, STABLE
+from serving.contract.versions import parse_version
 
 
 def list_versions(model_dir: str) -> list[int]:
     """Returns the versions in a model's folder in ascending order; as for a model server, other names do not count."""
     if not tf.io.gfile.isdir(model_dir):
         return []
-    names = (name.rstrip("/") for name in tf.io.gfile.listdir(model_dir))
-    return sorted(int(name) for name in names if name.isdecimal() and name.isascii())
+    found = (parse_version(name.rstrip("/")) for name in tf.io.gfile.listdir(model_dir))
+    return sorted(version for version in found if version is not None)
 
 
 def served_version(model_dir: str) -> int | None:
@@ -30,7 +31,7 @@ def served_version(model_dir: str) -> int | None:
     elif config.model_version_policy.specific.versions:
         candidates = [v for v in candidates if v in config.model_version_policy.specific.versions]
     for version in reversed(candidates):
-        if tf.io.gfile.exists(os.path.join(model_dir, str(version), "saved_model.pb")):
+        if any(tf.io.gfile.exists(os.path.join(model_dir, str(version), name)) for name in SAVED_MODEL_NAMES):
             return version
     return None
 

@@ -18,16 +18,20 @@ def check(
     Args:
       rule: The gate.
       metrics: The candidate's figures on all test examples.
-      baseline: Those of the served version; None if none is served.
+      baseline: Those of the served version, as far as it has them; None if none is served.
       floors: What any model must beat.
     """
     name, value = rule.metric, metrics[rule.metric]
     sign = -1.0 if rule.lower_is_better else 1.0
     checks = []
-    if rule.bound is not None:
-        passed = sign * (value - rule.bound) >= 0  # false for NaN
-        checks.append(Check("bound", name, rule.bound_setting, rule.bound, not rule.lower_is_better, value, passed))
-    change = None if baseline is None else value - baseline[name]
+    # A figure that could not be computed keeps to no bound, also where the rule has none.
+    if rule.bound is not None or not math.isfinite(value):
+        bound = -sign * math.inf if rule.bound is None else rule.bound
+        passed = math.isfinite(value) and sign * (value - bound) >= 0
+        checks.append(Check("bound", name, rule.bound_setting, bound, not rule.lower_is_better, value, passed))
+    # None if none is served, or if what is served has no such figure: then there is nothing to fall behind.
+    served = (baseline or {}).get(name, math.nan)
+    change = value - served if math.isfinite(served) else None
     allowed = -sign * rule.largest_change
     checks.append(
         Check(
@@ -38,7 +42,7 @@ def check(
             not rule.lower_is_better,
             change,
             None if change is None else sign * (change - allowed) >= -1e-12,  # 0.985 - 0.99 is less than -0.005
-            note="" if change is None or baseline is None else _noise(change, name, metrics, baseline),
+            note=_note(change, name, metrics, baseline),
         )
     )
     if rule.beat_floor:
@@ -52,13 +56,13 @@ def check(
 
 def reasons(checks: Sequence[Check]) -> list[str]:
     """Returns why a model is refused, a sentence for each bound that it does not keep to."""
-    return [_reason(check) for check in checks if check.passed is False]
+    return list(dict.fromkeys(_reason(check) for check in checks if check.passed is False))
 
 
 def _reason(check: Check) -> str:
     what = f"{check.metric} on all test examples"
     assert check.value is not None  # noqa: S101 (nothing is refused that has no value)
-    if math.isnan(check.value):
+    if not math.isfinite(check.value):
         return f"{what} could not be computed"
     if check.kind == "change":
         side = "below" if check.least else "above"
@@ -76,11 +80,15 @@ def _reason(check: Check) -> str:
     return f"{what} is {check.value:.4f}; at {'least' if check.least else 'most'} {check.bound:.4f} is needed ({check.setting})"
 
 
-def _noise(change: float, name: str, metrics: Mapping[str, float], baseline: Mapping[str, float]) -> str:
-    """Returns in words whether a difference is more than the two figures' sampling noise.
+def _note(change: float | None, name: str, metrics: Mapping[str, float], baseline: Mapping[str, float] | None) -> str:
+    """Returns in words whether a difference is more than the two figures' sampling noise, or why there is none.
 
     The two are taken as independent. Both are of the same examples, so the true noise is smaller.
     """
+    if baseline is None:
+        return ""
+    if change is None:
+        return "the version being served has no such figure"
     try:
         widths = [(figures[f"{name}_high"] - figures[f"{name}_low"]) / (2 * _Z) for figures in (metrics, baseline)]
     except KeyError:

@@ -5,6 +5,7 @@ metric is a ratio of two sums and comes with a 95% interval, `_low` and `_high`.
 """
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,12 +15,16 @@ import numpy.typing as npt
 
 from components.tfx_libraries import metric_types, metric_util, tfma
 
+# What a model that has diverged may need.
+_LARGEST_EXPONENT = math.log(sys.float_info.max)
+
 # From nats per character; each rises with them.
 _UNITS: dict[str, Callable[[float], float]] = {
     "": lambda value: value,
     "bits": lambda nats: nats / math.log(2),
-    "perplexity": math.exp,
+    "perplexity": lambda nats: math.inf if nats > _LARGEST_EXPONENT else math.exp(nats),
 }
+
 
 # The number of examples, beside the names of the outputs.
 _EXAMPLES = ""

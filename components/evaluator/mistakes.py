@@ -38,8 +38,8 @@ _Item = tuple[tuple[float, ...], str, dict[str, Any]]
 class WorstAnswers(tfma.metrics.Metric):  # type: ignore[misc]
     """The wrong answers that are furthest from the right one by edit distance, and of these the least likely right answers.
 
-    JSON: a list of objects with `expression`, `answer`, `text` (the model's answer), `edits` (the distance) and `log_prob`
-    (natural logarithm of the right answer's probability), the worst first.
+    JSON: a list of objects with `expression`, `answer`, `others` (that are right too), `text` (the model's answer), `edits`
+    (the distance) and `log_prob` (natural logarithm of the right answer's probability), the worst first.
     """
 
     def __init__(self, name: str = WORST):
@@ -113,9 +113,18 @@ def _wrong_answer(element: Any, model_name: str) -> _Item | None:
     if _number(outputs["exact_match"]) > 0:
         return None
     answer, text = _text(element.get_labels(model_name)), _text(outputs["text"])
-    expression = _text(element.get_features()["expression"])
+    features = element.get_features()
+    expression = _text(features["expression"])
+    others = [] if features.get("others") is None else [_text(other) for other in np.ravel(features["others"])]
     edits, log_prob = _number(outputs["edits"]), _number(outputs["log_prob"])
-    shown = {"expression": expression, "answer": answer, "text": text, "edits": edits, "log_prob": log_prob}
+    shown = {
+        "expression": expression,
+        "answer": answer,
+        "others": others,
+        "text": text,
+        "edits": edits,
+        "log_prob": log_prob,
+    }
     return (-edits, log_prob), expression, shown
 
 

@@ -95,11 +95,10 @@ class Evaluation:
     @property
     def highest_floor(self) -> Floor | None:
         """The floor that is the hardest to beat; None if there is none."""
-        checks = {check.note: check for check in self.checks if check.kind == "floor"}
-        known = [floor for floor in self.floors if floor.name in checks] or self.floors
-        least = all(check.least for check in checks.values())
-        name = next(iter(self.metrics), "")
-        return sorted(known, key=lambda floor: floor.metrics[name], reverse=least)[0] if known else None
+        if not self.floors:
+            return None
+        name, least = next(iter(self.metrics)), all(check.least for check in self.checks)
+        return max(self.floors, key=lambda floor: floor.metrics[name] if least else -floor.metrics[name])
 
 
 def to_json(evaluation: Evaluation) -> bytes:

@@ -119,6 +119,8 @@ class PairsData(SplitData):
       unknown: What a served model does with an input that has a token which training did not have: `refuse` it, or `replace`
         the token by a sign for the unknown, answer as well as it can, and say so in the output `unknown`.
       spans: How many spans of a pattern, the latest.
+      input_length: Characters of the longest input, for models of a fixed length.
+      output_length: Characters of the longest answer, likewise.
     """
 
     files: tuple[str, ...] = dataclasses.field(default=(), metadata={"paths": True, "formerly": ("pattern",)})
@@ -138,6 +140,8 @@ class PairsData(SplitData):
     target_tokens: str = "auto"
     unknown: Literal["refuse", "replace"] = "refuse"
     spans: int = 1
+    input_length: int = dataclasses.field(default=0, metadata={"derived": "the data"})
+    output_length: int = dataclasses.field(default=0, metadata={"derived": "the data"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -203,7 +207,7 @@ class TextData(SplitData):
         second of work at `step` 128, and half a minute at `step` 1.
     """
 
-    corpus: str = "python-docs"
+    corpus: str = dataclasses.field(default="python-docs", metadata={"paths": True})
     encoding: str = "utf-8"
     lowercase: bool = False
     nfc: bool = True

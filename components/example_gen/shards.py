@@ -87,7 +87,12 @@ def _sha256(path: str) -> str:
     return digest.hexdigest()
 
 
+def split_files(examples_uri: str, split: str) -> list[str]:
+    """Returns the files of a split, in the order of its shards."""
+    return list_files(os.path.join(examples_uri, f"Split-{split}"))
+
+
 def read_examples(examples_uri: str, split: str) -> Iterator[bytes]:
     """Yields the serialized tf.Examples of a split, in the order of its shards."""
-    for path in list_files(os.path.join(examples_uri, f"Split-{split}")):
+    for path in split_files(examples_uri, split):
         yield from tf.data.TFRecordDataset(path, "GZIP").as_numpy_iterator()

@@ -14,11 +14,7 @@ from components.example_gen.shards import read_examples
 from components.example_gen.splits import TEST_SPLIT
 from components.transform.preprocessing import EXPRESSION
 from components.transform.text import TEXT
-
-# Where TensorFlow Serving looks for requests to replay before a version is available.
-WARMUP_PATH = os.path.join("assets.extra", "tf_serving_warmup_requests")
-
-_SIGNATURE = "serving_default"
+from serving.contract.layout import DEFAULT_SIGNATURE, WARMUP_PATH
 
 # What a language model is asked for: characters of the prompt, and characters to write.
 _PROMPT_LENGTH = 40
@@ -81,7 +77,7 @@ def predict_request(model_name: str, inputs: Mapping[str, Any]) -> predict_pb2.P
     """Returns the request that a client sends for these inputs."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model_name
-    request.model_spec.signature_name = _SIGNATURE
+    request.model_spec.signature_name = DEFAULT_SIGNATURE
     for name, values in inputs.items():
         request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
     return request

@@ -22,5 +22,7 @@ class InfraSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.requests <= 1000:
             raise SettingsError(f"infra.requests is {self.requests}; TensorFlow Serving replays 1 to 1,000")
-        if self.batch < 1 or self.timeout <= 0:
-            raise SettingsError("infra.batch and infra.timeout must be positive")
+        if not 1 <= self.batch <= 1000:
+            raise SettingsError(f"infra.batch is {self.batch}; a server takes 1 to 1,000 rows in a request")
+        if self.timeout <= 0:
+            raise SettingsError("infra.timeout must be positive")

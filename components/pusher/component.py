@@ -1,6 +1,5 @@
 """The Pusher component: TFX's own checks of the blessings, an atomic push with the data's statistics, and the rollout."""
 
-import json
 import os
 from typing import Any
 
@@ -25,7 +24,7 @@ from components.pusher.settings import RolloutSettings
 from components.settings import from_json, to_json
 from serving.contract.layout import STATISTICS_PATH
 
-#: Of a pushed model: what became of its rollout, JSON with the fields of `serving.rollout.canary.CanaryResult`.
+#: Of a pushed model: what became of its rollout, JSON with the fields of `serving.contract.canary_result.CanaryResult`.
 ROLLOUT_PROPERTY = "rollout"
 
 
@@ -62,7 +61,7 @@ class Executor(tfx_executor.Executor):
         copy_folder(destination, pushed.uri)
         self._MarkPushed(pushed, pushed_destination=destination, pushed_version=str(version))
         if settings.server:
-            pushed.set_string_custom_property(ROLLOUT_PROPERTY, json.dumps(roll_out(settings, model_dir, version)))
+            pushed.set_string_custom_property(ROLLOUT_PROPERTY, roll_out(settings, model_dir, version).to_json())
 
 
 class PusherSpec(ComponentSpec):

@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from components.baseline.served import list_versions
 from components.files import copy_folder
-
-_SAVED_MODEL = "saved_model.pb"
+from serving.contract.layout import SAVED_MODEL_NAMES
+from serving.contract.model_config import register
 
 # The highest version ever given out, beside the versions: one that was deleted is not given out again.
 _LAST_VERSION = ".last_version"
@@ -26,7 +26,7 @@ _STALE_SECONDS = 24 * 3600.0
 
 
 def publish(model_path: str, model_dir: str, add_files: Callable[[str], None]) -> int:
-    """Publishes a SavedModel as the next version.
+    """Publishes a SavedModel as the next version, and lists the model in the serving folder's ``models.config``.
 
     Args:
       model_path: Folder of the SavedModel.
@@ -48,10 +48,16 @@ def publish(model_path: str, model_dir: str, add_files: Callable[[str], None]) -
         while True:
             version = _next_version(model_dir)
             if _move(aside, os.path.join(model_dir, str(version)), remote):
-                return version
+                break
     finally:
         if tf.io.gfile.exists(aside):
             tf.io.gfile.rmtree(aside)
+    if (
+        not remote
+    ):  # an object store has neither locks nor renames, and TensorFlow Serving there is told by its operator
+        serving_dir, name = os.path.split(os.path.abspath(model_dir))
+        register(serving_dir, name)
+    return version
 
 
 def _next_version(model_dir: str) -> int:
@@ -81,11 +87,11 @@ def _move(aside: str, version_dir: str, remote: bool) -> bool:
                 return False
             raise
         return True
-    saved_model = os.path.join(aside, _SAVED_MODEL)
-    last = f"{aside}-{_SAVED_MODEL}"
+    saved_model = os.path.join(aside, SAVED_MODEL_NAMES[0])
+    last = f"{aside}-{SAVED_MODEL_NAMES[0]}"
     tf.io.gfile.rename(saved_model, last)
     copy_folder(aside, version_dir)
-    tf.io.gfile.rename(last, os.path.join(version_dir, _SAVED_MODEL))
+    tf.io.gfile.rename(last, os.path.join(version_dir, SAVED_MODEL_NAMES[0]))
     return True
 
 

@@ -1,12 +1,11 @@
 """The rollout of a pushed version, by the serving side's own program."""
 
-import json
 import os
 import subprocess
 import sys
-from typing import Any
 
 from components.pusher.settings import RolloutSettings
+from serving.contract.canary_result import CanaryResult
 
 
 class RolloutError(Exception):
@@ -22,21 +21,22 @@ def hold(settings: RolloutSettings, model_dir: str) -> None:
     _run(settings, model_dir, ["--hold"])
 
 
-def roll_out(settings: RolloutSettings, model_dir: str, version: int) -> dict[str, Any]:
+def roll_out(settings: RolloutSettings, model_dir: str, version: int) -> CanaryResult:
     """Tries a version as the server's canary; it is stable afterwards, or is left.
 
     Returns:
-      The fields of `serving.rollout.canary.CanaryResult`.
+      What became of it.
 
     Raises:
       RolloutError: it could not be tried.
     """
     limits = [f"--max_slowdown={settings.max_slowdown}", f"--min_agreement={settings.min_agreement}"]
     recorded = [f"--recorded={settings.recorded}"] if settings.recorded else []
-    return _run(settings, model_dir, [str(version), *limits, *recorded])
+    return CanaryResult.from_json(_run(settings, model_dir, [str(version), *limits, *recorded]))
 
 
-def _run(settings: RolloutSettings, model_dir: str, arguments: list[str]) -> dict[str, Any]:
+def _run(settings: RolloutSettings, model_dir: str, arguments: list[str]) -> str:
+    """Runs the program; returns its last line."""
     serving_dir, model = os.path.split(model_dir.rstrip("/"))
     command = [
         sys.executable,
@@ -50,4 +50,4 @@ def _run(settings: RolloutSettings, model_dir: str, arguments: list[str]) -> dic
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode not in (0, 1):
         raise RolloutError(f"rollout.server {settings.server}: {ended.stderr.strip()[-1000:]}")
-    return dict(json.loads(ended.stdout.splitlines()[-1]))
+    return ended.stdout.splitlines()[-1]

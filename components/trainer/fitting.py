@@ -37,7 +37,7 @@ class FitData:
       separate_rows: Whether nothing but the weights connects the rows of a batch: no dropout, no carried state.
       loss: What is minimized, a mean over tokens; None is the cross-entropy of the characters to predict.
       accuracy: Share of right tokens, for the history; None is that of the characters to predict.
-      own_steps: Replaces the training step of a compiled model where XLA compiles for one device; None keeps Keras's.
+      own_steps: Replaces the training step of a compiled model on one device; None keeps Keras's.
     """
 
     batches: Callable[[int, int], tf.data.Dataset]
@@ -156,7 +156,7 @@ def compile_model(model: keras.Model, settings: FitSettings, data: FitData) -> C
     if data.separate_rows and model.jit_compile and parts > 1:
         at_a_time = _divisor(model.steps_per_execution, _MOST_AT_A_TIME)
         train_in_parts(model, parts, settings.batch_size, at_a_time)
-    if data.own_steps and model.jit_compile and workers.worker_strategy() is None:
+    if data.own_steps and not mirrored:
         data.own_steps(model)
     return lambda epoch: data.batches(epoch, at_a_time)
 

@@ -1,11 +1,34 @@
 """What the `evaluate` signatures share: the cost of what a model cannot say, and edit distances in the graph."""
 
 import math
+from typing import Any
 
 import tensorflow as tf
 
+from components.transform.preprocessing import ANSWER, EXPRESSION, OTHERS
+
 # The natural logarithm of the smallest normal float32: what a symbol costs that a model gives no probability at all.
 IMPOSSIBLE = math.log(2.0**-126)
+
+
+# The right answers of an example, in what `parse_answers` returns.
+ANSWERS = "answers"
+
+
+def parse_answers(examples: tf.Tensor) -> dict[str, Any]:
+    """Reads serialized examples whose answers are strings.
+
+    Args:
+      examples: string [N].
+
+    Returns:
+      `expression` string [N], and `answers`, ragged string [N, answers]: `answer`, then the `others` that are right as well.
+    """
+    fixed = tf.io.FixedLenFeature([1], tf.string)
+    spec = {EXPRESSION: fixed, ANSWER: fixed, OTHERS: tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)}
+    parsed = tf.io.parse_example(examples, spec)
+    first = tf.RaggedTensor.from_tensor(parsed[ANSWER])
+    return {EXPRESSION: parsed[EXPRESSION][:, 0], ANSWERS: tf.concat([first, parsed[OTHERS]], axis=1)}
 
 
 def edit_distance(predicted: tf.Tensor, right: tf.Tensor, separator: str = "") -> tf.Tensor:
@@ -20,6 +43,23 @@ def edit_distance(predicted: tf.Tensor, right: tf.Tensor, separator: str = "") -
       float32 [N].
     """
     return tf.edit_distance(_symbols(predicted, separator), _symbols(right, separator), normalize=False)
+
+
+def nearest_answer(predicted: tf.Tensor, answers: tf.RaggedTensor, separator: str = "") -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the edits to the nearest right answer, and how many symbols that one has: float32 [N] each.
+
+    Args:
+      predicted: string [N].
+      answers: The right answers, ragged string [N, answers].
+      separator: As for `edit_distance`.
+    """
+    rows = tf.cast(answers.value_rowids(), tf.int32)
+    count = tf.shape(predicted)[0]
+    edits = edit_distance(tf.gather(predicted, rows), answers.flat_values, separator)
+    fewest = tf.math.unsorted_segment_min(edits, rows, count)
+    # Of answers that are equally near, the longest.
+    lengths = tf.where(edits == tf.gather(fewest, rows), count_symbols(answers.flat_values, separator), -1.0)
+    return fewest, tf.math.unsorted_segment_max(lengths, rows, count)
 
 
 def count_symbols(text: tf.Tensor, separator: str = "") -> tf.Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from components.files import write_file
 from components.trainer.fitting import Training
@@ -85,9 +86,14 @@ def _connections(model: keras.Model) -> list[tuple[str, str]]:
     return [pair for pair in dict.fromkeys(pairs) if names.issuperset(pair)]
 
 
+def spread(count: int, most: int) -> npt.NDArray[np.int64]:
+    """Returns indices that are evenly spread over `count` rows, at most `most`."""
+    return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
+
+
 def sample_predictions(model: keras.Model, arrays: TokenArrays, vocabulary: Sequence[str]) -> list[SampledPrediction]:
     """Returns answers to 40 examples spread over a split."""
-    rows = np.unique(np.linspace(0, len(arrays) - 1, SAMPLED_PREDICTIONS).astype(int))
+    rows = spread(len(arrays), SAMPLED_PREDICTIONS)
     # Called, not model.predict, which would compile a function for this one batch.
     best = np.argmax(model(arrays.tokens[rows].astype(np.int32), training=False), axis=-1)
     return [

@@ -41,9 +41,7 @@ class StringModel(tf.Module):
     # The methods that are signatures of the SavedModel.
     SIGNATURES: tuple[str, ...] = ()
 
-    def __init__(
-        self, weights: Sequence[Any], transform_output: tft.TFTransformOutput, vocabulary: Sequence[str]
-    ):
+    def __init__(self, weights: Sequence[Any], transform_output: tft.TFTransformOutput, vocabulary: Sequence[str]):
         """Wraps a model.
 
         Args:
@@ -102,9 +100,7 @@ class StringModel(tf.Module):
         return describe_token(name, row, character, column, "character", self._known)
 
 
-def describe_token(
-    name: str, row: tf.Tensor, token: tf.Tensor, column: tf.Tensor, what: str, known: str
-) -> tf.Tensor:
+def describe_token(name: str, row: tf.Tensor, token: tf.Tensor, column: tf.Tensor, what: str, known: str) -> tf.Tensor:
     """Returns what is said of a token that the model does not know.
 
     Args:
@@ -119,7 +115,7 @@ def describe_token(
     where = _place(name, row)
     accepted = f"this model knows {known}"
     return tf.cond(
-        token == "\ufffd",
+        tf.equal(token, "\ufffd"),
         lambda: tf.strings.join([where, f": what stands at {what} ", position, " is not UTF-8: send UTF-8"]),
         lambda: tf.strings.join([where, f": {what} `", token, "` at position ", position, " is unknown: ", accepted]),
     )

@@ -12,6 +12,7 @@ import tensorflow_transform as tft
 
 EXPRESSION = "expression"
 ANSWER = "answer"
+OTHERS = "others"
 TOKENS = "tokens"
 TARGETS = "targets"
 

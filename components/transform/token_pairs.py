@@ -61,7 +61,7 @@ def read_vocabulary(transform_output: tft.TFTransformOutput, name: str) -> list[
 
 
 def _as_lines(tokens: tf.Tensor) -> tf.Tensor:
-    """Returns tokens [N] as the vocabulary's file has them: code points in decimal, so that a newline is a token like others."""
+    """Returns tokens [N] as the vocabulary's file has them: code points in decimal, for a newline is a token like others."""
     code_points = tf.strings.unicode_decode(tokens, "UTF-8", errors="replace")
     numbers = code_points.with_flat_values(tf.strings.as_string(code_points.flat_values))
     return tf.strings.reduce_join(numbers, axis=-1, separator="-")

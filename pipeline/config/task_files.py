@@ -119,6 +119,8 @@ def restore_config(text: str, assignments: Iterable[str] = ()) -> Config:
     fields = json.loads(text)
     config_class = find_family(fields["family"]).config_class
     sections = sections_of(config_class)
+    if strange := sorted({f.name for f in dataclasses.fields(config_class)} ^ set(fields)):
+        raise SettingsError(f"the configuration is of another version of charseq: they differ in {', '.join(strange)}")
     values: Values = {}
     for section, classes in sections.items():
         derived = {f.name for c in classes for f in dataclasses.fields(c) if f.metadata.get("derived")}
@@ -150,7 +152,7 @@ def _built_in_path(name: str) -> str:
 
 def _read(path: str, extending: tuple[str, ...] = ()) -> _Task:
     """Returns what a file says, on top of what it extends."""
-    if path in extending:
+    if os.path.realpath(path) in map(os.path.realpath, extending):
         raise SettingsError(f"{path} extends itself, by way of {' and '.join(extending)}; remove one `extends`")
     content = _parse(path)
     below = _extended(path, content, extending)
@@ -193,28 +195,37 @@ def _extended(path: str, content: Mapping[str, Any], extending: tuple[str, ...])
             base_path = _built_in_path(base)
         except SettingsError as error:
             raise SettingsError(f"{path}: extends: {error}") from None
+    if not os.path.exists(base_path):
+        raise SettingsError(f"{path}: extends: {_missing(base_path)}")
     return _read(base_path, (*extending, path))
 
 
 def _parse(path: str) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file:
-            content = tomllib.load(file)
+        with open(path, encoding="utf-8-sig") as file:
+            content = tomllib.loads(file.read())
     except FileNotFoundError:
-        folder = os.path.dirname(path) or "."
-        names = [n for n in sorted(os.listdir(folder)) if n.endswith(_ENDING)] if os.path.isdir(folder) else []
-        hint = nearest(os.path.basename(path), names, "there are") if names else ""
-        raise SettingsError(f"there is no task file {path}{hint}") from None
+        raise SettingsError(_missing(path)) from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not UTF-8: byte {error.start + 1}; save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # not TOMLDecodeError alone: a number may be too long, a path have a NUL
         raise SettingsError(f"{path} is not TOML: {error}") from None
     for key in _KEYS:
         if key in content and not isinstance(content[key], str):
             raise SettingsError(f"{path}: {key} is {content[key]!r}; it is text, in quotes")
     return content
+
+
+def _missing(path: str) -> str:
+    """Returns in words that there is no such file, and which ones there are beside it."""
+    folder = os.path.dirname(path) or "."
+    names = [n for n in sorted(os.listdir(folder)) if n.endswith(_ENDING)] if os.path.isdir(folder) else []
+    return f"there is no task file {path}{nearest(os.path.basename(path), names, 'there are') if names else ''}"
 
 
 def _origin(path: str) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -130,7 +131,8 @@ def _unknown(section: str, name: str, settings_class: type, classes: tuple[type,
         return f"{section}.{name} is a setting of {section}.{CHOICE} {theirs}, and this is {own}; leave it out"
     derived = next((f for f in dataclasses.fields(settings_class) if f.name == name), None)
     if derived is not None:
-        return f"{section}.{name} is not set by itself: it follows from {derived.metadata['derived']}; set that"
+        source = derived.metadata["derived"]
+        return f"{section}.{name} is not set by itself: it follows from {source}; leave it out"
     return f"{section} has no {name!r}{nearest(name, field_names(settings_class))}"
 
 
@@ -163,9 +165,12 @@ def _parse(hint: Any, text: str) -> Any:
             raise _WrongValueError(f"{text!r} is neither true nor false")
         return text.lower() == "true"
     try:
-        return hint(text.replace("_", "") if hint is int else text)
+        value = hint(text.replace("_", "") if hint is int else text)
     except ValueError:
         raise _WrongValueError(f"{text!r} is not {_KINDS[hint]}") from None
+    if hint is float and not math.isfinite(value):
+        raise _WrongValueError(f"{text!r} is not {_KINDS[hint]}")
+    return value
 
 
 def _check(hint: Any, value: Any) -> Any:
@@ -184,6 +189,7 @@ def _check(hint: Any, value: Any) -> Any:
         return None if value in (None, "none") else _check(typing.get_args(hint)[0], value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+    is_wrong_kind = not isinstance(value, hint) or (hint is int and isinstance(value, bool))
+    if is_wrong_kind or (hint is float and not math.isfinite(value)):
         raise _WrongValueError(f"{value!r}; it is {_KINDS[hint]}")
     return value

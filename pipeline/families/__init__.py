@@ -6,7 +6,6 @@ Ours are registered here. A family of another distribution is registered by its 
     reversal = "my_package.reversal:FAMILY"
 """
 
-import importlib
 import importlib.metadata
 from collections.abc import Mapping
 from typing import Any
@@ -32,13 +31,17 @@ def find_family(name: str) -> Family:
     """Returns a family.
 
     Raises:
-      SettingsError: There is none of that name.
+      SettingsError: There is none of that name, or the package that registers it does not have it.
     """
     registered = _OURS if name in _OURS else _registered()  # a look at all distributions takes a while
     if name not in registered:
         raise SettingsError(f"there is no family {name!r}; there are {', '.join(registered)}")
-    module, _, attribute = registered[name].partition(":")
-    family: Family = getattr(importlib.import_module(module), attribute)
+    try:
+        family: Family = importlib.metadata.EntryPoint(name, registered[name], _GROUP).load()
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(
+            f"the family {name!r} cannot be loaded from {registered[name]}: {error}; mend or reinstall its package"
+        ) from error
     return family
 
 

@@ -158,7 +158,8 @@ class Family(abc.ABC):
         from pipeline.report import words
 
         name, value = next(iter(evaluation.metrics.items()))
-        served = f"served before: {words.number(evaluation.baseline[name])}" if evaluation.baseline else ""
+        baseline = evaluation.baseline or {}
+        served = f"served before: {words.number(baseline[name])}" if name in baseline else ""
         return (Headline(name.replace("_", " ").capitalize(), words.number(value), served),)
 
     def sections(self, contents: "Contents") -> Sequence[Section]:

@@ -2,9 +2,10 @@
 
 import contextlib
 import json
+import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from kfp.client import set_volume_credentials
 from kfp_server_api import ApiException
 
 from components.settings import SettingsError
+
+_TIMEOUT_SECONDS = 60.0
 
 
 class KubeflowError(RuntimeError):
@@ -32,6 +35,7 @@ class Connection:
       cookie_file: File with the cookies of a session, for installations behind a page to log in.
       ca_file: Certificates (PEM) of the authority that signed the server's.
       kube_context: Context of the kubeconfig.
+      headers: Sent with every request, each `name=value`, such as the user's name where no gateway adds it.
     """
 
     host: str = ""
@@ -40,6 +44,12 @@ class Connection:
     cookie_file: str = ""
     ca_file: str = ""
     kube_context: str = ""
+    headers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for header in self.headers:
+            if not re.fullmatch(r"[A-Za-z0-9-]+=[^\r\n]+", header):
+                raise SettingsError(f"--header {header!r} is not NAME=VALUE, such as kubeflow-userid=user@example.com")
 
 
 class _Client(kfp.Client):  # type: ignore[misc]
@@ -71,7 +81,11 @@ def connect(connection: Connection) -> kfp.Client:
     if connection.namespace:
         options["namespace"] = connection.namespace
     with errors_in_words(connection.host):
-        return quietly(_Client, **options)
+        client = quietly(_Client, **options)
+    for header in connection.headers:
+        name, _, value = header.partition("=")
+        client._run_api.api_client.set_default_header(name, value)  # all of the client's APIs share it
+    return client
 
 
 def quietly(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -79,6 +93,33 @@ def quietly(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         return call(*args, **kwargs)
+
+
+def get(client: kfp.Client, path: str, query: Mapping[str, str] | None = None) -> Any:
+    """Asks for something that the KFP client has no function for, with its address and credentials.
+
+    Args:
+      client: The connection.
+      path: Path at the server.
+      query: Parameters.
+
+    Returns:
+      The answer of urllib3, whose content has not been read.
+
+    Raises:
+      ApiException: The server refuses it.
+      urllib3.exceptions.HTTPError: It cannot be reached.
+    """
+    return client._run_api.api_client.call_api(
+        path,
+        "GET",
+        query_params=list((query or {}).items()),
+        header_params={"Accept": "*/*"},
+        auth_settings=["Bearer"],
+        _preload_content=False,
+        _return_http_data_only=True,
+        _request_timeout=_TIMEOUT_SECONDS,
+    )
 
 
 @contextlib.contextmanager

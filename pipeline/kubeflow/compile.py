@@ -7,7 +7,6 @@ from typing import Any
 import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
-from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
 from components.settings import SettingsError
@@ -98,15 +97,8 @@ def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSe
     spec.deployment_spec.Clear()
     spec.deployment_spec.update(json_format.MessageToDict(deployment))
     documents: list[dict[str, Any]] = [json_format.MessageToDict(spec)]
-    sharing = [component.id for component in graph.components if _shares(component, settings.mount)]
-    documents.append(platform_spec(spec, accelerated, sharing, settings))
+    documents.append(platform_spec(spec, accelerated, settings))
     return str(yaml.safe_dump_all(documents, sort_keys=True))
-
-
-def _shares(component: BaseNode, mount: str) -> bool:
-    """Returns whether a component's Beam jobs leave files in the volume."""
-    arguments = getattr(component.executor_spec, "beam_pipeline_args", [])
-    return any(argument.startswith(f"--temp_location={mount}/") for argument in arguments)
 
 
 def _use_image_paths(task: pipeline_spec_pb2.PipelineTaskSpec, app_dir: str) -> None:

@@ -14,7 +14,6 @@ from pipeline.kubeflow.settings import KubeflowSettings
 def platform_spec(
     spec: pipeline_spec_pb2.PipelineSpec,
     accelerated: Sequence[str],
-    sharing: Sequence[str],
     settings: KubeflowSettings,
 ) -> dict[str, Any]:
     """Returns the second document of the YAML.
@@ -25,7 +24,6 @@ def platform_spec(
     Args:
       spec: The compiled pipeline.
       accelerated: The steps that run on nodes with accelerators.
-      sharing: The steps that share files with others through the volume, beside those whose parameters name it.
       settings: How the pipeline runs on the cluster.
     """
     executors = {}
@@ -39,15 +37,11 @@ def platform_spec(
         if step in accelerated:
             config.node_selector.node_selector_json.component_input_parameter = NODE_SELECTOR
             config.tolerations.add().toleration_json.component_input_parameter = TOLERATIONS
-        if settings.claim and (step in sharing or _names_volume(task, settings.mount)):
+        if settings.claim:
+            # Also where no parameter names it: a run's settings may name a file in it, and every step reads them.
             mount = config.pvc_mount.add(mount_path=settings.mount)
             mount.pvc_name_parameter.runtime_value.constant.string_value = settings.claim
             # For backends from before the field above.
             mount.constant = settings.claim
         executors[spec.components[task.component_ref.name].executor_label] = json_format.MessageToDict(config)
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
-
-
-def _names_volume(task: pipeline_spec_pb2.PipelineTaskSpec, mount: str) -> bool:
-    constants = (parameter.runtime_value.constant.string_value for parameter in task.inputs.parameters.values())
-    return any(f"{mount}/" in constant for constant in constants)

@@ -35,11 +35,12 @@ class KubeflowSettings:
         deleted is not tried again: Argo calls that an error, and Kubeflow has Argo retry failures only.
       cache: Whether a step whose inputs, settings and image are those of an earlier run takes that run's outputs.
       uncached: Steps that never do. What is served changes without `baseline`'s inputs changing.
-      claim: PersistentVolumeClaim with the pushed models and the checkpoints, mounted in the steps whose parameters name a path
-        in it; empty for none.
+      claim: PersistentVolumeClaim with the pushed models, the checkpoints and data in files, mounted in every step; empty for
+        none.
       mount: Where it is mounted; the model servers mount it at the same path, because their configuration names it.
       serving_dir: Folder that the model servers read; empty for `serving` in the volume. TensorFlow also writes to gs://.
-      pipeline_root: Where Kubeflow keeps artifacts, such as s3://bucket/folder; empty for the installation's own.
+      pipeline_root: Where a run's artifacts go, such as s3://bucket/folder; empty for the installation's own. `submit` hands it
+        to the run, because the backend does not read it from the compiled pipeline.
       run_as_user: User and group of every step, by number: the image's, who owns the files in the volume. The Pod Security
         Standard `restricted` wants one that is not root. `none` leaves it to the image: Kubeflow before 2.16 refuses the field.
       app_dir: Where the code lies in the image.
@@ -160,6 +161,11 @@ def _parse_toleration(entry: str) -> dict[str, str]:
 
 
 def _check_storage(settings: KubeflowSettings) -> None:
+    if settings.pipeline_root and not re.match(r"(gs|s3|minio)://[^/]", settings.pipeline_root):
+        raise SettingsError(
+            f"kubeflow.pipeline_root is {settings.pipeline_root!r}; Kubeflow's launcher copies artifacts from and to "
+            "gs://, s3:// and minio://, such as s3://bucket/folder"
+        )
     if settings.claim and not _OBJECT_NAME.fullmatch(settings.claim):
         raise SettingsError(
             f"kubeflow.claim is {settings.claim!r}; names of Kubernetes objects are lower case letters, digits and hyphens"

@@ -1,9 +1,10 @@
 """Submitting a compiled pipeline to Kubeflow, and following its run."""
 
 import datetime
+import graphlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import yaml
 from kfp_server_api import ApiException, V2beta1Pipeline
 
 from components.settings import SettingsError
-from pipeline.kubeflow.client import KubeflowError, errors_in_words, quietly
+from pipeline.kubeflow.client import KubeflowError, errors_in_words, get, quietly
+from pipeline.kubeflow.logs import read_log_end
+from pipeline.kubeflow.progress import Step, StepState, read_tasks, read_workflow, refusals, workflow_message
 
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
 
@@ -52,16 +55,18 @@ class Followed:
     """What has become of a run.
 
     Attributes:
-      run_id: Its id.
       state: As Kubeflow calls it, such as SUCCEEDED.
-      error: Why it failed; empty if it did not, or nothing was said.
-      tasks: State of each step.
+      error: Which steps failed, in which attempt, and why; empty if the run did not fail.
+      log: Last lines of the log of the first step that failed.
+      refused: Why the model was not let through, although the run succeeded; a sentence each.
+      steps: The steps in the order of the pipeline.
     """
 
-    run_id: str
     state: str = "PENDING"
     error: str = ""
-    tasks: dict[str, str] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
 
 def upload(client: kfp.Client, package: Path, name: str, namespace: str = "") -> Version:
@@ -87,8 +92,19 @@ def start(
     parameters: Mapping[str, Any],
     schedule: Schedule | None = None,
     namespace: str = "",
+    pipeline_root: str = "",
 ) -> str:
     """Starts a run of a version, or has one started by a schedule; returns the id of the run or of the recurring run.
+
+    Args:
+      client: The connection.
+      version: What to run.
+      experiment: Name of the experiment that the run belongs to.
+      parameters: Those of the run.
+      schedule: When, if not now.
+      namespace: Of a multi-user installation.
+      pipeline_root: Where artifacts go; empty for the installation's own. The backend reads it from the run alone, not from the
+        pipeline.
 
     Raises:
       KubeflowError: The server refuses it.
@@ -101,6 +117,7 @@ def start(
             "params": dict(parameters),
             "pipeline_id": version.pipeline_id,
             "version_id": version.version_id,
+            "pipeline_root": pipeline_root or None,
         }
         if schedule is None:
             return str(quietly(client.run_pipeline, **common).run_id)
@@ -116,24 +133,35 @@ def start(
         return str(recurring.recurring_run_id)
 
 
-def follow(client: kfp.Client, run_id: str, on_change: Callable[[str, str], None], interval: float = 5.0) -> Followed:
+def follow(
+    client: kfp.Client,
+    run_id: str,
+    names: Sequence[str],
+    on_change: Callable[[Step], None],
+    interval: float = 5.0,
+    namespace: str = "",
+) -> Followed:
     """Follows a run to its end.
 
     Args:
       client: The connection.
       run_id: The run.
-      on_change: Called with a step's name and its new state.
+      names: The steps of its pipeline.
+      on_change: Called with a step that has changed.
       interval: Seconds from one look to the next.
+      namespace: Of a multi-user installation.
 
     Raises:
       KubeflowError: The server refuses to speak of it, or has been away for minutes.
     """
-    followed = Followed(run_id)
+    followed = Followed(steps=[Step(name) for name in names])
     heard = time.monotonic()
     while followed.state not in _ENDED:
         with errors_in_words(_host(client)):
             try:
                 run = client.get_run(run_id)
+                state = run.state or "PENDING"
+                workflow = _workflow(client, run_id)
             except (urllib3.exceptions.HTTPError, ApiException) as error:
                 away = not isinstance(error, ApiException) or error.status in (None, 429, 500, 502, 503, 504)
                 if not away or time.monotonic() - heard > _PATIENCE_SECONDS:
@@ -141,12 +169,18 @@ def follow(client: kfp.Client, run_id: str, on_change: Callable[[str, str], None
                 time.sleep(interval)
                 continue
         heard = time.monotonic()
-        _note_tasks(run, followed, on_change)
-        followed.state = run.state or "PENDING"
-        if followed.state in _ENDED:
-            followed.error = run.error.message if run.error else ""
+        if workflow:
+            steps = read_workflow(workflow, names, state in _ENDED)
         else:
+            details = run.run_details.task_details if run.run_details else None
+            steps = read_tasks(details or [], names, state in _ENDED)
+        for before, now in zip(followed.steps, steps, strict=True):
+            if (before.state, before.attempts, before.message) != (now.state, now.attempts, now.message):
+                on_change(now)
+        followed.steps, followed.state = steps, state
+        if state not in _ENDED:
             time.sleep(interval)
+    _explain(client, run_id, run, workflow, namespace, followed)
     return followed
 
 
@@ -195,16 +229,47 @@ def parse_parameters(spec: dict[str, Any], assignments: tuple[str, ...]) -> dict
     return values
 
 
-def _note_tasks(run: Any, followed: Followed, on_change: Callable[[str, str], None]) -> None:
-    details = run.run_details.task_details if run.run_details else None
-    for task in details or []:
-        # Drivers and the graph's own nodes are Kubeflow's business.
-        name, state = task.display_name or "", task.state or "PENDING"
-        if not name or name == "root" or name.endswith("-driver") or "." in name:
-            continue
-        if name != "executor" and followed.tasks.get(name) != state:
-            followed.tasks[name] = state
-            on_change(name, state)
+def step_names(spec: dict[str, Any]) -> list[str]:
+    """Returns the steps of a pipeline spec, each after those whose outputs it takes."""
+    waiting = {name: set(task.get("dependentTasks", ())) for name, task in spec["root"]["dag"]["tasks"].items()}
+    return list(graphlib.TopologicalSorter(waiting).static_order())
+
+
+def _workflow(client: kfp.Client, run_id: str) -> dict[str, Any]:
+    """Returns the run's workflow; an empty one where the server has none, or its status is kept elsewhere."""
+    try:
+        answer = get(client, f"/apis/v1beta1/runs/{run_id}")
+    except ApiException as error:
+        if error.status in (404, 405, 501):
+            return {}
+        raise
+    try:
+        manifest = json.loads(answer.read())["pipeline_runtime"]["workflow_manifest"]
+        workflow: dict[str, Any] = json.loads(manifest)
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return workflow if workflow.get("status", {}).get("nodes") else {}
+
+
+def _explain(
+    client: kfp.Client, run_id: str, run: Any, workflow: dict[str, Any], namespace: str, followed: Followed
+) -> None:
+    """Says why a run failed, or why it pushed no model."""
+    if followed.state == "SUCCEEDED":
+        followed.refused = refusals(followed.steps)
+        return
+    failed = [step for step in followed.steps if step.state == StepState.FAILED]
+    if not failed:
+        followed.error = (run.error.message if run.error else "") or workflow_message(workflow)
+        return
+    followed.error = "; ".join(_failure(step) for step in failed)
+    place = str(workflow.get("metadata", {}).get("namespace") or namespace or client.get_user_namespace())
+    followed.log = read_log_end(client, run_id, place, failed[0])
+
+
+def _failure(step: Step) -> str:
+    attempt = f" in attempt {step.attempts}" if step.attempts else ""
+    return f"{step.name} failed{attempt}" + (f": {step.message}" if step.message else "")
 
 
 def _find_pipeline(client: kfp.Client, name: str, namespace: str) -> str | None:

@@ -31,7 +31,7 @@ def describe_bound(check: Check) -> str:
 def describe_value(check: Check) -> str:
     """Returns in words what was held against a bound."""
     if check.value is None:
-        return "no version was served"
+        return check.note or "no version was served"
     if check.kind == "change":
         return f"{check.value:+.4f}" + (f"; {check.note}" if check.note else "")
     return f"{check.value:.4f}"

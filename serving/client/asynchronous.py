@@ -14,8 +14,9 @@ import grpc
 
 from serving.client.answers import Prediction, PredictionError, VersionStatus
 from serving.client.arrays import Value
-from serving.client.calls import DEFAULT_SIGNATURE, Calls, Pause, Retries, Send, Steps, channel_arguments
+from serving.client.calls import Calls, Pause, Retries, Send, Steps, channel_arguments
 from serving.contract.errors import Code
+from serving.contract.layout import DEFAULT_SIGNATURE
 from serving.contract.stubs import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 __all__ = ["AsyncClient", "Prediction", "PredictionError", "Retries", "VersionStatus"]

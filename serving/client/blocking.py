@@ -16,7 +16,8 @@ import grpc
 
 from serving.client.answers import Prediction, PredictionError, VersionStatus
 from serving.client.arrays import Value
-from serving.client.calls import DEFAULT_SIGNATURE, Calls, Pause, Retries, Steps, channel_arguments
+from serving.client.calls import Calls, Pause, Retries, Steps, channel_arguments
+from serving.contract.layout import DEFAULT_SIGNATURE
 from serving.contract.stubs import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 __all__ = ["DEFAULT_SIGNATURE", "Client", "Prediction", "PredictionError", "Retries", "VersionStatus"]
@@ -45,7 +46,8 @@ class Client:
           timeout: Longest time for a call in seconds, its retries and the parts of a split batch included. The server
             gets it as the call's deadline.
           retries: When to try again.
-          max_batch_size: Most rows to send at a time; more are split, and the parts answered by one version.
+          max_batch_size: Most rows to send at a time; more are split, and the parts answered by one version. A server
+            that batches says itself how many rows it takes, and what it refused is split in any case.
           credentials: A ``grpc.ChannelCredentials`` for TLS; none for plain text.
           compression: A ``grpc.Compression``.
           channel_options: Further options of the gRPC channel.

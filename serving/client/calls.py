@@ -5,6 +5,7 @@ waiting, sends back what the server answered or throws what it refused with, and
 """
 
 import random
+import re
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ from serving.client.arrays import Array, Value, as_array, to_proto
 from serving.contract.errors import Code
 from serving.contract.stubs import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
 
-DEFAULT_SIGNATURE = "serving_default"
+# How a server that batches refuses a request of too many rows. That it batches says that the rows can be split.
+_TOO_MANY_ROWS = re.compile(r"Task size \d+ is larger than maximum input batch size (\d+)")
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
 _POLL_SECONDS = 0.05
@@ -101,6 +103,7 @@ class Calls:
         self._timeout = timeout
         self._retries = retries or Retries()
         self._max_batch_size = max_batch_size
+        self._learned: dict[tuple[str, str], int] = {}  # most rows, of the models and signatures that refused more
 
     def predict(
         self,
@@ -120,11 +123,21 @@ class Calls:
         arrays = {name: as_array(name, value) for name, value in inputs.items()}
         deadline = self._deadline(timeout)
         rows = max((len(array) for array in arrays.values() if array.ndim), default=1)
-        if self._max_batch_size is not None and rows > self._max_batch_size:
-            return (yield from self._predict_in_parts(request, arrays, rows, self._max_batch_size, deadline))
-        for name, array in arrays.items():
-            request.inputs[name].CopyFrom(to_proto(name, array))
-        return read_prediction([(yield from self._send("Predict", request, deadline))])
+        asked = model, signature
+        while True:
+            limits = (self._max_batch_size, self._learned.get(asked), rows)
+            limit = min(limit for limit in limits if limit is not None)
+            try:
+                if limit < rows:
+                    return (yield from self._predict_in_parts(request, arrays, rows, limit, deadline))
+                for name, array in arrays.items():
+                    request.inputs[name].CopyFrom(to_proto(name, array))
+                return read_prediction([(yield from self._send("Predict", request, deadline))])
+            except PredictionError as error:
+                found = _TOO_MANY_ROWS.search(error.message)
+                if found is None or not 0 < int(found[1]) < limit:
+                    raise
+                self._learned[asked] = int(found[1])
 
     def metadata(self, model: str, version: int | None, label: str | None) -> Steps[dict[str, Any]]:
         """Asks for the signatures of a model."""

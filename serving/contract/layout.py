@@ -5,9 +5,15 @@ from typing import Final
 # In the serving folder: the ``ModelServerConfig`` that sets policies and labels.
 CONFIG_NAME: Final = "models.config"
 
+# Beside it: who changes it holds this file's lock.
+LOCK_NAME: Final = ".rollout.lock"
+
 # The labels that a rollout gives: the version for everyone, and the one on trial.
 STABLE: Final = "stable"
 CANARY: Final = "canary"
+
+# The signature of a request that names none.
+DEFAULT_SIGNATURE: Final = "serving_default"
 
 # In the folder of a version, with "/" on every system: TensorFlow Serving's own names.
 SAVED_MODEL_NAMES: Final = ("saved_model.pb", "saved_model.pbtxt")

@@ -1,13 +1,17 @@
 """``ModelServerConfig``: which models to serve, which of their versions, and what the versions are called."""
 
+import fcntl
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 
 from serving.contract.errors import Code, ServingError, invalid_argument
+from serving.contract.layout import CONFIG_NAME, LOCK_NAME
 from serving.contract.stubs import model_server_config_pb2
 from serving.contract.versions import ModelSource, VersionPolicy, models_in_folder
 
@@ -21,14 +25,20 @@ _TENSORFLOW_TYPE = 1  # ModelType.TENSORFLOW, which older files have in place of
 _MAX_FILE_BYTES = 1 << 24
 
 
-def read_config(path: str | Path) -> Any:
+def read_config(path: str | Path, directory: int | None = None) -> Any:
     """Reads a ``ModelServerConfig`` in text format.
+
+    Args:
+      path: The file.
+      directory: A descriptor of its folder, for who must read it from the folder that was opened, whatever has its name now.
 
     Raises:
       ServingError: the file cannot be read, or is no such configuration.
     """
     try:
-        with open(path, "rb") as file:
+        with open(
+            path if directory is None else Path(path).name, "rb", opener=partial(os.open, dir_fd=directory)
+        ) as file:
             text = file.read(_MAX_FILE_BYTES + 1)
     except FileNotFoundError as error:
         raise ServingError(Code.NOT_FOUND, f"{path}; No such file or directory") from error
@@ -57,6 +67,45 @@ def write_config(path: str | Path, config: Any) -> None:
     aside.replace(target)
 
 
+@contextmanager
+def config_lock(serving_dir: str | Path) -> Iterator[None]:
+    """Keeps two who change the configuration of a serving folder apart, for a ``with`` statement.
+
+    Raises:
+      OSError: the folder cannot be written to.
+    """
+    with (Path(serving_dir) / LOCK_NAME).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def register(serving_dir: str | Path, name: str) -> bool:
+    """Lists a model of a serving folder in the folder's configuration, from which TensorFlow Serving learns of it.
+
+    What the file says already, of this model and of others, is kept. The model is served by the policy ``latest``.
+
+    Args:
+      serving_dir: Folder with ``<model>/<version>/saved_model.pb``.
+      name: The model.
+
+    Returns:
+      False if it was listed already.
+
+    Raises:
+      ServingError: the file that is there is no configuration.
+      OSError: it cannot be written.
+    """
+    folder = Path(serving_dir).absolute()
+    with config_lock(folder):
+        path = folder / CONFIG_NAME
+        config = read_config(path) if path.exists() else model_server_config_pb2.ModelServerConfig()
+        if any(entry.name == name for entry in config.model_config_list.config):
+            return False
+        config.model_config_list.config.add(name=name, base_path=str(folder / name), model_platform=PLATFORM)
+        write_config(path, config)
+        return True
+
+
 def folder_config(serving_dir: str | Path, existing: Any | None = None) -> Any:
     """Returns the configuration of every model below a folder.
 
@@ -82,7 +131,7 @@ def validate(entries: Iterable[Any]) -> None:
     """Checks the entries of a ``model_config_list``.
 
     Raises:
-      ServingError: INVALID_ARGUMENT, two have one name, a path is relative, or a platform is not TensorFlow.
+      ServingError: INVALID_ARGUMENT, two have one name, a path is relative, or a platform is not said.
     """
     names: set[str] = set()
     for entry in entries:
@@ -103,8 +152,37 @@ def validate(entries: Iterable[Any]) -> None:
                 "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
                 f"ModelServerConfig::model_platform, model name is {entry.name}"
             )
-        if entry.model_platform not in ("", PLATFORM):
+
+
+def validate_platforms(entries: Iterable[Any]) -> None:
+    """Checks that all models are TensorFlow's.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT, one is not.
+    """
+    for entry in entries:
+        if _platform(entry) != PLATFORM:
             raise invalid_argument(f"Model {entry.name} requests unsupported platform {entry.model_platform}")
+
+
+def validate_change(before: Iterable[Any], after: Iterable[Any]) -> None:
+    """Checks that no model changes its platform.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT, one does.
+    """
+    platforms = {entry.name: _platform(entry) for entry in before}
+    for entry in after:
+        old, new = platforms.get(entry.name), _platform(entry)
+        if old is not None and new != old:
+            raise invalid_argument(
+                f"Illegal to change a model's platform. For model {entry.name} platform was {old} and new platform "
+                f"requested is {new}"
+            )
+
+
+def _platform(entry: Any) -> str:
+    return str(entry.model_platform or PLATFORM)
 
 
 def source_of(entry: Any) -> ModelSource:

@@ -49,6 +49,14 @@ class ModelSource:
     policy: VersionPolicy = VersionPolicy()
 
 
+def parse_version(name: str) -> int | None:
+    """Returns the version that a folder's name says; None for a name that is no version, which a server passes over."""
+    if not (name.isascii() and name.isdigit()):
+        return None
+    version = int(name)
+    return version if version <= _INT64_MAX else None
+
+
 def versions_on_disk(base_path: str) -> dict[int, str] | None:
     """Lists the version folders of a model.
 
@@ -62,9 +70,9 @@ def versions_on_disk(base_path: str) -> dict[int, str] | None:
     try:
         with os.scandir(base_path) as entries:
             return {
-                int(entry.name): entry.path
+                version: entry.path
                 for entry in entries
-                if entry.name.isascii() and entry.name.isdigit() and int(entry.name) <= _INT64_MAX and entry.is_dir()
+                if (version := parse_version(entry.name)) is not None and entry.is_dir()
             }
     except OSError:
         return None
@@ -76,19 +84,19 @@ def models_in_folder(serving_dir: str) -> list[ModelSource]:
     Returns:
       One source per model, by name; an empty list if there is no such folder (yet).
     """
-    sources = []
     try:
-        with os.scandir(serving_dir) as entries:
-            folders = sorted(
-                (entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()),
-                key=lambda entry: entry.name,
-            )
+        return models_named(serving_dir, os.listdir(serving_dir))
     except OSError:
         return []
-    for folder in folders:
-        versions = versions_on_disk(folder.path) or {}
-        if any(has_saved_model(path) for path in versions.values()):
-            sources.append(ModelSource(folder.name, os.path.abspath(folder.path)))
+
+
+def models_named(serving_dir: str, names: Iterable[str]) -> list[ModelSource]:
+    """Returns a source for each of the names in a serving folder that is a model, by name."""
+    sources = []
+    for name in sorted(name for name in names if not name.startswith(".")):
+        path = os.path.abspath(os.path.join(serving_dir, name))
+        if any(has_saved_model(version) for version in (versions_on_disk(path) or {}).values()):
+            sources.append(ModelSource(name, path))
     return sources
 
 

@@ -9,40 +9,15 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from serving.contract.canary_result import CanaryResult
 from serving.contract.layout import CANARY, STABLE, WARMUP_PATH
 from serving.rollout.folder import find_entry, read_folder_config, require_on_disk
 from serving.rollout.history import Entry, append_entry
 from serving.rollout.operations import find_stable, promote, set_canary
 from serving.rollout.server import RolloutError
 from serving.rollout.trial import CanaryLimits, Found, compare, read_requests
-
-
-@dataclass(frozen=True)
-class CanaryResult:
-    """What became of a canary.
-
-    Attributes:
-      model: The model.
-      version: The version that was tried.
-      stable: The version that is stable now; None if there is none.
-      promoted: Whether that is the version that was tried.
-      reasons: Why not.
-      requests: Recorded requests that it was sent.
-      agreement: Share of those that both answered in strings, and the same; None if there were none.
-      slowdown: Its median latency divided by the stable version's; None if there was none.
-    """
-
-    model: str
-    version: int
-    stable: int | None
-    promoted: bool
-    reasons: tuple[str, ...]
-    requests: int
-    agreement: float | None = None
-    slowdown: float | None = None
 
 
 def hold(serving_dir: str | Path, model: str, server: str) -> int | None:
@@ -152,7 +127,7 @@ def main() -> int:
     except RolloutError as error:
         print(error, file=sys.stderr)
         return 2
-    print(json.dumps(asdict(result)))
+    print(result.to_json())
     return 0 if result.promoted else 1
 
 

@@ -1,30 +1,26 @@
 """A serving folder as a rollout sees it: its configuration, its versions, and one rollout at a time."""
 
-import fcntl
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from serving.client import VersionStatus
 from serving.contract.errors import ServingError
 from serving.contract.layout import CONFIG_NAME, STABLE
-from serving.contract.model_config import folder_config, read_config
+from serving.contract.model_config import config_lock, folder_config, read_config
 from serving.contract.versions import has_saved_model, versions_on_disk
 from serving.rollout.server import RolloutError
-
-_LOCK_NAME = ".rollout.lock"
 
 
 @contextmanager
 def locked(serving_dir: str | Path) -> Iterator[None]:
     """Keeps two rollouts in one folder apart."""
-    try:
-        file = (Path(serving_dir) / _LOCK_NAME).open("w")
-    except OSError as error:
-        raise RolloutError(f"{serving_dir} cannot be written to: {error.strerror}.") from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(config_lock(serving_dir))
+        except OSError as error:
+            raise RolloutError(f"{serving_dir} cannot be written to: {error.strerror}.") from error
         yield
 
 

@@ -81,11 +81,17 @@ def read_message(name: str, path: str, flag: str) -> Any:
     Raises:
       ServingError: the file cannot be read, or is no such message.
     """
+    return parse_message(_CLASSES[name](), path, flag)
+
+
+def parse_message(message: Any, path: str, flag: str) -> Any:
+    """Reads a file in text format into a message, and returns it; arguments and errors are those of :func:`read_message`."""
+    name = message.DESCRIPTOR.name
     try:
         if os.path.getsize(path) > _MAX_FILE_BYTES:
             raise invalid_argument(f"--{flag}: {path} is larger than {_MAX_FILE_BYTES} bytes; that is no {name}.")
         with open(path, encoding="utf-8") as file:
-            return text_format.Parse(file.read(), _CLASSES[name]())
+            return text_format.Parse(file.read(), message)
     except OSError as error:
         raise ServingError(Code.NOT_FOUND, f"--{flag}: {path} cannot be read: {error.strerror}") from error
     except (text_format.ParseError, UnicodeDecodeError) as error:

@@ -6,36 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NoReturn
 
-# Flags of tensorflow_model_server that this server does not have (yet). They are refused by name: a flag that is
-# accepted and does nothing is worse than an error.
-UNSUPPORTED_FLAGS = frozenset(
-    {
-        "grpc_socket_path",
-        "num_unload_threads",
-        "flush_filesystem_caches",
-        "tensorflow_session_config_file",
-        "use_alts_credentials",
-        "platform_config_file",
-        "per_process_gpu_memory_fraction",
-        "remove_unused_fields_from_bundle_metagraph",
-        "prefer_tflite_model",
-        "num_tflite_pools",
-        "num_tflite_interpreters_per_pool",
-        "xla_cpu_compilation_enabled",
-        "xla_gpu_compilation_enabled",
-        "enable_profiler",
-        "thread_pool_factory_config_file",
-        "mixed_precision",
-        "skip_initialize_tpu",
-    }
-)
+from serving.server.flag_table import FLAGS, UNSUPPORTED, WITHOUT_EFFECT
 
 
 @dataclass(frozen=True)
 class Flags:
-    """What the command line said. Attributes carry the names of the flags; see ``--help`` for what each is."""
+    """What the command line said. Attributes carry the names of the flags; see ``--help`` for what each is.
+
+    Attributes:
+      without_effect: Of each flag that was given and does nothing here, a sentence that says so.
+    """
 
     port: int = 8500
+    grpc_socket_path: str = ""
     rest_api_port: int = 0
     rest_api_num_threads: int = 0
     rest_api_timeout_in_ms: int = 30_000
@@ -52,15 +35,23 @@ class Flags:
     model_config_file_poll_wait_seconds: int = 0
     allow_version_labels_for_unavailable_models: bool = False
     file_system_poll_wait_seconds: float = 1.0
+    removal_wait_seconds: float = 10.0
     max_num_load_retries: int = 5
     load_retry_interval_micros: int = 60_000_000
-    num_load_threads: int = 2
+    num_load_threads: int = 0
+    num_unload_threads: int = 0
+    max_request_rows: int = 1024
     saved_model_tags: str = "serve"
     enable_model_warmup: bool = True
     num_request_iterations_for_warmup: int = 0
+    tensorflow_session_config_file: str = ""
     tensorflow_session_parallelism: int = 0
     tensorflow_intra_op_parallelism: int = 0
     tensorflow_inter_op_parallelism: int = 0
+    per_process_gpu_memory_fraction: float = 0.0
+    mixed_precision: str = ""
+    xla_cpu_compilation_enabled: bool = False
+    xla_gpu_compilation_enabled: bool = False
     grpc_max_threads: int = 0
     grpc_channel_arguments: str = ""
     enable_grpc_healthcheck_service: bool = False
@@ -74,6 +65,12 @@ class Flags:
     shutdown_grace_seconds: float = 30.0
     verbose: bool = False
     version: bool = False
+    without_effect: tuple[str, ...] = ()
+
+    @property
+    def rest_port(self) -> int:
+        """The port for REST; 0 for none. TensorFlow Serving goes without REST where both ports are the same."""
+        return 0 if self.rest_api_port == self.port else self.rest_api_port
 
     @property
     def threads(self) -> int:
@@ -121,45 +118,10 @@ def _build_parser() -> _Parser:
         else:
             parser.add_argument(*names, type=kind, default=default, help=text, metavar=kind.__name__.upper())
 
-    add("port", int, "TCP port for gRPC; 0 picks a free one")
-    add("rest_api_port", int, "TCP port for REST; 0 for no REST")
-    add("rest_api_num_threads", int, "REST requests worked on at a time; 0 for four per CPU")
-    add("rest_api_timeout_in_ms", int, "longest time for a REST request in milliseconds; 0 for no limit")
-    add("rest_api_enable_cors_support", bool, "let pages of other origins use the REST API")
-    add("rest_api_max_body_mib", int, "largest body of a REST request in MiB")
-    add("rest_api_idle_timeout_seconds", float, "close REST connections that ask nothing for so long; 0 for never")
-    add("page", bool, "serve a page to try the models on, at / of the REST port")
-    add("bind_address", str, "address to listen on; 0.0.0.0 or [::] to be reached from other machines", "--host")
-    add("ready_file", str, "write the ports to this file as JSON once the models are loaded")
-    add("serving_dir", str, "serve every model below this folder: DIR/<model>/<version>/saved_model.pb")
-    add("model_name", str, "name of the model at --model_base_path")
-    add("model_base_path", str, "serve the one model in this folder: DIR/<version>/saved_model.pb")
-    add("model_config_file", str, "serve what this ModelServerConfig (text format) lists")
-    add("model_config_file_poll_wait_seconds", int, "seconds between two looks at that file; 0 to look once")
-    add("allow_version_labels_for_unavailable_models", bool, "let unused labels name versions that are not loaded yet")
-    add("file_system_poll_wait_seconds", float, "seconds between two looks for new versions; 0 to look once")
-    add("max_num_load_retries", int, "further attempts at a version that does not load")
-    add("load_retry_interval_micros", int, "microseconds between two attempts; changed files do not wait")
-    add("num_load_threads", int, "models loaded at a time")
-    add("saved_model_tags", str, "comma-separated tags of the meta graph to load")
-    add("enable_model_warmup", bool, "replay assets.extra/tf_serving_warmup_requests before a version is served")
-    add("num_request_iterations_for_warmup", int, "how often each of them is replayed; 0 counts as 1")
-    add("tensorflow_session_parallelism", int, "threads for operations and within one; 0 for one per CPU")
-    add("tensorflow_intra_op_parallelism", int, "threads within one operation; 0 for one per CPU")
-    add("tensorflow_inter_op_parallelism", int, "operations run at a time; 0 for one per CPU")
-    add("grpc_max_threads", int, "requests worked on at a time; 0 for four per CPU")
-    add("grpc_channel_arguments", str, "comma-separated key=value pairs for the gRPC server")
-    add("enable_grpc_healthcheck_service", bool, "answer grpc.health.v1")
-    add("enable_serialization_as_tensor_content", bool, "answer tensors as bytes in tensor_content")
-    add("enable_signature_method_name_check", bool, "Classify and Regress take only signatures exported for them")
-    add("ssl_config_file", str, "TLS for gRPC: an SSLConfig (text format) with key and certificate")
-    add("monitoring_config_file", str, "metrics for Prometheus on the REST port: a MonitoringConfig (text format)")
-    add("enable_batching", bool, "run concurrent requests together")
-    add("batching_parameters_file", str, "how: BatchingParameters (text format)")
-    add("enable_per_model_batching_parameters", bool, "how, for each version: batching_params.pbtxt in its folder")
-    add("shutdown_grace_seconds", float, "on SIGTERM, how long requests in progress may take to finish")
-    add("verbose", bool, "log what is loaded and unloaded", "-v")
-    add("version", bool, "print the versions of this server and of TensorFlow, and exit")
+    for name, kind, text, *aliases in FLAGS:
+        add(name, kind, text, *aliases)
+    for name in (*WITHOUT_EFFECT, *UNSUPPORTED):
+        parser.add_argument(f"--{name}", nargs="?", const="true", help=argparse.SUPPRESS)
     return parser
 
 
@@ -179,11 +141,17 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
     parser = _build_parser()
     known, unknown = parser.parse_known_args(arguments)
     if unknown:
-        name = unknown[0].lstrip("-").partition("=")[0]
-        if name in UNSUPPORTED_FLAGS:
-            parser.error(f"--{name} is a flag of tensorflow_model_server that this server does not have; leave it out.")
         parser.error(f"unknown argument: {unknown[0]}; --help lists the flags.")
-    flags = Flags(**{field.name: getattr(known, field.name) for field in fields(Flags)})
+    for name, remedy in UNSUPPORTED.items():
+        if getattr(known, name) not in (None, "", "false", "0"):
+            parser.error(f"--{name} is a flag of tensorflow_model_server that this server does not have: {remedy}.")
+    ignored = tuple(
+        f"--{name} has no effect here: {reason}."
+        for name, reason in WITHOUT_EFFECT.items()
+        if getattr(known, name) is not None
+    )
+    values = {field.name: getattr(known, field.name) for field in fields(Flags) if field.name != "without_effect"}
+    flags = Flags(**values, without_effect=ignored)
     _check(parser, flags)
     return flags
 
@@ -198,8 +166,6 @@ def _check(parser: _Parser, flags: Flags) -> None:
     for name in ("port", "rest_api_port"):
         if not 0 <= getattr(flags, name) <= 65535:
             parser.error(f"--{name}={getattr(flags, name)} is not a port; give 0 to 65535.")
-    if flags.rest_api_port and flags.rest_api_port == flags.port:
-        parser.error(f"--port and --rest_api_port are both {flags.port}; give two ports.")
     if flags.tensorflow_session_parallelism > 0 and (
         flags.tensorflow_intra_op_parallelism > 0 or flags.tensorflow_inter_op_parallelism > 0
     ):
@@ -209,8 +175,12 @@ def _check(parser: _Parser, flags: Flags) -> None:
         )
     for name in (
         "file_system_poll_wait_seconds",
+        "removal_wait_seconds",
         "model_config_file_poll_wait_seconds",
         "max_num_load_retries",
+        "max_request_rows",
+        "num_load_threads",
+        "num_unload_threads",
         "grpc_max_threads",
         "rest_api_num_threads",
         "rest_api_timeout_in_ms",
@@ -228,7 +198,7 @@ def _check(parser: _Parser, flags: Flags) -> None:
         parser.error("--page is of no use without --rest_api_port, where the page is.")
     if flags.rest_api_max_body_mib < 1:
         parser.error("--rest_api_max_body_mib must be at least 1.")
-    if flags.num_load_threads < 1:
-        parser.error("--num_load_threads must be at least 1.")
+    if not 0 <= flags.per_process_gpu_memory_fraction <= 1:
+        parser.error("--per_process_gpu_memory_fraction takes 0 to 1.")
     if any("=" not in pair for pair in flags.grpc_channel_arguments.split(",") if pair):
         parser.error("--grpc_channel_arguments takes key=value pairs separated by commas.")

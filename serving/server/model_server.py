@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import uvloop
 
 from serving.contract.errors import Code, ServingError
 from serving.contract.model_config import PLATFORM, read_config
-from serving.contract.stubs import config_pb2, model_server_config_pb2
+from serving.contract.stubs import model_server_config_pb2
 from serving.page import PATH as PAGE_PATH
 from serving.page import Page, PageModel, render
 from serving.server.batching.model import BatchedModel
@@ -21,11 +22,13 @@ from serving.server.batching.scheduler import BatchScheduler
 from serving.server.event_loop import EventLoop
 from serving.server.flags import Flags
 from serving.server.grpc.health import Health
-from serving.server.grpc.server import GrpcServer
+from serving.server.grpc.server import GrpcServer, bracketed
 from serving.server.grpc.tls import server_credentials
 from serving.server.model_service import ModelService
+from serving.server.models.limits import RequestLimits
 from serving.server.models.manager import ModelManager
 from serving.server.models.saved_model import SavedModel
+from serving.server.models.serving_folder import ServingFolder
 from serving.server.models.sources import ConfigFilePoller, ModelSources
 from serving.server.models.tensorflow_c_api import library
 from serving.server.models.tensors import encode_as_content, encode_as_field
@@ -35,8 +38,12 @@ from serving.server.monitoring import Metrics, prometheus_path
 from serving.server.prediction_service import PredictionService
 from serving.server.rest.api import RestApi
 from serving.server.rest.http_server import HttpServer
+from serving.server.session_config import apply_xla, session_config
 
 logger = logging.getLogger(__name__)
+
+# Where the flags say 0. TensorFlow Serving has one thread for both then, which a slow load or a long request holds up.
+_LOAD_THREADS, _UNLOAD_THREADS = 2, 8
 
 
 @dataclass(frozen=True)
@@ -45,13 +52,17 @@ class Address:
 
     Attributes:
       host: The address.
-      grpc_port: The port for gRPC.
+      grpc_port: The port for gRPC; 0 for none but a UNIX socket.
       rest_api_port: The port for REST; 0 for none.
     """
 
     host: str
     grpc_port: int
     rest_api_port: int = 0
+
+    def authority(self, port: int) -> str:
+        """Returns host and port as they stand in a target or an address."""
+        return f"{bracketed(self.host)}:{port}"
 
 
 class ModelServer:
@@ -62,7 +73,7 @@ class ModelServer:
         self._flags = flags
         self._sources = ModelSources(
             _first_config(flags),
-            serving_dir=flags.serving_dir,
+            folder=ServingFolder(flags.serving_dir, flags.removal_wait_seconds) if flags.serving_dir else None,
             allow_unavailable_labels=flags.allow_version_labels_for_unavailable_models,
         )
         self._manager = ModelManager(
@@ -70,9 +81,11 @@ class ModelServer:
             self._load,
             poll_seconds=flags.file_system_poll_wait_seconds,
             retries=LoadRetries(flags.max_num_load_retries, flags.load_retry_interval_micros / 1e6),
-            num_load_threads=flags.num_load_threads,
+            num_load_threads=flags.num_load_threads or _LOAD_THREADS,
+            num_unload_threads=flags.num_unload_threads or _UNLOAD_THREADS,
         )
-        self._config = _session_config(flags)
+        self._config = session_config(flags)
+        self._limits = RequestLimits(flags.max_request_rows)
         self._events = EventLoop("grpc", uvloop.new_event_loop)
         self._batches: BatchScheduler | None = None
         if flags.enable_batching:
@@ -101,12 +114,17 @@ class ModelServer:
             library()
         except (OSError, ImportError) as error:
             raise ServingError(Code.FAILED_PRECONDITION, str(error)) from error
+        apply_xla(flags)
+        for sentence in flags.without_effect:
+            logger.warning(sentence)
+        if flags.rest_api_port and not flags.rest_port:
+            logger.error("--port and --rest_api_port are both %d: REST is not served.", flags.port)
         self._events.start()
         check = flags.enable_signature_method_name_check
         encode = encode_as_content if flags.enable_serialization_as_tensor_content else encode_as_field
         models = ModelService(self._manager, self._sources)
         self._server = GrpcServer(
-            PredictionService(self._manager, encode, check_method_name=check),
+            PredictionService(self._manager, encode, check_method_name=check, metrics=self._metrics),
             models,
             events=self._events,
             max_threads=flags.threads,
@@ -115,21 +133,22 @@ class ModelServer:
             options=flags.channel_arguments,
         )
         # The ports first: an address in use should not cost the user the time of loading.
-        address = Address(
-            flags.bind_address,
-            self._server.listen(flags.bind_address, flags.port, self._credentials),
-            flags.rest_api_port,
-        )
-        if flags.rest_api_port:
+        grpc_port = 0
+        if flags.port or not flags.grpc_socket_path:
+            grpc_port = self._server.listen(flags.bind_address, flags.port, self._credentials)
+        if flags.grpc_socket_path:
+            self._server.listen_on_socket(flags.grpc_socket_path, self._credentials)
+        address = Address(flags.bind_address, grpc_port, flags.rest_port)
+        if flags.rest_port:
             self._rest = HttpServer(
                 RestApi(
-                    PredictionService(self._manager, check_method_name=check),
+                    PredictionService(self._manager, check_method_name=check, metrics=self._metrics),
                     models,
                     flags.rest_api_timeout_in_ms,
                     self._metrics,
                 ),
                 flags.bind_address,
-                flags.rest_api_port,
+                flags.rest_port,
                 num_threads=flags.rest_threads,
                 timeout_s=flags.rest_api_timeout_in_ms / 1000,
                 max_body_bytes=flags.rest_api_max_body_mib << 20,
@@ -191,14 +210,20 @@ class ModelServer:
         self._manager.interrupt()
 
     def _load(self, path: str) -> SavedModel:
+        """Loads and warms up the version in a folder."""
         tags = [tag for tag in self._flags.saved_model_tags.split(",") if tag]
         parameters = self._batches.parameters if self._batches is not None else None
         if self._flags.enable_per_model_batching_parameters:
             parameters = read_model_parameters(path)
-        if self._batches is None or parameters is None:
-            model = SavedModel(path, tags, self._config)
-        else:
-            model = BatchedModel(self._batches, parameters, path, tags, self._config)
+        started, model = time.monotonic(), None
+        try:
+            if self._batches is None or parameters is None:
+                model = SavedModel(path, tags, self._config, self._limits)
+            else:
+                model = BatchedModel(self._batches, parameters, path, tags, self._config)
+        finally:
+            if self._metrics is not None:
+                self._metrics.loaded(path, time.monotonic() - started, success=model is not None)
         try:
             if self._flags.enable_model_warmup:
                 run_warmup(model, max(self._flags.num_request_iterations_for_warmup, 1))
@@ -234,18 +259,6 @@ def _first_config(flags: Flags) -> Any:
         return read_config(flags.model_config_file)
     config = model_server_config_pb2.ModelServerConfig()
     if flags.model_base_path:
-        path = os.path.abspath(flags.model_base_path)
-        config.model_config_list.config.add(name=flags.model_name, base_path=path, model_platform=PLATFORM)
+        entry = {"name": flags.model_name, "base_path": flags.model_base_path, "model_platform": PLATFORM}
+        config.model_config_list.config.add(**entry)
     return config
-
-
-def _session_config(flags: Flags) -> bytes:
-    """Returns the serialized ``ConfigProto`` for every session."""
-    config = config_pb2.ConfigProto()
-    both = flags.tensorflow_session_parallelism
-    config.intra_op_parallelism_threads = flags.tensorflow_intra_op_parallelism or both
-    config.inter_op_parallelism_threads = flags.tensorflow_inter_op_parallelism or both
-    # Threads that wait for the next operation leave the processor to those that read and answer requests: a seventh less time
-    # of processors a request, by `charseq bench serve`.
-    config.experimental.disable_thread_spinning = True
-    return bytes(config.SerializeToString())

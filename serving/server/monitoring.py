@@ -1,24 +1,31 @@
-"""What the server counts, as Prometheus reads it: names and buckets are TensorFlow Serving's."""
+"""Metrics as Prometheus reads them: names, labels and buckets are TensorFlow Serving's.
+
+Not by ``prometheus_client``: it adds ``_total`` to the names of counters and writes other texts into ``le``, so that queries
+and dashboards for TensorFlow Serving would find nothing.
+"""
 
 import bisect
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from serving.contract.errors import Code, ServingError
 from serving.server.config_messages import read_message
 
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 
-_REQUESTS = ":tensorflow:serving:request_count"
-_LATENCY = ":tensorflow:serving:request_latency"
 # Microseconds: 10 * 1.8^n, to 20 minutes.
-_BOUNDS = tuple(10 * 1.8**power for power in range(33))
+_LATENCY_BOUNDS = tuple(10 * 1.8**power for power in range(33))
+_EXAMPLE_BOUNDS = tuple(float(2**power) for power in range(15))
 
-# Names of models that a client made up must not grow the table without end.
-_MAX_MODELS = 1000
+# Which of TensorFlow's runtimes ran: the one that has sessions.
+_RUNTIME = "TF1"
+
+# Names that clients made up must not grow a table without end.
+_MAX_SERIES = 1000
+
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 def prometheus_path(config_file: str) -> str:
@@ -31,14 +38,70 @@ def prometheus_path(config_file: str) -> str:
     return (config.path or DEFAULT_PATH) if config.enable else ""
 
 
+class _Counter:
+    """A number for each combination of labels, which only grows."""
+
+    def __init__(self, name: str, *labels: str) -> None:
+        self._name, self._labels = name, labels
+        self._counts: dict[tuple[str, ...], int] = {}
+
+    def add(self, values: tuple[str, ...], amount: int = 1) -> None:
+        """Adds to the number of some label values."""
+        if values in self._counts or len(self._counts) < _MAX_SERIES:
+            self._counts[values] = self._counts.get(values, 0) + amount
+
+    def lines(self) -> Iterator[str]:
+        """Gives the lines of the page."""
+        if self._counts:
+            yield f"# TYPE {self._name} counter"
+        for values, count in sorted(self._counts.items()):
+            yield f"{self._name}{{{_pairs(self._labels, values)}}} {count}"
+
+
+class _Histogram:
+    """How often values fell into each bucket, for each combination of labels."""
+
+    def __init__(self, name: str, bounds: Sequence[float], *labels: str) -> None:
+        self._name, self._bounds, self._labels = name, bounds, labels
+        self._counts: dict[tuple[str, ...], list[float]] = {}  # counts by bucket, then the sum
+
+    def add(self, values: tuple[str, ...], value: float) -> None:
+        """Adds a value under some label values."""
+        counts = self._counts.get(values)
+        if counts is None:
+            if len(self._counts) >= _MAX_SERIES:
+                return
+            counts = self._counts[values] = [0.0] * (len(self._bounds) + 2)
+        counts[bisect.bisect_right(self._bounds, value)] += 1
+        counts[-1] += value
+
+    def lines(self) -> Iterator[str]:
+        """Gives the lines of the page."""
+        if self._counts:
+            yield f"# TYPE {self._name} histogram"
+        for values, counts in sorted(self._counts.items()):
+            pairs, total = _pairs(self._labels, values), 0
+            for bound, in_bucket in zip((*map("{:g}".format, self._bounds), "+Inf"), counts[:-1], strict=True):
+                total += int(in_bucket)
+                yield f'{self._name}_bucket{{{pairs},le="{bound}"}} {total}'
+            yield f"{self._name}_sum{{{pairs}}} {counts[-1]:g}"
+            yield f"{self._name}_count{{{pairs}}} {total}"
+
+
 class Metrics:
-    """Counters of requests and histograms of their latency. Safe from many threads at a time."""
+    """What the server counts. Safe from many threads at a time."""
 
     def __init__(self) -> None:
         """Begins at zero."""
         self._lock = threading.Lock()
-        self._requests: dict[tuple[str, str], int] = {}
-        self._latency: dict[tuple[str, str, str], list[float]] = {}  # counts per bucket, then the sum
+        serving, loader = ":tensorflow:serving:", ":tensorflow:cc:saved_model:"
+        self._loads = _Counter(f"{loader}load_attempt_count", "model_path", "status")
+        self._load_latency = _Counter(f"{loader}load_latency", "model_path")
+        self._examples = _Histogram(f"{serving}request_example_counts", _EXAMPLE_BOUNDS, "model")
+        self._example_total = _Counter(f"{serving}request_example_count_total", "model")
+        self._requests = _Counter(f"{serving}request_count", "model_name", "status")
+        self._latency = _Histogram(f"{serving}request_latency", _LATENCY_BOUNDS, "model_name", "API", "entrypoint")
+        self._runtime = _Histogram(f"{serving}runtime_latency", _LATENCY_BOUNDS, "model_name", "API", "runtime")
 
     @contextmanager
     def measure(self, model: str, api: str, entrypoint: str) -> Iterator[None]:
@@ -46,49 +109,49 @@ class Metrics:
 
         Args:
           model: The model's name.
-          api: For example ``Predict``.
+          api: As TensorFlow Serving writes it: ``Predict`` of gRPC, ``predict`` of REST.
           entrypoint: ``GRPC`` or ``REST``.
         """
         started = time.perf_counter()
         try:
             yield
         except ServingError as error:
-            self._note(model, error.code)
+            self.count(model, error.code)
             raise
-        self._note(model, Code.OK, (model, api, entrypoint), (time.perf_counter() - started) * 1e6)
-
-    def _note(
-        self, model: str, code: Code, series: tuple[str, str, str] | None = None, microseconds: float = 0.0
-    ) -> None:
+        microseconds = (time.perf_counter() - started) * 1e6
         with self._lock:
-            key = (model, code.name)
-            if key in self._requests or len(self._requests) < _MAX_MODELS:
-                self._requests[key] = self._requests.get(key, 0) + 1
-            if series is not None:
-                histogram = self._latency.setdefault(series, [0.0] * (len(_BOUNDS) + 2))
-                histogram[bisect.bisect_right(_BOUNDS, microseconds)] += 1
-                histogram[-1] += microseconds
+            self._requests.add((model, Code.OK.name))
+            self._latency.add((model, api, entrypoint), microseconds)
+
+    def count(self, model: str, code: Code) -> None:
+        """Counts a request that was not answered."""
+        with self._lock:
+            self._requests.add((model, code.name))
+
+    def ran(self, model: str, api: str, seconds: float) -> None:
+        """Notes how long a session ran for a request."""
+        with self._lock:
+            self._runtime.add((model, api, _RUNTIME), seconds * 1e6)
+
+    def asked(self, model: str, examples: int) -> None:
+        """Notes how many examples a request had."""
+        with self._lock:
+            self._examples.add((model,), examples)
+            self._example_total.add((model,), examples)
+
+    def loaded(self, path: str, seconds: float, *, success: bool) -> None:
+        """Notes an attempt to load a version."""
+        with self._lock:
+            self._loads.add((path, "success" if success else "fail"))
+            self._load_latency.add((path,), int(seconds * 1e6))
 
     def page(self) -> str:
         """Returns all of it in Prometheus' text format."""
+        series = (self._loads, self._load_latency, self._requests, self._example_total)
+        histograms = (self._examples, self._latency, self._runtime)
         with self._lock:
-            requests = dict(self._requests)
-            latency = {series: list(histogram) for series, histogram in self._latency.items()}
-        lines = [f"# TYPE {_REQUESTS} counter"]
-        for (model, status), count in sorted(requests.items()):
-            lines.append(f"{_REQUESTS}{{{_labels(model_name=model, status=status)}}} {count}")
-        lines.append(f"# TYPE {_LATENCY} histogram")
-        for (model, api, entrypoint), histogram in sorted(latency.items()):
-            labels = _labels(model_name=model, API=api, entrypoint=entrypoint)
-            total = 0
-            for bound, in_bucket in zip((*map("{:g}".format, _BOUNDS), "+Inf"), histogram[:-1], strict=True):
-                total += int(in_bucket)
-                lines.append(f'{_LATENCY}_bucket{{{labels},le="{bound}"}} {total}')
-            lines.append(f"{_LATENCY}_sum{{{labels}}} {histogram[-1]:g}")
-            lines.append(f"{_LATENCY}_count{{{labels}}} {total}")
-        return "\n".join(lines) + "\n"
+            return "\n".join(line for metric in (*series, *histograms) for line in metric.lines()) + "\n"
 
 
-def _labels(**labels: Any) -> str:
-    escape = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
-    return ",".join(f'{name}="{str(value).translate(escape)}"' for name, value in labels.items())
+def _pairs(names: Sequence[str], values: Sequence[str]) -> str:
+    return ",".join(f'{name}="{value.translate(_ESCAPES)}"' for name, value in zip(names, values, strict=True))

@@ -2,11 +2,13 @@
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from serving.contract.errors import Code, ServingError, invalid_argument
+from serving.contract.layout import DEFAULT_SIGNATURE
 from serving.contract.stubs import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -25,12 +27,13 @@ from serving.server.models.examples import (
     run_signature,
 )
 from serving.server.models.manager import ModelManager
-from serving.server.models.saved_model import DEFAULT_SIGNATURE
+from serving.server.models.saved_model import Outputs, Signature
 from serving.server.models.servable import Servable
 from serving.server.models.tensors import Encoder, encode_as_field
+from serving.server.monitoring import Metrics
 
 _SIGNATURE_DEF = "signature_def"
-_CLASSIFY, _REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
+_PREDICT, _CLASSIFY, _REGRESS = (f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress"))
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,18 @@ class _Kind:
       check: Refuses a signature that does not do it.
       fill: Writes outputs into the result message.
       result_field: Where that message is in an ``InferenceResult``.
+      api: What metrics call it.
     """
 
     check: Callable[..., None]
     fill: Callable[[Mapping[str, Any], int, Any], None]
     result_field: str
+    api: str
 
 
 _KINDS = {
-    _CLASSIFY: _Kind(classification_signature, classification_result, "classification_result"),
-    _REGRESS: _Kind(regression_signature, regression_result, "regression_result"),
+    _CLASSIFY: _Kind(classification_signature, classification_result, "classification_result", "Classify"),
+    _REGRESS: _Kind(regression_signature, regression_result, "regression_result", "Regress"),
 }
 
 
@@ -58,18 +63,25 @@ class PredictionService:
     """Answers the calls of ``tensorflow.serving.PredictionService``. Safe from many threads at a time."""
 
     def __init__(
-        self, manager: ModelManager, encode: Encoder = encode_as_field, *, check_method_name: bool = False
+        self,
+        manager: ModelManager,
+        encode: Encoder = encode_as_field,
+        *,
+        check_method_name: bool = False,
+        metrics: Metrics | None = None,
     ) -> None:
         """Sets the service up.
 
         Args:
           manager: Where the models are.
           encode: How an output is written.
-          check_method_name: Whether Classify and Regress refuse signatures that were not exported for them.
+          check_method_name: Whether signatures are refused that were not exported for the method.
+          metrics: Where the time of the sessions is noted; None to note none.
         """
         self._manager = manager
         self._encode = encode
         self._check_method_name = check_method_name
+        self._metrics = metrics
 
     def predict(self, request: Any, timeout_ms: int = 0) -> bytes:
         """Answers a ``PredictRequest``.
@@ -102,10 +114,11 @@ class PredictionService:
           ServingError: the request cannot be answered.
         """
         servable = self.acquire(request)
-        begun = False
+        begun, started = False, time.perf_counter()
 
-        def finish(outputs: Callable[[Encoder], bytes]) -> None:
+        def finish(outputs: Outputs) -> None:
             servable.release()
+            self._note_run(servable, "Predict", started)
             if answer.done():
                 return  # cancelled: the client has gone
             try:
@@ -114,7 +127,7 @@ class PredictionService:
                 answer.set_exception(error)
 
         try:
-            signature = servable.model.signature(request.model_spec.signature_name)
+            signature = self._signature(servable, request)
             begun = servable.model.begin_predict(
                 signature, request.inputs, request.output_filter, finish, timeout_ms=timeout_ms
             )
@@ -125,10 +138,12 @@ class PredictionService:
 
     def predict_on(self, servable: Servable, request: Any, timeout_ms: int) -> bytes:
         """Answers a ``PredictRequest`` with a servable that :meth:`acquire` gave; see :meth:`predict`."""
-        signature = servable.model.signature(request.model_spec.signature_name)
+        signature = self._signature(servable, request)
+        started = time.perf_counter()
         outputs = servable.model.predict(
             signature, request.inputs, request.output_filter, timeout_ms=timeout_ms, encode=self._encode
         )
+        self._note_run(servable, "Predict", started)
         return outputs + _spec_field(servable.name, servable.version, signature.name)
 
     def classify(self, request: Any, timeout_ms: int = 0) -> Any:
@@ -146,14 +161,20 @@ class PredictionService:
         """
         spec = request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
         with self._acquire(spec) as servable:
-            tasks = [(task, self._task_signature(task, servable)) for task in request.tasks]
-            names = [signature.name for _, signature in tasks]
-            for name in names:
-                if names.count(name) > 1:
+            tasks: list[tuple[Any, Signature]] = []
+            for task in request.tasks:
+                if not task.model_spec.name:
+                    raise invalid_argument("Found ModelSpec with an empty model name.")
+                if task.model_spec.name != spec.name:
+                    message = "All ModelSpecs in a MultiInferenceRequest must access the same model name."
+                    raise invalid_argument(message)
+                name = task.model_spec.signature_name or DEFAULT_SIGNATURE
+                if any(signature.name == name for _, signature in tasks):
                     raise invalid_argument(f"Duplicate evaluation of signature: {name}")
-            if len({task.model_spec.name for task, _ in tasks}) > 1:
-                raise invalid_argument("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+                tasks.append((task, self._task_signature(task, servable)))
             count, examples = number_of_examples(request.input), examples_tensor(request.input)
+            if self._metrics is not None:
+                self._metrics.asked(servable.name, count)
             response = inference_pb2.MultiInferenceResponse()
             for task, signature in tasks:
                 outputs = run_signature(servable.model, signature, examples, timeout_ms)
@@ -215,15 +236,35 @@ class PredictionService:
             kind = _KINDS[method_name]
             kind.check(signature, check_method_name=self._check_method_name)
             count = number_of_examples(request.input)
+            started = time.perf_counter()
             outputs = run_signature(servable.model, signature, examples_tensor(request.input), timeout_ms)
+            self._note_run(servable, kind.api, started)
+            if self._metrics is not None:
+                self._metrics.asked(servable.name, count)
             _fill_spec(response.model_spec, servable, name or DEFAULT_SIGNATURE)
             kind.fill(outputs, count, response.result)
             return response
 
+    def _signature(self, servable: Servable, request: Any) -> Signature:
+        """Finds the signature of a ``PredictRequest``.
+
+        Raises:
+          ServingError: FAILED_PRECONDITION, there is none; INTERNAL, it was not exported to be served.
+        """
+        signature = servable.model.signature(request.model_spec.signature_name)
+        method = signature.definition.method_name
+        if self._check_method_name and method not in (_PREDICT, _CLASSIFY, _REGRESS):
+            known = ", ".join((_PREDICT, _CLASSIFY, _REGRESS))
+            message = f"Expected prediction signature method_name to be one of {{{known}}}. Was: {method}"
+            raise ServingError(Code.INTERNAL, message)
+        return signature
+
+    def _note_run(self, servable: Servable, api: str, started: float) -> None:
+        if self._metrics is not None:
+            self._metrics.ran(servable.name, api, time.perf_counter() - started)
+
     def _task_signature(self, task: Any, servable: Servable) -> Any:
         """Finds the signature of one task and checks that it is of the task's kind."""
-        if not task.model_spec.name:
-            raise invalid_argument("Found ModelSpec with an empty model name.")
         signature = _find(servable, task.model_spec.signature_name, "Requested signature not found in model graph: ")
         kind = _KINDS.get(task.method_name)
         if kind is None:

@@ -1,5 +1,9 @@
-"""The gate: what is averaged, what is refused, and that the refusal says why."""
+"""The Evaluator: what is averaged, what is kept of mistakes, and that its artifacts say what the gate said.
 
+The gate itself is in test_gate.py.
+"""
+
+import dataclasses
 import json
 from collections import Counter
 
@@ -13,52 +17,69 @@ from tfx.utils import path_utils, proto_utils
 
 from components.baseline.component import VERSION_PROPERTY
 from components.evaluator import mistakes
-from components.evaluator.component import REASONS_PROPERTY, Executor
-from components.evaluator.gate import to_eval_config
-from components.evaluator.metrics import MeanOutput
-from components.evaluator.results import Check, read_evaluation
+from components.evaluator.component import METRICS_PROPERTY, REASONS_PROPERTY, Executor
+from components.evaluator.metrics import wilson_interval
+from components.evaluator.results import Check, Floor, read_evaluation
 from components.evaluator.settings import GateSettings, TextGateSettings
+from components.evaluator.tfma_results import to_eval_config
 from components.example_gen.shards import write_shard
+from components.example_gen.splits import SPLITS, TEST, TRAIN, VALIDATION
 from components.example_gen.sums import to_record_batch
 from components.files import copy_folder
-from components.settings import SettingsError
+from components.floor.component import FILE_NAME as FLOOR_FILE
+from components.settings import to_json
 from pipeline.beam.settings import BeamSettings
+from pipeline.config.task_files import load_task
+from pipeline.families import find_family
 
 # The model knows one-digit sums; of two-digit answers it gets these wrong, for it reads three characters.
 PAIRS = np.array([[a, b] for a in range(1, 10) for b in range(1, 10)])
 
 
+def examples_artifact(folder, batch, sides):
+    artifact = standard_artifacts.Examples()
+    artifact.uri = str(folder)
+    artifact.split_names = json.dumps(SPLITS)
+    write_shard([(batch, np.array(sides, np.uint8))], artifact.uri, 0, 1)
+    return artifact
+
+
+def schema_artifact(folder, family):
+    artifact = standard_artifacts.Schema()
+    artifact.uri = str(folder)
+    tf.io.gfile.copy(find_family(family).schema_path, artifact.uri + "/schema.pbtxt")
+    return artifact
+
+
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory):
-    artifact = standard_artifacts.Examples()
-    artifact.uri = str(tmp_path_factory.mktemp("examples"))
-    artifact.split_names = '["train", "eval"]'
-    batch = to_record_batch(PAIRS)
-    write_shard([(batch, np.ones(len(PAIRS), bool))], artifact.uri, 0, 1)
-    return artifact
+    # Every sum is a test example; what other splits have, no model here has right, and none of it may be counted.
+    others = np.array([[10, 10]] * 7)
+    sides = [TEST] * len(PAIRS) + [TRAIN] * 4 + [VALIDATION] * 3
+    return examples_artifact(
+        tmp_path_factory.mktemp("examples"), to_record_batch(np.concatenate([PAIRS, others])), sides
+    )
 
 
 @pytest.fixture(scope="module")
 def schema(tmp_path_factory):
-    artifact = standard_artifacts.Schema()
-    artifact.uri = str(tmp_path_factory.mktemp("schema"))
-    tf.io.gfile.copy("components/schema/sums/schema.pbtxt", artifact.uri + "/schema.pbtxt")
-    return artifact
+    return schema_artifact(tmp_path_factory.mktemp("schema"), "sums")
 
 
 class Constant(tf.Module):
     """A model that answers every expression with one answer."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, judged):
         super().__init__()
-        self._answer = answer
+        self._answer, self._judged = answer, judged
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
     def evaluate(self, examples):
         parsed = tf.io.parse_example(examples, {"answer": tf.io.FixedLenFeature([], tf.string)})
         right = tf.cast(parsed["answer"] == self._answer, tf.float32)
         text = tf.fill(tf.shape(examples), self._answer)
-        return {"text": text, "exact_match": right, "character_accuracy": right, "log_prob": right - 1}
+        judged = {"exact_match": right, "character_accuracy": right, "log_prob": right - 1}
+        return {"text": text} | {name: judged[name] for name in self._judged}
 
 
 def model_artifact(folder, version, save):
@@ -70,16 +91,19 @@ def model_artifact(folder, version, save):
     return artifact
 
 
-def constant(answer):
-    module = Constant(answer)
+def constant(answer, judged=("exact_match", "character_accuracy", "log_prob")):
+    module = Constant(answer, judged)
     return lambda path: tf.saved_model.save(module, path, signatures={"evaluate": module.evaluate})
 
 
 def evaluate(folder, examples, schema, candidate, baseline=None, **gate):
-    return judge(folder, examples, schema, candidate, baseline, GateSettings(slices=("digits", "carries"), **gate))
+    config = dataclasses.replace(load_task("sums"), gate=GateSettings(slices=("digits", "carries"), **gate))
+    return judge(folder, examples, schema, candidate, baseline, config)
 
 
-def judge(folder, examples, schema, candidate, baseline, gate):
+def judge(folder, examples, schema, candidate, baseline, config, floors=()):
+    """Runs the executor as the component would for a task, and returns what it wrote."""
+    judging = find_family(config.family).judging(config)
     outputs = {"evaluation": [standard_artifacts.ModelEvaluation()], "blessing": [standard_artifacts.ModelBlessing()]}
     for name, (artifact,) in outputs.items():
         artifact.uri = str(folder / name)
@@ -89,14 +113,30 @@ def judge(folder, examples, schema, candidate, baseline, gate):
         "model": [model_artifact(folder / "candidate", "1", candidate)],
         "baseline_model": [model_artifact(folder / "baseline", "7" if baseline else "", baseline)],
     }
-    config = proto_utils.proto_to_json(to_eval_config(gate))
-    properties = {"eval_config": config, "example_splits": "null", "fairness_indicator_thresholds": "null"}
+    if floors:
+        floor = standard_artifacts.ModelEvaluation()
+        floor.uri = str(folder / "floor")
+        (folder / "floor").mkdir()
+        content = {"floors": [dataclasses.asdict(one) for one in floors], "details": {}}
+        (folder / "floor" / FLOOR_FILE).write_text(json.dumps(content))
+        inputs["floor"] = [floor]
+    properties = {
+        "eval_config": proto_utils.proto_to_json(to_eval_config(judging)),
+        "example_splits": '["test"]',
+        "fairness_indicator_thresholds": "null",
+        "rule": to_json(judging.rule),
+        "figures": json.dumps([figure.name for figure in judging.figures]),
+    }
     context = BaseBeamExecutor.Context(beam_pipeline_args=BeamSettings().pipeline_args, tmp_dir=str(folder / "tmp"))
     Executor(context).Do(inputs, outputs, properties)
-    blessing = outputs["blessing"][0]
-    evaluation = read_evaluation(outputs["evaluation"][0].uri)
-    assert bool(blessing.get_int_custom_property("blessed")) == evaluation.blessed
+    (evaluated,), (blessing,) = outputs["evaluation"], outputs["blessing"]
+    evaluation = read_evaluation(evaluated.uri)
+    assert bool(blessing.get_int_custom_property("blessed")) == evaluation.blessed == (not evaluation.reasons)
+    assert (folder / "blessing" / ("BLESSED" if evaluation.blessed else "NOT_BLESSED")).exists()
     assert json.loads(blessing.get_string_custom_property(REASONS_PROPERTY)) == evaluation.reasons
+    noted = json.loads(evaluated.get_string_custom_property(METRICS_PROPERTY))
+    assert list(noted) == list(evaluation.metrics)
+    assert evaluation.floors == list(floors)
     return evaluation
 
 
@@ -107,7 +147,13 @@ def test_a_good_model_is_blessed_and_its_slices_add_up(tmp_path, examples, schem
     assert evaluation.baseline is None
     assert evaluation.metrics["exact_match"] == 1.0
     assert evaluation.metrics["character_accuracy"] == 1.0
-    assert evaluation.metrics["log_prob"] < 0
+    assert evaluation.metrics["log_prob_low"] < evaluation.metrics["log_prob"] < evaluation.metrics["log_prob_high"] < 0
+    assert (evaluation.metrics["exact_match_low"], evaluation.metrics["exact_match_high"]) == pytest.approx(
+        wilson_interval(81, 81)
+    )
+    assert list(evaluation.metrics) == [
+        name + behind for name in ("exact_match", "character_accuracy", "log_prob") for behind in ("", "_low", "_high")
+    ]
     counts = {(s.feature, s.value): s.examples for s in evaluation.slices}
     carried = int((PAIRS.sum(axis=1) > 9).sum())
     assert evaluation.mistakes["worst"] == []
@@ -115,23 +161,22 @@ def test_a_good_model_is_blessed_and_its_slices_add_up(tmp_path, examples, schem
     assert counts == {("", ""): 81, ("digits", "1+1"): 81, ("carries", "0"): 81 - carried, ("carries", "1"): carried}
 
 
-def test_a_bad_model_is_refused_with_the_figure_and_the_bound(tmp_path, examples, schema):
-    evaluation = evaluate(tmp_path, examples, schema, constant("10"), exact_match=0.5)
-    assert not evaluation.blessed
-    share = (PAIRS.sum(axis=1) == 10).mean()
-    assert evaluation.checks == [
-        Check("exact_match", "gate.exact_match", False, 0.5, True, evaluation.metrics["exact_match"], False),
-        Check("exact_match", "gate.largest_drop", True, -0.005, True, None, None),
-    ]
-    assert evaluation.metrics["exact_match"] == pytest.approx(share)
-    assert evaluation.reasons == [
-        f"exact_match on all unseen examples is {share:.4f}; at least 0.5000 is needed (gate.exact_match)"
-    ]
-
-
-def test_the_worst_mistakes_and_the_characters_taken_for_others_are_counted(tmp_path, examples, schema):
+def test_a_bad_model_is_refused_and_what_it_got_wrong_is_counted(tmp_path, examples, schema):
     # With a baseline, whose own mistakes must not be among them.
     evaluation = evaluate(tmp_path, examples, schema, constant("10"), baseline=constant("9"), exact_match=0.5)
+    share = (PAIRS.sum(axis=1) == 10).mean()
+    assert evaluation.metrics["exact_match"] == pytest.approx(share)
+    assert evaluation.baseline["exact_match"] == pytest.approx(8 / 81)
+    bound, change = evaluation.checks
+    assert bound == Check(
+        "bound", "exact_match", "gate.exact_match", 0.5, True, evaluation.metrics["exact_match"], False
+    )
+    assert (change.kind, change.bound, change.passed) == ("change", -0.005, True)
+    assert change.value == pytest.approx(1 / 81)
+    assert change.note.startswith("the difference is within the noise of 0.0")
+    assert evaluation.reasons == [
+        f"exact_match on all test examples is {share:.4f}; at least 0.5000 is needed (gate.exact_match)"
+    ]
     wrong = {f"{a}+{b}": str(a + b) for a, b in PAIRS if a + b != 10}
     worst = evaluation.mistakes["worst"]
     # All have one probability, and then the order of the expressions decides.
@@ -153,45 +198,27 @@ def test_confusions_stay_within_their_bound():
     assert kept[0, "a", "b"] == 5
 
 
-def test_a_model_worse_than_the_one_being_served_is_refused(tmp_path, examples, schema):
-    evaluation = evaluate(
-        tmp_path, examples, schema, constant("9"), baseline=constant("10"), exact_match=0.01, largest_drop=0.005
-    )
-    assert not evaluation.blessed
-    assert evaluation.baseline["exact_match"] == pytest.approx(9 / 81)
-    drop = 1 / 81
-    assert [check.passed for check in evaluation.checks] == [True, False]
-    assert evaluation.checks[1].value == pytest.approx(-drop)
-    assert evaluation.reasons == [
-        f"exact_match on all unseen examples lies {drop:.4f} below that of the version being served; "
-        "at most 0.0050 is allowed (gate.largest_drop)"
-    ]
-
-
-def test_a_model_as_good_as_the_one_being_served_is_blessed(tmp_path, examples, schema):
-    evaluation = evaluate(
-        tmp_path, examples, schema, constant("10"), baseline=constant("10"), exact_match=0.01, largest_drop=0.0
-    )
+def test_a_version_that_was_served_before_a_figure_was_there_is_no_bound(tmp_path, examples, schema):
+    old = constant("9", judged=("character_accuracy",))
+    evaluation = evaluate(tmp_path, examples, schema, constant("10"), baseline=old)
     assert evaluation.blessed
+    assert evaluation.baseline["character_accuracy"] == pytest.approx(8 / 81)
+    assert "exact_match" not in evaluation.baseline
+    assert [(c.kind, c.passed, c.note) for c in evaluation.checks] == [
+        ("change", None, "the version being served has no such figure")
+    ]
 
 
 @pytest.fixture(scope="module")
 def text_examples(tmp_path_factory):
-    artifact = standard_artifacts.Examples()
-    artifact.uri = str(tmp_path_factory.mktemp("text examples"))
-    artifact.split_names = '["train", "eval"]'
-    columns = {"context": [[b""], [b"abcd"]], "text": [[b"abcd"], [b"ef"]], "position": [[0], [4]]}
-    batch = pa.RecordBatch.from_pydict(columns)
-    write_shard([(batch, np.ones(2, bool))], artifact.uri, 0, 1)
-    return artifact
+    columns = {"context": [[b""], [b"abcd"], [b""]], "text": [[b"abcd"], [b"ef"], [b"ghi"]]}
+    batch = pa.RecordBatch.from_pydict(columns | {"position": [[0], [4], [9]]})
+    return examples_artifact(tmp_path_factory.mktemp("text examples"), batch, [TEST, TEST, VALIDATION])
 
 
 @pytest.fixture(scope="module")
 def text_schema(tmp_path_factory):
-    artifact = standard_artifacts.Schema()
-    artifact.uri = str(tmp_path_factory.mktemp("text schema"))
-    tf.io.gfile.copy("components/schema/text/schema.pbtxt", artifact.uri + "/schema.pbtxt")
-    return artifact
+    return schema_artifact(tmp_path_factory.mktemp("text schema"), "text")
 
 
 class Bits(tf.Module):
@@ -215,47 +242,65 @@ def bits(number):
     return lambda path: tf.saved_model.save(module, path, signatures={"evaluate": module.evaluate})
 
 
+def judge_text(folder, examples, schema, candidate, baseline=None, floors=(), **gate):
+    config = dataclasses.replace(load_task("text"), gate=TextGateSettings(**gate))
+    return judge(folder, examples, schema, candidate, baseline, config, floors)
+
+
+def ngram(number):
+    return Floor("the 5-gram model", {"bits_per_character": number, "nats_per_character": number * np.log(2)})
+
+
 def test_bits_per_character_count_every_character_once(tmp_path, text_examples, text_schema):
-    gate = TextGateSettings(bits_per_character=2.1)
-    evaluation = judge(tmp_path, text_examples, text_schema, bits(1.5), None, gate)
+    evaluation = judge_text(
+        tmp_path, text_examples, text_schema, bits(1.5), floors=[ngram(2.1)], bits_per_character=2.1
+    )
     assert evaluation.blessed
+    assert [(c.kind, c.passed) for c in evaluation.checks] == [("bound", True), ("change", None), ("floor", True)]
     expected = (4 * 1.5 + 2 * 3.0) / 6
-    assert evaluation.metrics["bits_per_character"] == pytest.approx(expected)
-    assert evaluation.metrics["nats_per_character"] == pytest.approx(expected * np.log(2))
-    assert evaluation.metrics["perplexity"] == pytest.approx(2**expected)
+    metrics = evaluation.metrics
+    assert metrics["bits_per_character"] == pytest.approx(expected)
+    assert metrics["nats_per_character"] == pytest.approx(expected * np.log(2))
+    assert metrics["perplexity"] == pytest.approx(2**expected)
+    # Of two windows, one lies 2 bits below their mean and one 2 above: half the interval is 1.96 sqrt(2² + 2²) / 6.
+    half = 1.959964 * np.sqrt(8) / 6
+    for name, convert in (
+        ("bits_per_character", lambda x: x),
+        ("nats_per_character", lambda x: x * np.log(2)),
+        ("perplexity", lambda x: 2**x),
+    ):
+        assert metrics[f"{name}_low"] == pytest.approx(convert(expected - half))
+        assert metrics[f"{name}_high"] == pytest.approx(convert(expected + half))
 
 
-def test_a_language_model_that_needs_too_many_bits_is_refused(tmp_path, text_examples, text_schema):
-    gate = TextGateSettings(bits_per_character=1.9)
-    evaluation = judge(tmp_path, text_examples, text_schema, bits(1.5), None, gate)
-    assert evaluation.reasons == [
-        "bits_per_character on all unseen examples is 2.0000; at most 1.9000 is needed (gate.bits_per_character)"
-    ]
-
-
-def test_a_language_model_worse_than_the_one_being_served_is_refused(tmp_path, text_examples, text_schema):
-    gate = TextGateSettings(bits_per_character=9.0, largest_rise=0.1)
-    evaluation = judge(tmp_path, text_examples, text_schema, bits(1.5), bits(1.35), gate)
+def test_a_language_model_is_refused_for_its_bits_for_what_is_served_and_for_the_floor(
+    tmp_path, text_examples, text_schema
+):
+    evaluation = judge_text(
+        tmp_path,
+        text_examples,
+        text_schema,
+        bits(1.5),
+        bits(1.35),
+        [ngram(1.95)],
+        bits_per_character=1.9,
+        largest_rise=0.1,
+    )
     assert evaluation.baseline["bits_per_character"] == pytest.approx(1.8)
-    assert evaluation.reasons == [
-        "bits_per_character on all unseen examples lies 0.2000 above that of the version being served; "
-        "at most 0.1000 is allowed (gate.largest_rise)"
-    ]
+    bound, change, floor = evaluation.reasons
+    assert bound == (
+        "bits_per_character on all test examples is 2.0000; at most 1.9000 is needed (gate.bits_per_character)"
+    )
+    assert change.startswith(
+        "bits_per_character on all test examples lies 0.2000 above that of the version being served; at most 0.1000 is "
+        "allowed (gate.largest_rise); the difference is within the noise of "
+    )
+    assert floor == (
+        "bits_per_character on all test examples is 2.0000, and the 5-gram model has 1.9500; a model must be below that "
+        "(gate.beat_floor)"
+    )
 
 
-def test_settings_that_cannot_be_are_named():
-    with pytest.raises(SettingsError, match=r"gate\.bits_per_character is 0"):
-        TextGateSettings(bits_per_character=0)
-    with pytest.raises(SettingsError, match=r"gate\.largest_rise is -1"):
-        TextGateSettings(largest_rise=-1)
-    with pytest.raises(SettingsError, match=r"gate\.exact_match is 1\.5"):
-        GateSettings(exact_match=1.5)
-    with pytest.raises(SettingsError, match=r"gate\.largest_drop is -1"):
-        GateSettings(largest_drop=-1)
-
-
-def test_a_metric_of_an_output_that_the_model_does_not_give_is_an_error_and_not_zero():
-    sums, mean = MeanOutput("exact_match").computations()
-    (key,) = sums.keys
-    with pytest.raises(KeyError, match="exact_match"):
-        mean.result({key: sums.combiner.extract_output({"": 3, "log_prob": -1.0})[key]})
+def test_a_model_that_has_diverged_is_refused_though_no_bound_is_asked_for(tmp_path, text_examples, text_schema):
+    evaluation = judge_text(tmp_path, text_examples, text_schema, bits(np.nan), beat_floor=False)
+    assert evaluation.reasons == ["bits_per_character on all test examples could not be computed"]

@@ -12,11 +12,12 @@ from components.example_gen.sums import generate_terms, to_record_batch
 from components.example_validator.anomalies import find_anomalies
 from components.example_validator.words import describe
 from components.tfx_libraries import tfdv
+from pipeline.families import find_family
 
 
 @pytest.fixture(scope="module")
 def schema():
-    with open("components/schema/sums/schema.pbtxt") as file:
+    with open(find_family("sums").schema_path) as file:
         return text_format.Parse(file.read(), schema_pb2.Schema())
 
 
@@ -80,7 +81,7 @@ def windows(*texts):
 
 
 def test_any_text_is_good_data_and_what_is_said_of_bad_data_quotes_little_of_it(tmp_path):
-    with open("components/schema/text/schema.pbtxt") as file:
+    with open(find_family("text").schema_path) as file:
         schema = text_format.Parse(file.read(), schema_pb2.Schema())
     batch = windows(*(letter * 2_000 for letter in "abcdefgh"))
     assert describe(find_anomalies(statistics(batch, tmp_path), schema, None)) == []

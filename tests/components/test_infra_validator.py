@@ -10,12 +10,14 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from components.example_gen.shards import write_shard
+from components.example_gen.splits import TEST
 from components.example_gen.sums import to_record_batch
 from components.infra_validator.requests import WARMUP_PATH
 from components.infra_validator.server_process import ServerError
 from components.infra_validator.settings import InfraSettings
 from components.infra_validator.validation import validate
 from components.settings import SettingsError
+from pipeline.families import find_family
 
 SETTINGS = InfraSettings(requests=5, batch=8, timeout=60)
 SERVER = [sys.executable, "-m", "serving"]
@@ -29,12 +31,12 @@ def candidate(saved_model, tmp_path):
 @pytest.fixture
 def examples(tmp_path):
     batch = to_record_batch(np.array([[a, b] for a in range(1, 5) for b in range(1, 5)]))
-    write_shard([(batch, np.ones(16, bool))], str(tmp_path / "examples"), 0, 1)
+    write_shard([(batch, np.full(16, TEST))], str(tmp_path / "examples"), 0, 1)
     return str(tmp_path / "examples")
 
 
 def check(candidate, examples, command=SERVER, settings=SETTINGS):
-    validate(settings, str(candidate), "sums", examples, command)
+    validate(settings, str(candidate), "sums", examples, find_family("sums").request_fn, command)
 
 
 def test_a_good_candidate_passes_and_has_the_requests_for_warm_up(candidate, examples):
@@ -59,7 +61,7 @@ def test_a_candidate_without_weights_is_refused(candidate, examples):
 
 def test_a_candidate_that_refuses_evaluation_examples_is_refused(candidate, tmp_path):
     batch = to_record_batch(np.array([[1, 2], [100, 2]]))
-    write_shard([(batch, np.ones(2, bool))], str(tmp_path / "long"), 0, 1)
+    write_shard([(batch, np.full(2, TEST))], str(tmp_path / "long"), 0, 1)
     with pytest.raises(ServerError, match=r"(?s).*has 5 characters"):
         check(candidate, str(tmp_path / "long"))
 

@@ -6,20 +6,20 @@ import math
 
 import numpy as np
 import pytest
-from components.ngram.component import FILE_NAME, Executor
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
 from components.example_gen.executor import TextExecutor
 from components.example_gen.settings import TextData
+from components.floor.component import FILE_NAME, Executor, read_floors
 from components.ngram.evaluation import evaluate
 from components.ngram.reading import read_characters
 from components.ngram.settings import NgramSettings
 from components.ngram.witten_bell import Characters, WittenBell
-from components.settings import SettingsError, to_json
-from pipeline.beam.settings import BeamSettings
+from components.settings import SettingsError
+from pipeline.config.task_files import load_task
+from pipeline.families import find_family
 from tests.components.test_example_gen import generate
 
 TEXTS = st.lists(st.text("ab\n é🙂", max_size=30), min_size=1, max_size=4)
@@ -72,7 +72,7 @@ def test_it_is_the_formula(training, evaluation, order, stretch):
     assert [f["nats_per_character"] for f in figures["orders"]] == pytest.approx(expected)
     assert figures["nats_per_character"] == pytest.approx(expected[-1])
     assert figures["bits_per_character"] == pytest.approx(expected[-1] / math.log(2))
-    assert figures["evaluation_characters"] == len("".join(evaluation))
+    assert figures["test_characters"] == len("".join(evaluation))
 
 
 @settings(deadline=None)
@@ -136,9 +136,10 @@ def test_characters_are_put_back_together(tmp_path, layout):
                 found[-1] += chr(point)
         return found
 
-    boundaries = [int(len(content) * 0.9) for content in texts]
-    assert runs("eval", True) == [content[cut:] for content, cut in zip(texts, boundaries, strict=True)]
-    trained = [content[:cut] for content, cut in zip(texts, boundaries, strict=True)]
+    parts = [[int(len(content) * share) for share in (1 - 0.1 - 0.01, 0.9)] for content in texts]
+    assert runs("test", True) == [content[end:] for content, (_, end) in zip(texts, parts, strict=True)]
+    assert runs("validation", True) == [content[begin:end] for content, (begin, end) in zip(texts, parts, strict=True)]
+    trained = [content[:begin] for content, (begin, _) in zip(texts, parts, strict=True)]
     if layout["step"] > layout["context"] + layout["length"]:
         trained = [content[i : i + 8] for content in trained for i in range(0, len(content) - 7, 20)]
     else:
@@ -148,24 +149,20 @@ def test_characters_are_put_back_together(tmp_path, layout):
     assert runs("train", layout["context"] > 0) == trained
 
 
-def test_the_component_writes_its_figures(tmp_path):
+def test_the_component_writes_a_floor_of_the_test_side(tmp_path):
     (tmp_path / "a.txt").write_text("the cat sat on the mat, and the dog on the log; " * 40)
-    examples, ngram = standard_artifacts.Examples(), standard_artifacts.ModelEvaluation()
-    examples.uri, ngram.uri = str(tmp_path / "examples"), str(tmp_path / "ngram")
-    context = BaseBeamExecutor.Context(
-        beam_pipeline_args=BeamSettings().pipeline_args, tmp_dir=str(tmp_path / "tmp"), unique_id="1"
-    )
-    TextExecutor(context).Do({}, {"examples": [examples]}, {"data": to_json(TextData(str(tmp_path / "a.txt")))})
-    Executor().Do({"examples": [examples]}, {"ngram": [ngram]}, {"ngram_settings": to_json(NgramSettings(3))})
-    figures = json.loads((tmp_path / "ngram" / FILE_NAME).read_text())
+    config = load_task("text", [f"corpus={tmp_path / 'a.txt'}", "ngram.order=3", "data.length=128", "data.step=128"])
+    examples, floor = standard_artifacts.Examples(), standard_artifacts.ModelEvaluation()
+    examples.uri, floor.uri = str(tmp_path / "examples"), str(tmp_path / "floor")
+    generate(TextExecutor, config.data, tmp_path / "examples")
+    arguments = find_family("text").floors(config)
+    Executor().Do({"examples": [examples]}, {"floor": [floor]}, arguments._asdict())
+    (found,) = read_floors(floor.uri)
+    figures = json.loads((tmp_path / "floor" / FILE_NAME).read_text())["details"]
     assert [f["order"] for f in figures["orders"]] == [1, 2, 3]
     assert figures["order"] == 3
-    assert figures["evaluation_characters"] == 192
+    assert figures["test_characters"] == 192
+    assert figures["training_characters"] <= 0.89 * 1_920
+    assert found.name == "the 3-gram model"
+    assert found.metrics == {name: figures[name] for name in ("bits_per_character", "nats_per_character")}
     assert figures["nats_per_character"] < 0.6 < figures["orders"][0]["nats_per_character"]
-
-
-def test_other_examples_are_refused():
-    with pytest.raises(ValueError, match="reads what TextExampleGen makes"):
-        Executor().Do(
-            {"examples": [standard_artifacts.Examples()]}, {"ngram": [standard_artifacts.ModelEvaluation()]}, {}
-        )

@@ -1,5 +1,7 @@
 """Generated sums: which there are, how they are split, and that a seed fixes them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,9 +9,11 @@ from hypothesis import strategies as st
 
 from components.example_gen import permutation, sums
 from components.example_gen.settings import PairsData, SumsData
+from components.example_gen.splits import TEST, TRAIN, VALIDATION
 from components.settings import SettingsError, from_json, to_json
+from pipeline.config.task_files import load_task
 
-HALF = SumsData(count=9_801, distinct=True, eval_fraction=0.5)
+HALF = SumsData(count=9_801, distinct=True, test_fraction=0.5, validation_fraction=0.02)
 
 
 def test_all_distinct_pairs_of_1_to_99_are_every_pair_once():
@@ -20,8 +24,13 @@ def test_all_distinct_pairs_of_1_to_99_are_every_pair_once():
 
 
 def test_no_more_than_5000_training_examples_for_the_default_task():
-    terms = sums.generate_terms(HALF, 0, HALF.count)
-    assert 4_800 < (~sums.is_eval(HALF, terms)).sum() <= 5_000
+    data = load_task("sums").data
+    terms = sums.generate_terms(data, 0, data.count)
+    assert len(np.unique(terms, axis=0)) == 10_000, "all sums of 1 to 100"
+    sides = np.bincount(sums.sides(data, terms), minlength=3)
+    assert 4_600 < sides[TRAIN] <= 5_000
+    assert 150 < sides[VALIDATION] < 250
+    assert 4_900 < sides[TEST] < 5_200
 
 
 @given(
@@ -29,24 +38,29 @@ def test_no_more_than_5000_training_examples_for_the_default_task():
     largest=st.sampled_from([1, 2, 9, 99, 12_345, 10**9, 10**17]),
     distinct=st.booleans(),
     seed=st.integers(0, 2**64),
-    fraction=st.floats(0.01, 0.99),
+    test=st.floats(0.01, 0.5),
+    validation=st.floats(0.01, 0.45),
 )
-def test_a_sum_and_its_reordered_twins_are_on_one_side(terms, largest, distinct, seed, fraction):
-    count = min(50, largest)
-    data = SumsData(terms, largest, max(2, count), distinct and largest > 1, fraction, seed)
+def test_a_sum_and_its_reordered_twins_are_on_one_side(terms, largest, distinct, seed, test, validation):
+    count = max(3, min(50, largest))
+    fractions = {"test_fraction": test, "validation_fraction": validation}
+    data = SumsData(terms, largest, count, distinct and largest > 1, seed, **fractions)
     drawn = sums.generate_terms(data, 0, data.count)
     assert ((drawn >= 1) & (drawn <= largest)).all()
-    side = sums.is_eval(data, drawn)
-    assert (sums.is_eval(data, drawn[:, ::-1]) == side).all()
-    assert (sums.is_eval(data, np.roll(drawn, 1, axis=1)) == side).all()
+    side = sums.sides(data, drawn)
+    assert (sums.sides(data, drawn[:, ::-1]) == side).all()
+    assert (sums.sides(data, np.roll(drawn, 1, axis=1)) == side).all()
+    # Other sums of other runs stay where they are: the side has nothing to do with which sums there are.
+    other = dataclasses.replace(data, seed=seed + 1, distinct=False)
+    assert (sums.sides(other, drawn) == side).all()
     if data.distinct:
         assert len(np.unique(drawn, axis=0)) == len(drawn)
 
 
 def test_the_side_of_an_example_does_not_depend_on_the_seed():
     terms = sums.generate_terms(HALF, 0, 1000)
-    other = SumsData(count=9_801, distinct=True, eval_fraction=0.5, seed=99)
-    assert (sums.is_eval(HALF, terms) == sums.is_eval(other, terms)).all()
+    other = dataclasses.replace(HALF, seed=99)
+    assert (sums.sides(HALF, terms) == sums.sides(other, terms)).all()
 
 
 def test_any_range_of_examples_can_be_made_alone():
@@ -101,9 +115,12 @@ def test_more_distinct_examples_than_there_are_is_an_error_that_says_how_many_th
         ({"terms": 1}, "data.terms"),
         ({"largest": 0}, "data.largest"),
         ({"largest": 2**62}, "data.largest"),
-        ({"count": 1}, "data.count"),
-        ({"eval_fraction": 0.0}, "data.eval_fraction"),
-        ({"eval_fraction": 1.0}, "data.eval_fraction"),
+        ({"count": 2}, "data.count is 2; each of the three splits"),
+        ({"test_fraction": 0.0}, "data.test_fraction is 0.0"),
+        ({"test_fraction": 1.0}, "data.test_fraction is 1.0"),
+        ({"validation_fraction": 0.0}, "data.validation_fraction is 0.0"),
+        ({"validation_fraction": float("nan")}, "data.validation_fraction is nan"),
+        ({"test_fraction": 0.6, "validation_fraction": 0.4}, "are 1 together; leave something for training"),
         ({"examples_per_shard": 0}, "data.examples_per_shard"),
     ],
 )

@@ -46,14 +46,15 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(corpus, tmp_path):
     one = generate(TextExecutor, data, tmp_path / "one")
     three = generate(TextExecutor, data, tmp_path / "three", workers=3)
     assert one == three
-    assert len(one) == 2 * 8 + 2
+    assert len(one) == 3 * 8 + 2
     assert not any("tmp" in name for name in one), "the staged text is still there"
-    positions = [example["position"][0] for example in read(tmp_path / "one", "eval")]
-    assert positions == sorted(positions)
     length = len(TEXT) + 6
-    assert sum(len(example["text"][0].decode()) for example in read(tmp_path / "one", "eval")) == 3 * (
-        length - int(length * 0.9)
-    )
+    begin, end = int(length * (1 - 0.1 - 0.01)), int(length * 0.9)
+    for split, characters in (("validation", end - begin), ("test", length - end)):
+        examples = read(tmp_path / "one", split)
+        positions = [example["position"][0] for example in examples]
+        assert positions == sorted(positions)
+        assert sum(len(example["text"][0].decode()) for example in examples) == 3 * characters
 
 
 def test_the_artifact_says_what_is_in_it(corpus, tmp_path):
@@ -68,7 +69,9 @@ def test_the_artifact_says_what_is_in_it(corpus, tmp_path):
     assert summary["corpus"] == data.corpus
     assert summary["file_names"] == ["a.txt", "b.txt", "c.txt"]
     assert summary["characters"] == 3 * (len(TEXT) + 6)
-    assert summary["training_characters"] + summary["evaluation_characters"] == summary["characters"]
+    assert summary["characters"] == sum(summary[f"{split}_characters"] for split in ("training", "validation", "test"))
+    assert summary["validation_characters"] == pytest.approx(0.01 * summary["characters"], abs=3)
+    assert summary["test_characters"] == pytest.approx(0.1 * summary["characters"], abs=3)
     assert {character for character, _ in summary["replaced"]} == {"b", "x"}
 
 

@@ -14,7 +14,7 @@ from pipeline.bench.flink import digest, run_data_components
 from pipeline.config.overrides import override
 from pipeline.config.task_files import load_task
 
-SETTINGS = ["data.count=700", "data.eval_fraction=0.3", "data.examples_per_shard=200"]
+SETTINGS = ["data.count=700", "data.test_fraction=0.3", "data.examples_per_shard=200"]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def read(folder):
 def test_a_shard_becomes_the_shard_of_its_number_in_the_same_order(one):
     (examples,) = (one / "artifacts" / "SumsExampleGen" / "examples").iterdir()
     transformed = outputs(one, "transformed_examples")
-    assert sorted(path.name for path in transformed.iterdir()) == ["Split-eval", "Split-train"]
+    assert sorted(path.name for path in transformed.iterdir()) == ["Split-test", "Split-train", "Split-validation"]
     vocabulary = (outputs(one, "transform_graph") / "transform_fn" / "assets" / "characters").read_text()
     characters = ["", *(chr(int(line)) for line in vocabulary.split())]
     for split in shards.SPLITS:

@@ -5,21 +5,28 @@ import json
 import pytest
 
 from components.settings import SettingsError
-from components.trainer.fitting import Training
+from components.trainer.fitting import Training, TrainOnce
 from components.trainer.language_model.settings import LanguageModelSettings
-from components.trainer.settings import RecurrentSettings, apply_hyperparameters
+from components.trainer.settings import AttentionSettings, RecurrentSettings, apply_hyperparameters
 from components.tuner.settings import TuneSettings, parse_space
 from components.tuner.tuner import SettingsTuner
 from pipeline.config.overrides import override
 from pipeline.config.task_files import load_task
 
-SPACE = ("learning_rate=1e-3:1e-1", "units=8|16|32", "epochs=2:9", "compiled=true|false", "architecture=lstm|attention")
+SPACE = (
+    "learning_rate=1e-3:1e-1",
+    "units=8|16|32",
+    "epochs=2:9",
+    "compiled=true|false",
+    "architecture=lstm|simple_rnn",
+)
 
 
-def search(folder, train_once, **changes):
+def search(folder, train, discarded=None, **changes):
     settings = RecurrentSettings()
     tune = TuneSettings(trials=12, space=SPACE, **changes)
-    tuner = SettingsTuner(settings, parse_space(tune, settings), train_once, tune, str(folder))
+    once = TrainOnce(settings, train, ([] if discarded is None else discarded).append)
+    tuner = SettingsTuner(settings, parse_space(tune, settings), once, tune, str(folder))
     tuner.search_space_summary()
     tuner.search(verbose=0)
     tuner.results_summary()
@@ -27,20 +34,24 @@ def search(folder, train_once, **changes):
 
 
 def test_the_settings_with_the_lowest_validation_loss_win_and_are_trained_with(tmp_path):
-    tried = []
+    tried, checkpoints, discarded = [], [], []
 
-    def train_once(settings, checkpoint_dir):
+    def train(settings, checkpoint_dir):
         tried.append(settings)
+        checkpoints.append(checkpoint_dir)
         # An early epoch may be the best one; other epochs may have no validation.
         loss = abs(settings.learning_rate - 0.02) + settings.units / 1_000
         return Training(None, [{"loss": 0.0}, {"val_loss": loss}, {"val_loss": 9.0}], 0.0)
 
-    best = search(tmp_path, train_once)
+    best = search(tmp_path, train, discarded)
     assert len(tried) == 12
+    assert discarded == checkpoints
+    assert len(set(checkpoints)) == 12
     assert len({settings.learning_rate for settings in tried}) == 12
     assert {settings.units for settings in tried} <= {8, 16, 32}
     assert {settings.epochs for settings in tried} <= set(range(2, 10))
     assert {settings.compiled for settings in tried} == {True, False}
+    assert {settings.architecture for settings in tried} == {"lstm", "simple_rnn"}
     winner = min(tried, key=lambda settings: abs(settings.learning_rate - 0.02) + settings.units / 1_000)
     # As TFX hands them on, in JSON.
     handed = json.loads(json.dumps(best.get_config()))
@@ -57,18 +68,18 @@ def test_the_same_seed_tries_the_same_settings(tmp_path):
     def run(name, seed):
         tried = []
 
-        def train_once(settings, checkpoint_dir):
+        def train(settings, checkpoint_dir):
             tried.append(settings)
             return Training(None, [{"val_loss": 1.0}], 0.0)
 
-        search(tmp_path / name, train_once, seed=seed)
+        search(tmp_path / name, train, seed=seed)
         return tried
 
     assert run("a", 1) == run("b", 1) != run("c", 2)
 
 
-@pytest.mark.parametrize("train", [RecurrentSettings(), LanguageModelSettings()])
-def test_every_family_has_a_space(train):
+@pytest.mark.parametrize("train", [RecurrentSettings(), AttentionSettings(), LanguageModelSettings()])
+def test_every_architecture_has_a_space(train):
     assert "learning_rate" in {dimension.field for dimension in parse_space(TuneSettings(trials=1), train)}
 
 

@@ -18,10 +18,11 @@ from components.example_gen.settings import TextData
 from components.tfx_libraries import tfdv
 from components.transform.component import Transform
 from pipeline.beam.settings import BeamSettings
+from pipeline.families import find_family
 from pipeline.local_runner import LocalRunner
 from pipeline.run_observer import RunObserver
 
-SCHEMA = os.path.join("components", "schema", "text", "schema.pbtxt")
+SCHEMA = find_family("text").schema_path
 
 
 def run(data, root, statistics=True):

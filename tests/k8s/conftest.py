@@ -12,7 +12,7 @@ K8S = Path(__file__).parents[2] / "k8s"
 
 # Each folder that is applied, and those of them that run TensorFlow Serving in Deployments of ours.
 OVERLAYS = ("overlays/cpu", "overlays/gpu", "overlays/canary")
-APPLIED = (*OVERLAYS, "overlays/kserve", "tools", "training", "flink")
+APPLIED = (*OVERLAYS, "overlays/kserve", "tools", "training", "flink", "kind/tools", "kind/serving")
 
 # Wherever a pod is described, by kind.
 _POD_PATHS = {

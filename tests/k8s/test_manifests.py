@@ -1,5 +1,6 @@
 """The manifests: valid for every supported Kubernetes, and what they promise."""
 
+import dataclasses
 import json
 import re
 import tomllib
@@ -9,13 +10,15 @@ import pytest
 from kubernetes_validate.utils import all_versions, major_minor
 from packaging.version import Version
 
-from components.settings import from_json
-from components.trainer.settings import RecurrentSettings
+from components.settings import architecture_from_json
+from components.trainer.models import StringSettings
 from pipeline.beam.settings import BeamSettings
+from pipeline.config.task_files import load_task
 from pipeline.kubeflow.settings import KubeflowSettings
 from serving.contract.layout import CONFIG_NAME
 from serving.contract.model_config import read_config
-from serving.server.flags import UNSUPPORTED_FLAGS, parse_flags
+from serving.server.flag_table import UNSUPPORTED
+from serving.server.flags import parse_flags
 from tests.k8s.conftest import APPLIED, K8S, OVERLAYS, containers, named, of_kind, pods
 
 VERSIONS = sorted({major_minor(v) for v in all_versions() if Version(v) >= Version("1.29")}, key=Version)
@@ -128,7 +131,7 @@ def test_flags_are_the_servers_and_files_they_name_are_mounted(rendered, folder)
         mounts = [mount["mountPath"] for mount in server["volumeMounts"]]
         for argument in _arguments(server):
             name, _, value = argument.removeprefix("--").partition("=")
-            assert name not in UNSUPPORTED_FLAGS
+            assert name not in UNSUPPORTED
             if value.startswith("/"):
                 assert any(value.startswith(f"{mount}/") for mount in mounts), argument
         assert {m["mountPath"] for m in server["volumeMounts"] if not m.get("readOnly")} == {"/tmp"}
@@ -223,7 +226,8 @@ def test_workers_get_what_they_understand(rendered):
     arguments = dict(argument.removeprefix("--").split("=", 1) for argument in worker["args"])
     assert set(arguments) == {"examples", "transform_graph", "custom_config", "output"}
     config = json.loads(arguments["custom_config"])
-    settings = from_json(RecurrentSettings, config["train"])
+    settings = architecture_from_json(StringSettings, config["train"])
+    assert settings == dataclasses.replace(load_task("sums").train, batch_size=settings.batch_size)
     assert settings.batch_size % spec_of(rendered("training"))["replicas"] == 0
     for path in (arguments["examples"], arguments["output"], config["checkpoint_root"]):
         assert path.startswith(f"{KubeflowSettings().mount}/")
@@ -268,6 +272,22 @@ def test_flink_is_reached_by_few(rendered):
             assert all(source["podSelector"]["matchLabels"] for source in rule["from"])
 
 
+@pytest.mark.parametrize("folder", APPLIED)
+def test_applying_twice_changes_nothing(rendered, folder):
+    """What the API server would add to a list that it replaces as a whole, each apply would take out again."""
+    for item in rendered(folder):
+        assert "status" not in item
+        assert "creationTimestamp" not in item["metadata"]
+        for path, value in _walk(item):
+            assert value is not None, path
+            if path[-1] == "ports":
+                for port in value:
+                    assert port["protocol"] == "TCP", path
+            if path[-1] in ("containers", "env", "volumes", "volumeMounts"):
+                keys = [entry.get("mountPath", entry.get("name")) for entry in value]
+                assert len(set(keys)) == len(keys), path
+
+
 def spec_of(objects):
     (job,) = of_kind(objects, "TFJob")
     return job["spec"]["tfReplicaSpecs"]["Worker"]
@@ -277,3 +297,11 @@ def _arguments(container):
     """The arguments with environment variables as Kubernetes expands them."""
     values = {entry["name"]: entry["value"] for entry in container.get("env", [])}
     return [re.sub(r"\$\((\w+)\)", lambda found: values[found[1]], argument) for argument in container["args"]]
+
+
+def _walk(value, path=()):
+    """Returns the path and value of everything in an object."""
+    yield (path or ("",)), value
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in entries:
+        yield from _walk(entry, (*path, key))

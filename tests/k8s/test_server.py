@@ -10,6 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.client import Client
+from serving.contract.model_config import register
 from serving.rollout import list_models, promote
 from tests.k8s.conftest import K8S, named, pods
 from tests.k8s.test_manifests import _arguments
@@ -57,8 +58,10 @@ def test_a_pod_waits_for_the_first_version_then_answers_and_follows_a_promotion(
     with subprocess.Popen([*init["command"], script], env={"PATH": "/usr/bin:/bin", "HOSTNAME": "pod-1"}) as waiting:
         time.sleep(0.5)
         assert waiting.poll() is None, "there is no model yet"
-        assert (serving_dir / "models.config").exists()
         push(shout_models[1], serving_dir / "shout", 1)
+        time.sleep(0.5)
+        assert waiting.poll() is None, "the push is not over"
+        register(serving_dir, "shout")
         assert waiting.wait(10) == 0
     assert [path.name for path in serving_dir.iterdir() if "models.config" in path.name] == ["models.config"]
 
@@ -79,7 +82,11 @@ def test_a_pod_waits_for_the_first_version_then_answers_and_follows_a_promotion(
         promote(serving_dir, "shout", 1, server=running.target)
         push(shout_models[3], serving_dir / "shout", 3)
         assert client.predict({"text": ["ab"]}, model="shout", label="stable").version == 1
-        (model,) = list_models(serving_dir, server=running.target)
+        # A model of another name, pushed while the server runs.
+        push(shout_models[1], serving_dir / "other", 1)
+        register(serving_dir, "other")
+        assert client.wait_until_available("other") == 1
+        (model,) = (m for m in list_models(serving_dir, server=running.target) if m.name == "shout")
         assert (model.stable, model.pinned) == (1, True)
 
 

@@ -75,7 +75,8 @@ def first_run(charseq, place):
 
 @pytest.fixture(scope="session")
 def refused_run(charseq, place, first_run):
-    """A run whose model the gate refuses, in the same root; a version is served already."""
-    result = charseq("run", "sums", "--json", "--root", place, "--set", "train.epochs=1")
+    """A run whose model the gate refuses, in the same root, on the same examples; a version is served already."""
+    settings = ("--set", "train.epochs=1", "--set", "run.cache=true")
+    result = charseq("run", "sums", "--json", "--root", place, *settings)
     assert result.status == 1, result.stderr
     return result

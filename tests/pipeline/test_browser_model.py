@@ -56,7 +56,7 @@ def test_the_answers_to_1000_sums_are_those_of_the_served_model(page, root, run)
 
 
 def test_what_the_served_model_refuses_is_refused_in_the_same_words(page, root):
-    texts = ["", "1+a", "1+é", "1+😀", "123+456"]
+    texts = ["", "1+a", "1+é", "1+😀", "1234+5678"]
     served = []
     with serving(root / "serving") as address, Client(address) as client:
         for text in texts:

@@ -58,7 +58,8 @@ def test_tasks_are_listed_the_default_first(charseq):
     [
         (["run", "sum"], "there is no task 'sum'; there are sums"),
         (["run", "--set", "train.epochs=x"], "'x' is not a whole number"),
-        (["run", "--set", "data.count=10000"], "10,000 distinct examples, but 2 terms of 1 to 99 make only 9,801"),
+        (["run", "--set", "data.count=10001"], "10,001 distinct examples, but 2 terms of 1 to 100 make only 10,000"),
+        (["run", "nothing.toml"], "there is no task file nothing.toml"),
         (["run", "pairs"], "data.files is empty"),
         (
             ["run", "pairs", "--set", "data.files=none*.tsv", "--root", "/tmp/charseq-unused"],

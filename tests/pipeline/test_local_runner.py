@@ -25,7 +25,7 @@ def pipeline(tmp_path, metadata_path):
     return Pipeline(
         pipeline_name="sums",
         pipeline_root=str(tmp_path / "artifacts"),
-        components=[SumsExampleGen(SumsData(count=100, eval_fraction=0.5))],
+        components=[SumsExampleGen(SumsData(count=100, test_fraction=0.5, validation_fraction=0.2))],
         metadata_connection_config=sqlite_metadata_connection_config(metadata_path),
         beam_pipeline_args=BeamSettings().pipeline_args,
         enable_cache=True,

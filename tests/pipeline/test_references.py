@@ -41,7 +41,7 @@ def results(charseq, place):
 def test_ours_is_right_on_999_of_1000_unseen_sums_in_less_time_than_the_reference_takes(results):
     (ours,) = results["sums"]
     assert ours["exact_match"] >= 0.999
-    assert ours["examples"] >= 4_800, "so at most 5,000 of the 9,801 were trained on"
+    assert ours["examples"] >= 4_800, "so at most 5,000 of the 10,000 were trained on"
     assert ours["train_seconds"] < min(reference["train_seconds"] for reference in results["sums-lstm"])
     assert all(reference["epochs"] == 200 for reference in results["sums-lstm"])
 

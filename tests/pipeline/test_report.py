@@ -1,5 +1,6 @@
 """The report's words, and that what users bring is never markup."""
 
+import dataclasses
 import html
 import json
 import math
@@ -8,19 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from components.evaluator.results import Evaluation, Slice
+from components.evaluator.results import Check, Evaluation, Slice
 from components.trainer.pictures import draw_curves, to_svg
+from pipeline.families.answers.report import confusions, largest_gap
 from pipeline.lineage import ComponentRecord, Output, RunRecord
 from pipeline.places import Places
 from pipeline.report.page import write_comparison, write_report
-from pipeline.report.words import confusions, largest_gap, number, probability, visible
+from pipeline.report.words import describe_bound, describe_check, describe_value, number, probability, visible
 
 
 def evaluation(*slices):
     parts = [
         Slice(feature, value, examples, {"exact_match": right / examples}) for feature, value, examples, right in slices
     ]
-    return Evaluation(True, [], [], parts, None, {})
+    return Evaluation(True, [], [], parts, None, [], {})
 
 
 def test_the_largest_gap_is_named_with_its_counts_and_so_is_where_most_mistakes_are():
@@ -31,7 +33,7 @@ def test_the_largest_gap_is_named_with_its_counts_and_so_is_where_most_mistakes_
     )
     assert said == (
         "The largest gap is at digits 1+1: 10 of 20 right (50.00%), against 950 of 1,000 right (95.00%) of all. "
-        "Most mistakes are at digits 2+2: 35 of 50, in 97.0% of the unseen examples."
+        "Most mistakes are at digits 2+2: 35 of 50, in 97.0% of the test examples."
     )
 
 
@@ -81,6 +83,47 @@ def test_numbers_and_characters_that_cannot_be_seen():
     assert [visible(character) for character in ("", " ", "a", "\u200d")] == ["none", "space", "a", "U+200D"]
 
 
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (
+            Check("bound", "exact_match", "gate.exact_match", 0.98, True, 0.9, False),
+            ("exact match on all test examples", "at least 0.9800", "0.9000"),
+        ),
+        (
+            Check("bound", "bits_per_character", "gate.bits_per_character", 2.0, False, 1.5, True),
+            ("bits per character on all test examples", "at most 2.0000", "1.5000"),
+        ),
+        (
+            Check("change", "exact_match", "gate.largest_drop", -0.005, True, None, None),
+            ("change of exact match against the version being served", "at least -0.0050", "no version was served"),
+        ),
+        (
+            Check("change", "bits_per_character", "gate.largest_rise", 0.02, False, 0.5, False, "more than noise"),
+            (
+                "change of bits per character against the version being served",
+                "at most +0.0200",
+                "+0.5000; more than noise",
+            ),
+        ),
+        (
+            Check("change", "exact_match", "gate.largest_drop", -0.005, True, None, None, "it has no such figure"),
+            ("change of exact match against the version being served", "at least -0.0050", "it has no such figure"),
+        ),
+        (
+            Check("floor", "exact_match", "gate.beat_floor", 0.3, True, 0.4, True, "copying the input"),
+            ("exact match on all test examples, against copying the input", "above 0.3000", "0.4000"),
+        ),
+        (
+            Check("floor", "bits_per_character", "gate.beat_floor", 2.3, False, 2.4, False, "the 5-gram model"),
+            ("bits per character on all test examples, against the 5-gram model", "below 2.3000", "2.4000"),
+        ),
+    ],
+)
+def test_what_the_gate_asks_is_said_in_its_direction(check, said):
+    assert (describe_check(check), describe_bound(check), describe_value(check)) == said
+
+
 def test_pictures_take_the_pages_colours_and_two_on_a_page_have_other_ids():
     history = [{"loss": 1.0, "val_loss": 1.1, "accuracy": 0.5}, {"loss": 0.1, "accuracy": 0.9}]
     one, two = (to_svg(draw_curves({"": history})) for _ in range(2))
@@ -96,7 +139,7 @@ def test_pictures_take_the_pages_colours_and_two_on_a_page_have_other_ids():
 NASTY = '<script>alert("x")</script>&'
 
 
-def nasty_run(folder, number):
+def nasty_run(folder, number, family="pairs"):
     """A run of a user's own pairs that look like HTML, refused for a reason that does too."""
     run_dir, evaluation_dir = folder / "model_run", folder / "evaluation"
     for path in (run_dir, evaluation_dir):
@@ -109,7 +152,10 @@ def nasty_run(folder, number):
         "worst": [{"expression": NASTY, "answer": NASTY, "text": "", "log_prob": -3.0}],
         "confusion": [[0, "<", "&", 3], [0, "&", "&", 1]],
     }
-    results = {"blessed": False, "reasons": [NASTY], "checks": [], "baseline": None, "mistakes": mistakes}
+    floor = {"name": NASTY, "metrics": metrics}
+    check = Check("floor", "exact_match", "gate.beat_floor", 0.5, True, 0.5, False, NASTY)
+    results = {"blessed": False, "reasons": [NASTY], "checks": [dataclasses.asdict(check)], "floors": [floor]}
+    results |= {"baseline": {"character_accuracy": 0.5}, "mistakes": mistakes}  # served before exact_match was there
     results["slices"] = [{"feature": "", "value": "", "examples": 4, "metrics": metrics}]
     results["slices"] += [{"feature": "length", "value": NASTY, "examples": 4, "metrics": metrics}]
     (evaluation_dir / "results.json").write_text(json.dumps(results))
@@ -125,7 +171,7 @@ def nasty_run(folder, number):
             },
         ),
     }
-    notes = {"config": {"task": "pairs", "data": {"pattern": NASTY}}}
+    notes = {"config": {"task": "pairs", "family": family, "data": {"pattern": NASTY}}}
     return RunRecord(number, f"run-{number}", "pairs", 0.0, components, notes)
 
 
@@ -137,6 +183,12 @@ def test_what_users_data_looks_like_is_never_markup(tmp_path):
         assert "<script" not in page
         assert html.escape(NASTY, quote=False).replace('"', "&#34;") in page
     assert [path.name for path in (tmp_path / "reports" / "pairs").iterdir()] == ["run-1.html"]
+
+
+def test_a_run_of_a_family_that_is_not_installed_here_has_a_report_too(tmp_path):
+    page = Path(write_report(nasty_run(tmp_path / "1", 1, family="elsewhere"), Places(str(tmp_path)))).read_text()
+    assert "exact match on all test examples, against" in page
+    assert "<script" not in page
 
 
 def test_a_run_that_was_killed_at_once_has_a_report_too(tmp_path):

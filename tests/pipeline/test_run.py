@@ -91,7 +91,7 @@ def test_predict_answers_a_line_for_each_text(charseq, server, first_run):
     [
         ("1a+2", "text[0]: character `a` at position 2 is unknown"),
         ("", "text[0] is empty"),
-        ("1" * 10_000, "text[0] has 10000 characters: this model reads at most 5"),
+        ("1" * 10_000, "text[0] has 10000 characters: this model reads at most 7"),
         (b"1+\xff", "text[0]: what stands at character 3 is not UTF-8"),
     ],
 )
@@ -150,7 +150,7 @@ def test_drifted_data_stops_the_run_with_the_anomaly_in_words(charseq, first_run
 
 def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path):
     arguments = ["run", "sums", "--json", "--root", tmp_path, *QUICK]
-    arguments += ["--set", "train.epochs=30", "--set", "train.checkpoint_seconds=0"]
+    arguments += ["--set", "train.epochs=30", "--set", "train.checkpoint_seconds=0", "--set", "run.cache=true"]
     process = subprocess.Popen([CHARSEQ, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     checkpoints = tmp_path / "checkpoints" / "sums"
     deadline = time.monotonic() + 300
@@ -163,6 +163,8 @@ def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path)
     result = charseq(*arguments)
     assert result.status == 0, result.stderr
     assert "going on from the checkpoint after epoch" in result.stderr
+    assert {"SumsExampleGen", "Transform"} <= set(result.json["cached"])
+    assert "Trainer" not in result.json["cached"]
     assert result.json["metrics"]["epochs"] == 30
     assert os.listdir(checkpoints) == []
 
@@ -171,7 +173,7 @@ def test_a_users_own_pairs_train_and_a_wrong_line_is_named(charseq, tmp_path):
     words = ["".join(letters) for letters in itertools.product("äbcdefgh", repeat=3)]
     (tmp_path / "pairs.tsv").write_text("".join(f"{word}\t{word[::-1].upper()}\n" for word in words))
     arguments = ["run", "pairs", "--json", "--root", tmp_path / "runs", "--set", f"data.files={tmp_path}/pairs.tsv"]
-    arguments += ["--set", "data.eval_fraction=0.3", "--set", "data.input_length=3", "--set", "data.output_length=3"]
+    arguments += ["--set", "data.test_fraction=0.3", "--set", "train.epochs=8"]
     result = charseq(*arguments)
     assert result.status == 0, result.stderr
     assert result.json["metrics"]["examples"] > 100

@@ -41,7 +41,8 @@ def test_a_version_can_be_traced_to_its_data_code_settings_and_baseline(charseq,
     assert first["code"] == second["code"] == code_version()
     assert first["examples"]["fingerprint"] == second["examples"]["fingerprint"]
     assert re.fullmatch(r"[0-9a-f]{64}", first["examples"]["fingerprint"])
-    assert first["examples"]["numbers"]["eval"] == first_run.json["metrics"]["examples"]
+    assert first["examples"]["numbers"]["test"] == first_run.json["metrics"]["examples"]
+    assert set(first["examples"]["numbers"]) == {"train", "validation", "test"}
     assert (first["config"]["train"]["epochs"], second["config"]["train"]["epochs"]) == (4, 1)
     assert set(first["components"]) == set(first_run.json["seconds"])
     shown = charseq("runs", "show", str(second["run"]), "--root", place).stdout

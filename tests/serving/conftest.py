@@ -42,6 +42,22 @@ def writer_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_writer(tmp_path_factory.mktemp("writer") / "1")
 
 
+@pytest.fixture(scope="session")
+def compiled_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SavedModel that asks for XLA's compiler."""
+    from tests.serving.saved_models import save_compiled
+
+    return save_compiled(tmp_path_factory.mktemp("compiled") / "1")
+
+
+@pytest.fixture(scope="session")
+def heavy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SavedModel that needs 40 KB a row while it runs."""
+    from tests.serving.saved_models import save_heavy
+
+    return save_heavy(tmp_path_factory.mktemp("heavy") / "1")
+
+
 @pytest.fixture
 def scripted() -> Iterator[Scripted]:
     """Starts servers that misbehave as a test says."""

@@ -30,8 +30,14 @@ class RunningServer:
         return f"http://127.0.0.1:{self.rest_port}"
 
     def resident_mib(self) -> float:
+        return self._memory_mib("VmRSS")
+
+    def peak_mib(self) -> float:
+        return self._memory_mib("VmHWM")
+
+    def _memory_mib(self, name: str) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+        return int(status.split(f"{name}:")[1].split()[0]) / 1024
 
     def terminate(self) -> int:
         self.process.send_signal(signal.SIGTERM)

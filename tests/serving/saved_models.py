@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 _TEXTS = (tf.TensorSpec([None], tf.string, name="text"),)
 _SAMPLING = tuple(
@@ -84,6 +85,10 @@ class _Numbers(tf.Module):
     def scalar(self, x: Any) -> dict[str, Any]:
         return {"x": x + 1, "none": tf.zeros([0, 2]), "nothing": tf.constant([], tf.string)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def total(self, x: Any) -> dict[str, Any]:
+        return {"total": tf.reduce_sum(x)}
+
 
 class _Judge(tf.Module):
     """Signatures over tf.Example, with a feature ``x`` of floats: what Classify, Regress and MultiInference call."""
@@ -159,6 +164,44 @@ class _Adder(tf.Module):
         return {"log_prob": tf.reduce_sum(log_prob, axis=1), "characters": lengths, "character_log_prob": log_prob}
 
 
+class _Compiled(tf.Module):
+    """A function that XLA is to compile."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def double(self, x: Any) -> dict[str, Any]:
+        return {"y": self._compiled(x)}
+
+    @tf.function(jit_compile=True)
+    def _compiled(self, x: Any) -> Any:
+        return x * 2 + 1
+
+
+class _Heavy(tf.Module):
+    """Strings in, their lengths out, by way of 10,000 numbers a row."""
+
+    @tf.function(input_signature=_TEXTS)
+    def measure(self, text: Any) -> dict[str, Any]:
+        if text.shape.rank != 1:
+            raise ValueError("one text a row")
+        lengths = tf.cast(tf.strings.length(text), tf.float32)[: tf.shape(text)[0], tf.newaxis]
+        wide = tf.matmul(lengths, tf.ones([1, 10_000]))
+        return {"length": tf.reduce_mean(tf.sqrt(wide * wide), axis=1)}
+
+
+def save_compiled(folder: Path) -> Path:
+    """Saves the model that is compiled to ``folder``."""
+    module = _Compiled()
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.double})
+    return folder
+
+
+def save_heavy(folder: Path) -> Path:
+    """Saves the model that needs much memory to ``folder``."""
+    module = _Heavy()
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.measure})
+    return folder
+
+
 def save_adder(folder: Path, *, characters: bool = True) -> Path:
     """Saves the model that adds to ``folder``; without `characters` it has no signature `score`."""
     module = _Adder()
@@ -193,7 +236,7 @@ def save_shout(folder: Path, version: int) -> Path:
 def save_numbers(folder: Path) -> Path:
     """Saves the model of numbers to ``folder``."""
     module = _Numbers()
-    signatures = {name: getattr(module, name) for name in ("cast", "wide", "scalar")}
+    signatures = {name: getattr(module, name) for name in ("cast", "wide", "scalar", "total")}
     signatures["serving_default"] = module.product
     tf.saved_model.save(module, str(folder), signatures=signatures)
     return folder
@@ -211,3 +254,11 @@ def write_warmup(folder: Path, *logs: Any) -> Path:
     (folder / _WARMUP).parent.mkdir(exist_ok=True)
     write_records(folder / _WARMUP, (log.SerializeToString() for log in logs))
     return folder / _WARMUP
+
+
+def rename_method(folder: Path, signature: str, method_name: str) -> None:
+    """Changes for which method a signature of a SavedModel was exported."""
+    path = folder / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    model.meta_graphs[0].signature_def[signature].method_name = method_name
+    path.write_bytes(model.SerializeToString())

@@ -46,7 +46,7 @@ def test_the_scheduler_never_runs_more_than_it_may_and_loses_nothing(loop: async
     def call(number: int) -> None:
         task = _task(1 + number % 3)
         task.done = lambda: done.append(number)
-        scheduler.run(number % 2, task, execute)
+        scheduler.run(number % 2, [task], execute)
 
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(call, range(2000)))
@@ -67,11 +67,13 @@ def test_a_batch_waits_for_a_short_one_and_not_for_a_long_one(
         entered.set()
         leave.wait(60)
 
-    long = threading.Thread(target=scheduler.run, args=("k", _task(), slowly))
+    long = threading.Thread(target=scheduler.run, args=("k", [_task()], slowly))
     long.start()
     entered.wait(10)
     for _ in range(3):
-        scheduler.run("k", _task(seconds=30), lambda tasks: None)  # each alone: nothing comes after it to wake a thread
+        scheduler.run(
+            "k", [_task(seconds=30)], lambda tasks: None
+        )  # each alone: nothing comes after it to wake a thread
     assert long.is_alive()
     leave.set()
     long.join()
@@ -88,7 +90,7 @@ def test_a_batch_waits_for_a_short_one_and_not_for_a_long_one(
         running -= 1
 
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda _: scheduler.run("k", _task(), shortly), range(500)))
+        list(pool.map(lambda _: scheduler.run("k", [_task()], shortly), range(500)))
     assert (most, rows) == (1, 500)
 
 
@@ -101,17 +103,17 @@ def test_a_full_queue_and_a_deadline(loop: asyncio.AbstractEventLoop) -> None:
         entered.set()
         leave.wait(10)
 
-    first = threading.Thread(target=scheduler.run, args=("k", _task(), slowly))
+    first = threading.Thread(target=scheduler.run, args=("k", [_task()], slowly))
     first.start()
     entered.wait(10)
     late = _task(seconds=0.05)
     with pytest.raises(ServingError, match="DEADLINE_EXCEEDED"):
-        scheduler.run("k", late, slowly)
+        scheduler.run("k", [late], slowly)
     with pytest.raises(ServingError, match="The batch scheduling queue to which this task was submitted is full"):
-        scheduler.run("k", _task(), slowly)
+        scheduler.run("k", [_task()], slowly)
     leave.set()
     first.join()
-    scheduler.run("k", _task(), slowly)
+    scheduler.run("k", [_task()], slowly)
     assert late not in executed  # nobody waits for it any more
     assert len(executed) == 2
 
@@ -123,22 +125,22 @@ def test_an_execution_that_fails_fails_its_tasks_alone(loop: asyncio.AbstractEve
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError, match="no"):
-        scheduler.run("k", _task(), fail)
-    scheduler.run("k", _task(), lambda tasks: None)
+        scheduler.run("k", [_task()], fail)
+    scheduler.run("k", [_task()], lambda tasks: None)
 
 
 def test_what_waits_is_run_before_the_end_and_nothing_after_it(loop: asyncio.AbstractEventLoop) -> None:
     scheduler = BatchScheduler(BatchingParameters(batch_timeout_s=60), loop)
     executed: list[Task] = []
     waiting = _task()
-    loop.call_soon_threadsafe(scheduler.submit, "k", waiting, executed.extend)
+    loop.call_soon_threadsafe(scheduler.submit, "k", [waiting], executed.extend)
     scheduler.close()
     deadline = time.monotonic() + 10
     while not executed and time.monotonic() < deadline:
         time.sleep(0.01)
     assert executed == [waiting]
     with pytest.raises(ServingError, match="UNAVAILABLE: The server is stopping"):
-        scheduler.run("k", _task(), executed.extend)
+        scheduler.run("k", [_task()], executed.extend)
 
 
 def test_a_batch_waits_for_as_many_as_came_before(loop: asyncio.AbstractEventLoop) -> None:
@@ -148,7 +150,7 @@ def test_a_batch_waits_for_as_many_as_came_before(loop: asyncio.AbstractEventLoo
     def rounds(callers: int, times: int) -> float:
         def call() -> None:
             for _ in range(times):
-                scheduler.run("k", _task(), lambda tasks: sizes.append(len(tasks)))
+                scheduler.run("k", [_task()], lambda tasks: sizes.append(len(tasks)))
 
         threads = [threading.Thread(target=call) for _ in range(callers)]
         begin = time.monotonic()
@@ -164,3 +166,30 @@ def test_a_batch_waits_for_as_many_as_came_before(loop: asyncio.AbstractEventLoo
     sizes.clear()
     assert rounds(1, 20) < 20  # and then for nobody: 20 timeouts would be 40 s
     assert sizes == [1] * 20
+
+
+def test_a_caller_who_is_alone_is_mostly_answered_on_the_loop(loop: asyncio.AbstractEventLoop) -> None:
+    scheduler = BatchScheduler(BatchingParameters(), loop)
+    threads: list[str] = []
+
+    def execute(tasks: list[Task]) -> None:
+        threads.append(threading.current_thread().name)
+
+    for _ in range(64):
+        scheduler.run("k", [_task()], execute)
+    on_loop = threads.count("test")
+    assert 48 <= on_loop < 64
+    assert threads[0] != "test"  # nothing was known of it
+
+    def slowly(tasks: list[Task]) -> None:
+        execute(tasks)
+        time.sleep(0.01)
+
+    threads.clear()
+    for _ in range(20):
+        scheduler.run("k", [_task()], slowly)
+    assert threads.count("test") <= 1  # the loop is not held up twice
+    threads.clear()
+    with ThreadPoolExecutor(16) as pool:  # who is not alone shares batches all the same
+        list(pool.map(lambda _: scheduler.run("k", [_task()], slowly), range(320)))
+    assert len(threads) < 160

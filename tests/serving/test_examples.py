@@ -7,15 +7,18 @@ from typing import Any
 import grpc
 import pytest
 
+from serving.client.arrays import to_proto
 from serving.contract.stubs import (
     classification_pb2,
     example_pb2,
     inference_pb2,
+    predict_pb2,
     prediction_service_pb2_grpc,
     regression_pb2,
 )
 from tests.serving.conftest import Push
 from tests.serving.processes import running_server
+from tests.serving.saved_models import rename_method
 
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 
@@ -148,6 +151,10 @@ def test_what_multi_inference_refuses(stub: Any) -> None:
             (("judge", "classify", CLASSIFY), ("shout", "regress", REGRESS)),
             "All ModelSpecs in a MultiInferenceRequest must access the same model name.",
         ),
+        (  # of two models with one signature name, the model is what is wrong
+            (("judge", "classify", CLASSIFY), ("shout", "classify", CLASSIFY)),
+            "All ModelSpecs in a MultiInferenceRequest must access the same model name.",
+        ),
         ((("judge", "classify", CLASSIFY), ("", "regress", REGRESS)), "Found ModelSpec with an empty model name."),
     ]
     for tasks, message in refused:
@@ -161,7 +168,8 @@ def test_what_multi_inference_refuses(stub: Any) -> None:
 
 
 def test_the_method_name_is_checked_when_it_is_asked_for(tmp_path: Path, judge_model: Path, push: Push) -> None:
-    push(judge_model, tmp_path / "serving" / "judge", 1)
+    version = push(judge_model, tmp_path / "serving" / "judge", 1)
+    rename_method(version, "raw", "some/method")
     arguments = (f"--serving_dir={tmp_path / 'serving'}", "--enable_signature_method_name_check")
     with running_server(tmp_path, *arguments) as server, grpc.insecure_channel(server.target) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
@@ -172,3 +180,11 @@ def test_the_method_name_is_checked_when_it_is_asked_for(tmp_path: Path, judge_m
             code, message = _refused(call, _request(kind, _example(), signature="regress"))
             assert code == "INVALID_ARGUMENT"
             assert message.startswith(f"Expected {method} signature method_name to be tensorflow/serving/")
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name, request.model_spec.signature_name = "judge", "raw"
+        request.inputs["image_bytes"].CopyFrom(to_proto("image_bytes", ["a"]))
+        assert _refused(stub.Predict, request) == (
+            "INTERNAL",
+            "Expected prediction signature method_name to be one of {tensorflow/serving/predict, "
+            "tensorflow/serving/classify, tensorflow/serving/regress}. Was: some/method",
+        )

@@ -3,22 +3,62 @@
 import json
 import socket
 import sys
+import urllib.request
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from serving.contract.stubs import model_server_config_pb2
+from serving.client import Client, PredictionError
+from serving.contract.errors import ServingError
+from serving.contract.stubs import config_pb2, model_server_config_pb2, rewriter_config_pb2
 from serving.launch import server_command
-from serving.server.flags import UNSUPPORTED_FLAGS, parse_flags
+from serving.server.flag_table import UNSUPPORTED, WITHOUT_EFFECT
+from serving.server.flags import Flags, parse_flags
+from serving.server.session_config import session_config
 from tests.serving.conftest import Push
-from tests.serving.processes import run_server, running_server
+from tests.serving.processes import RunningServer, free_port, run_server, running_server
+
+# What `tensorflow_model_server --help` lists (2.20), each with a value that it takes.
+_REAL_FLAGS = {
+    **{"port": "8500", "grpc_socket_path": "s", "rest_api_port": "8501", "rest_api_num_threads": "4"},
+    **{"rest_api_timeout_in_ms": "1000", "rest_api_enable_cors_support": "true", "enable_batching": "true"},
+    **{"allow_version_labels_for_unavailable_models": "true", "batching_parameters_file": "f"},
+    **{"enable_per_model_batching_parameters": "true", "model_config_file": "f", "model_name": "n"},
+    **{"model_config_file_poll_wait_seconds": "1", "model_base_path": "/m", "num_load_threads": "0"},
+    **{"num_unload_threads": "0", "max_num_load_retries": "5", "load_retry_interval_micros": "-1"},
+    **{"file_system_poll_wait_seconds": "1", "flush_filesystem_caches": "true", "tensorflow_session_parallelism": "0"},
+    **{"tensorflow_session_config_file": "f", "tensorflow_intra_op_parallelism": "1"},
+    **{"tensorflow_inter_op_parallelism": "1", "use_alts_credentials": "false", "ssl_config_file": "f"},
+    **{"platform_config_file": "", "per_process_gpu_memory_fraction": "0.5", "saved_model_tags": "serve"},
+    **{"grpc_channel_arguments": "a=b", "grpc_max_threads": "4", "enable_model_warmup": "true", "version": "false"},
+    **{"num_request_iterations_for_warmup": "1", "monitoring_config_file": "f", "mixed_precision": "bfloat16"},
+    **{"remove_unused_fields_from_bundle_metagraph": "true", "prefer_tflite_model": "false", "num_tflite_pools": "2"},
+    **{"num_tflite_interpreters_per_pool": "1", "enable_signature_method_name_check": "true"},
+    **{"xla_cpu_compilation_enabled": "true", "xla_gpu_compilation_enabled": "true", "enable_profiler": "true"},
+    **{"thread_pool_factory_config_file": "f", "skip_initialize_tpu": "true"},
+    **{"enable_grpc_healthcheck_service": "true", "enable_serialization_as_tensor_content": "true"},
+}
 
 
-@pytest.mark.parametrize("flag", sorted(UNSUPPORTED_FLAGS))
-def test_a_flag_of_the_real_server_that_is_not_here_is_refused_by_name(
-    flag: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_flag_of_the_real_server_is_taken() -> None:
+    assert len(_REAL_FLAGS) == 48
+    flags = parse_flags([f"--{name}={value}" for name, value in _REAL_FLAGS.items()])
+    assert flags.port == 8500
+    assert len(flags.without_effect) == len(WITHOUT_EFFECT)
+
+
+@pytest.mark.parametrize("flag", sorted(WITHOUT_EFFECT))
+def test_a_flag_that_does_nothing_here_says_so(flag: str) -> None:
+    for argument in (f"--{flag}=1", f"--{flag}"):
+        (sentence,) = parse_flags(["--serving_dir=x", argument]).without_effect
+        assert sentence.startswith(f"--{flag} has no effect here: ")
+
+
+@pytest.mark.parametrize("flag", sorted(UNSUPPORTED))
+def test_a_flag_that_would_change_answers_is_refused_by_name(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     for argument in (f"--{flag}=1", f"--{flag}"):
         with pytest.raises(SystemExit) as ended:
             parse_flags(["--serving_dir=x", argument])
@@ -67,6 +107,90 @@ def test_flags_as_the_real_server_takes_them() -> None:
     assert not flags.enable_model_warmup
     assert flags.channel_arguments == [("grpc.max_connection_age_ms", 2000), ("a", "b")]
     assert flags.threads > 0
+
+
+def test_a_log_line_for_a_flag_that_does_nothing(tmp_path: Path) -> None:
+    arguments = (f"--serving_dir={tmp_path}", "--enable_profiler", "--num_load_threads=0", "--num_unload_threads=1")
+    with running_server(tmp_path, *arguments) as server:
+        assert "--enable_profiler has no effect here" in server.log.read_text()
+
+
+def test_a_relative_base_path_is_refused() -> None:
+    ended = run_server("--model_base_path=relative", "--model_name=m", "--port=0")
+
+    assert ended.returncode == 1
+    assert "Expected model m to have an absolute path or URI; got base_path()=relative" in ended.stderr
+
+
+def test_one_port_for_both_is_grpc_alone(tmp_path: Path) -> None:
+    port = free_port()
+    with running_server(tmp_path, f"--serving_dir={tmp_path}", f"--rest_api_port={port}", f"--port={port}") as server:
+        assert (server.port, server.rest_port) == (port, 0)
+        assert "REST is not served" in server.log.read_text()
+
+
+@pytest.mark.parametrize("port", ["0", "any"])
+def test_a_unix_socket(tmp_path: Path, shout_models: dict[int, Path], push: Push, port: str) -> None:
+    push(shout_models[1], tmp_path / "serving" / "shout", 1)
+    socket_path = tmp_path / "grpc.sock"
+    arguments = [f"--serving_dir={tmp_path / 'serving'}", f"--grpc_socket_path={socket_path}"]
+    arguments += [f"--port={free_port()}"] if port == "any" else []
+    with running_server(tmp_path, *arguments) as server:
+        assert (server.port == 0) == (port == "0")
+        for target in (f"unix:{socket_path}", *([server.target] if server.port else [])):
+            with Client(target, timeout=10) as client:
+                assert client.predict({"text": ["ab"]}, model="shout").strings("text") == ["1:ab:AB"]
+    assert not socket_path.exists()
+    ended = run_server(f"--serving_dir={tmp_path}", f"--grpc_socket_path={tmp_path / 'nowhere' / 's'}")
+    assert (ended.returncode, "cannot be listened on" in ended.stderr) == (1, True)
+
+
+def test_the_other_loopback_address(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> None:
+    push(shout_models[1], tmp_path / "serving" / "shout", 1)
+    for address in ("::1", "[::1]"):
+        arguments = [f"--serving_dir={tmp_path / 'serving'}", f"--bind_address={address}"]
+        with running_server(tmp_path, *arguments, f"--rest_api_port={free_port()}") as server:
+            assert f"Serving gRPC at [::1]:{server.port}, REST at [::1]:{server.rest_port}" in server.log.read_text()
+            with Client(f"[::1]:{server.port}", timeout=10) as client:
+                assert client.wait_until_available("shout") == 1
+            with urllib.request.urlopen(f"http://[::1]:{server.rest_port}/v1/models/shout", timeout=10) as response:
+                assert response.status == 200
+
+
+def test_the_settings_of_a_session(tmp_path: Path) -> None:
+    path = tmp_path / "session.config"
+    path.write_text("intra_op_parallelism_threads: 3 inter_op_parallelism_threads: 5 allow_soft_placement: true")
+    flags = Flags(
+        tensorflow_session_config_file=str(path),
+        tensorflow_inter_op_parallelism=7,
+        per_process_gpu_memory_fraction=0.25,
+        mixed_precision="bfloat16",
+    )
+    config = config_pb2.ConfigProto.FromString(session_config(flags))
+    assert (config.intra_op_parallelism_threads, config.inter_op_parallelism_threads) == (3, 7)
+    assert config.allow_soft_placement
+    assert config.gpu_options.per_process_gpu_memory_fraction == 0.25
+    on = rewriter_config_pb2.RewriterConfig.ON
+    assert config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 == on
+    path.write_text("nonsense")
+    with pytest.raises(ServingError, match="is no ConfigProto"):
+        session_config(Flags(tensorflow_session_config_file=str(path)))
+    with pytest.raises(ServingError, match="the one it can be is bfloat16"):
+        session_config(Flags(mixed_precision="float8"))
+
+
+def test_xla_needs_its_flag(tmp_path: Path, compiled_model: Path, push: Push) -> None:
+    push(compiled_model, tmp_path / "serving" / "compiled", 1)
+    arguments = (f"--serving_dir={tmp_path / 'serving'}",)
+
+    def ask(server: RunningServer) -> Any:
+        with Client(server.target, timeout=30) as client:
+            return client.predict({"x": np.float32([2.0])}, model="compiled").outputs["y"].tolist()
+
+    with running_server(tmp_path, *arguments, "--xla_cpu_compilation_enabled") as server:
+        assert ask(server) == [5.0]
+    with running_server(tmp_path, *arguments) as server, pytest.raises(PredictionError):
+        ask(server)
 
 
 def test_help_and_version() -> None:

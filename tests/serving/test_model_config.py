@@ -135,6 +135,12 @@ def test_a_label_needs_a_loaded_version(client: Client, reload: Callable[[Any], 
             "INVALID_ARGUMENT",
             "Model m requests unsupported platform caffe",
         ),
+        (
+            [{"name": "shout", "base_path": "/m", "model_platform": "tflite"}],
+            "INVALID_ARGUMENT",
+            "Illegal to change a model's platform. For model shout platform was tensorflow and new platform requested "
+            "is tflite",
+        ),
         (None, "INVALID_ARGUMENT", "ServerModelConfig type not supported by HandleReloadConfigRequest."),
     ],
 )
@@ -193,7 +199,15 @@ def test_labels_at_the_start(tmp_path: Path, config_file: Path, base: Path) -> N
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "No such file or directory"), ("x", "Invalid protobuf file"), ("\xff", "Invalid protobuf file")],
+    [
+        (None, "No such file or directory"),
+        ("x", "Invalid protobuf file"),
+        ("\xff", "Invalid protobuf file"),
+        ("improperly formatted file", "Invalid protobuf file"),
+        ('model_config_list { config { name: "m" base_path: "/m" model_platform: "tensorflow" }', "Invalid protobuf"),
+        ('model_config_list { config { name: "m" base: "/m" } }', "Invalid protobuf file"),
+        ('model_config_list { config { name: "m" base_path: 7 } }', "Invalid protobuf file"),
+    ],
 )
 def test_a_file_that_is_no_configuration(tmp_path: Path, content: str | None, message: str) -> None:
     path = tmp_path / "config"
@@ -237,3 +251,13 @@ def test_the_configuration_inside_a_serving_folder(tmp_path: Path, base: Path) -
         with pytest.raises(PredictionError) as caught:
             _label(client, "stable")
         assert caught.value.code == Code.INVALID_ARGUMENT
+
+
+def test_a_logging_configuration_is_taken_and_nothing_is_logged(tmp_path: Path, base: Path) -> None:
+    entry = {"name": "shout", "base_path": str(base), "logging_config": {"sampling_config": {"sampling_rate": 1.0}}}
+    (tmp_path / "logging.config").write_text(str(_config(entry)))
+    with (
+        running_server(tmp_path, f"--model_config_file={tmp_path / 'logging.config'}", *QUICK) as server,
+        Client(server.target) as client,
+    ):
+        assert client.predict({"text": ["ab"]}, model="shout").version == 3

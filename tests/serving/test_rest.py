@@ -1,12 +1,14 @@
 """The REST API of the real process, over plain HTTP."""
 
 import base64
+import gzip
 import http.client
 import json
 import math
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -274,6 +276,24 @@ def test_classify_and_regress(server: RunningServer) -> None:
         ),
         ("POST", "/v1/models/shout:predict", {"instances": ["a!"]}, 400, "is not one this model knows"),
         ("POST", "/v1/models/shout:predict", {"signature_name": "slow", "inputs": 60.0}, 504, "Timed out"),
+        ("POST", "/v1/models/shout:predict?x=1", b"{}", 400, "Malformed request: POST /v1/models/shout:predict?x=1"),
+        ("GET", "/v1/models/shout?x=1", None, 404, "Could not find any versions of model shout?x=1"),
+        ("GET", "/v1/models/shout/metadata?x=1", None, 400, "Malformed request: GET /v1/models/shout/metadata?x=1"),
+        ("POST", "/v1/models/shout:PREDICT", b"{}", 400, "Malformed request: POST /v1/models/shout:PREDICT"),
+        ("POST", "/v1/models/numbers:predict", b'{"inputs": [1e400]}', 400, "Number too big to be stored in double"),
+        (
+            *("POST", "/v1/models/numbers:predict", b'{"inputs": [1' + b"0" * 400 + b"]}", 400),
+            "Number too big to be stored in double",
+        ),
+        (
+            *("POST", "/v1/models/shout:predict", {"instances": ["ab"] * 1025}, 400),
+            "The request has 1025 rows; this server takes at most 1024 at a time (--max_request_rows).",
+        ),
+        ("POST", "/v1/models/shout:predict", {"inputs": ["ab"] * 1025}, 400, "takes at most 1024 at a time"),
+        (
+            *("POST", "/v1/models/judge:classify", {"examples": [{"x": 1.0}] * 1025}, 400),
+            "takes at most 1024 at a time",
+        ),
     ],
 )
 def test_what_is_refused(server: RunningServer, method: str, path: str, body: Any, status: int, message: str) -> None:
@@ -283,12 +303,78 @@ def test_what_is_refused(server: RunningServer, method: str, path: str, body: An
     assert message in answer["error"]
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"signature_name": "scalar", "inputs": 1.0, "inputs": 2.0}', 2.0),  # the first of two
+        (b'{"signature_name": "scalar", "inputs": Inf}', math.inf),
+        (b'{"signature_name": "scalar", "inputs": -Inf}', -math.inf),
+        (b'{"signature_name": "scalar", "inputs": -Infinity}', -math.inf),
+        (b'{"signature_name": "scalar", "inputs": 1e100}', math.inf),  # of a float, which the document does not say
+        (b'{"signature_name": "scalar", "inputs": 1e-400}', 1.0),
+    ],
+)
+def test_numbers_as_the_real_server_reads_them(server: RunningServer, body: bytes, expected: float) -> None:
+    status, answer = _predict(server, "numbers", body)
+    assert (status, answer["outputs"]["x"]) == (200, expected)
+
+
+def test_the_other_name_of_not_a_number(server: RunningServer) -> None:
+    for name in (b"NaN", b"-NaN"):
+        body = b'{"signature_name": "scalar", "inputs": ' + name + b"}"
+        assert math.isnan(_predict(server, "numbers", body)[1]["outputs"]["x"])
+    assert _predict(server, "shout", b'{"instances": ["-NaN", "Inf"]}')[1]["predictions"][0]["text"] == "2:-NaN:?"
+
+
+def test_the_status_of_another_case(server: RunningServer) -> None:
+    assert _call(server, "GET", "/V1/Models/shout/METADATA") == _call(server, "GET", "/v1/models/shout")
+
+
+def test_no_message_of_tensorflows_internals(server: RunningServer) -> None:
+    for body, message in (
+        ({"inputs": "abc"}, "Input text has shape []; signature serving_default takes [-1] (-1: any size)."),
+        ({"inputs": ["a!"]}, 'assertion failed: [text[0]: character \\"!\\" in \\"a!\\" is not one this model knows]'),
+    ):
+        assert _predict(server, "shout", body) == (400, {"error": message})
+
+
+def test_compressed_bodies(server: RunningServer) -> None:
+    body = json.dumps({"instances": ["ab"]}).encode()
+
+    def post(encoding: str, data: bytes) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)
+        connection.request("POST", "/v1/models/shout:predict", data, {"Content-Encoding": encoding})
+        response = connection.getresponse()
+        found = response.status, response.read().decode()
+        connection.close()
+        return found
+
+    assert post("gzip", gzip.compress(body))[0] == 200
+    status, message = post("deflate", zlib.compress(body))
+    assert (status, "JSON Parse error" in message) == (400, True)
+    status, message = post("gzip", gzip.compress(body)[:-9])
+    assert (status, "The body cannot be read" in message) == (400, True)
+    status, message = post("gzip", gzip.compress(b" " * (5 << 20)))
+    assert (status, "larger than the 4 MiB" in message) == (413, True)
+
+
 def test_json_nested_too_deeply(server: RunningServer) -> None:
     for depth in (300, 900, 100_000):
         body = b'{"instances": ' + b"[" * depth + b"1" + b"]" * depth + b"}"
         status, answer = _predict(server, "shout", body)
         assert status == 400
         assert "too deeply" in answer["error"] or "unexpected" in answer["error"], answer
+
+
+def test_json_of_too_many_lists(tmp_path: Path) -> None:
+    arguments = [f"--serving_dir={tmp_path}", f"--rest_api_port={free_port()}"]
+    with running_server(tmp_path, *arguments) as server:
+        idle = server.resident_mib()
+        body = b'{"instances": [' + b",".join([b"[]"] * 2_000_001) + b"]}"
+        for _ in range(3):
+            status, answer = _predict(server, "shout", body)
+            assert (status, "more than 2000000 lists and objects" in answer["error"]) == (400, True)
+        assert server.peak_mib() < idle + 100
 
 
 def test_strings_that_are_no_text(server: RunningServer) -> None:

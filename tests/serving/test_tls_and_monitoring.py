@@ -77,8 +77,9 @@ def test_a_configuration_without_keys(tmp_path: Path) -> None:
     assert "has no PEM text in server_key" in ended.stderr
 
 
-def test_metrics(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> None:
+def test_metrics(tmp_path: Path, shout_models: dict[int, Path], judge_model: Path, push: Push) -> None:
     push(shout_models[1], tmp_path / "serving" / "shout", 1)
+    push(judge_model, tmp_path / "serving" / "judge", 1)
     (tmp_path / "monitoring.config").write_text('prometheus_config { enable: true path: "/metrics" }')
     arguments = (
         *(f"--serving_dir={tmp_path / 'serving'}", f"--rest_api_port={free_port()}"),
@@ -92,6 +93,11 @@ def test_metrics(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> N
         connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=10)
         connection.request("POST", "/v1/models/shout:predict", json.dumps({"instances": ["ab"]}))
         connection.getresponse().read()
+        for path in ("/v1/models/shout", "/v1/models/nothing", "/v1/else"):
+            connection.request("GET", path)
+            connection.getresponse().read()
+        connection.request("POST", "/v1/models/judge:classify", json.dumps({"examples": [{"x": 1.0}, {"x": 0.5}]}))
+        connection.getresponse().read()
         connection.request("GET", "/metrics")
         response = connection.getresponse()
         lines = response.read().decode().splitlines()
@@ -99,12 +105,27 @@ def test_metrics(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> N
 
     assert response.getheader("Content-Type", "").startswith("text/plain")
     assert "# TYPE :tensorflow:serving:request_count counter" in lines
-    assert ':tensorflow:serving:request_count{model_name="shout",status="OK"} 4' in lines
+    assert ':tensorflow:serving:request_count{model_name="shout",status="OK"} 5' in lines
     assert ':tensorflow:serving:request_count{model_name="shout",status="INVALID_ARGUMENT"} 1' in lines
     grpc_labels = 'model_name="shout",API="Predict",entrypoint="GRPC"'
     assert f":tensorflow:serving:request_latency_count{{{grpc_labels}}} 3" in lines
     assert f':tensorflow:serving:request_latency_bucket{{{grpc_labels},le="+Inf"}} 3' in lines
     assert any(line.startswith(f":tensorflow:serving:request_latency_sum{{{grpc_labels}}}") for line in lines)
+    for api in ("predict", "", "classify"):  # of REST, as TensorFlow Serving writes them
+        model = "judge" if api == "classify" else "shout"
+        labels = f'model_name="{model}",API="{api}",entrypoint="REST"'
+        assert f":tensorflow:serving:request_latency_count{{{labels}}} 1" in lines
+    assert ':tensorflow:serving:request_count{model_name="nothing",status="NOT_FOUND"} 1' in lines
+    assert ':tensorflow:serving:request_count{model_name="",status="INVALID_ARGUMENT"} 1' in lines
+    assert ':tensorflow:serving:runtime_latency_count{model_name="shout",API="Predict",runtime="TF1"} 4' in lines
+    assert ':tensorflow:serving:runtime_latency_count{model_name="judge",API="Classify",runtime="TF1"} 1' in lines
+    assert ':tensorflow:serving:request_example_counts_count{model="judge"} 1' in lines
+    assert ':tensorflow:serving:request_example_counts_bucket{model="judge",le="2"} 0' in lines
+    assert ':tensorflow:serving:request_example_counts_bucket{model="judge",le="4"} 1' in lines
+    assert ':tensorflow:serving:request_example_count_total{model="judge"} 2' in lines
+    loaded = f'model_path="{tmp_path / "serving" / "shout" / "1"}"'
+    assert f':tensorflow:cc:saved_model:load_attempt_count{{{loaded},status="success"}} 1' in lines
+    assert any(line.startswith(f":tensorflow:cc:saved_model:load_latency{{{loaded}}} ") for line in lines)
 
 
 def test_metrics_need_the_rest_port(tmp_path: Path) -> None:

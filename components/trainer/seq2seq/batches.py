@@ -14,7 +14,6 @@ from components.transform.token_pairs import BEGIN, PADDING
 # Candidates for the shapes' lengths. More of them find no better ones.
 _CANDIDATES = 64
 
-# Steps of a validation batch's rows.
 _VALIDATION_ROWS = 256
 
 # A validation looks at no more pairs: of a larger split at some that are evenly spread over it.
@@ -32,8 +31,8 @@ Integers = npt.NDArray[np.int64]
 class Buckets:
     """Shapes of batches, from short to long.
 
-    A batch of a bucket has pairs that fit its shape and no shorter one. The pairs that do not fill a bucket's last batch go
-    into the next longer bucket; the very last batch has empty rows.
+    From the longest pairs to the shortest, so many at a time make a batch, whose shape is that of its longest pair. The last
+    of these, with the shortest pairs, has empty rows if there are not enough.
     """
 
     def __init__(self, pairs: TokenPairs, batch_size: int, most: int):
@@ -59,13 +58,12 @@ class Buckets:
         random = np.random.default_rng([seed, epoch])
         shuffled = random.permutation(len(self._bucket))
         by_bucket = shuffled[np.argsort(self._bucket[shuffled], kind="stable")]
-        rows = np.full(self.steps * self._batch_size, -1, np.int64)
-        rows[: len(by_bucket)] = by_bucket
-        # What a batch has of several buckets has the shape of the longest. Which pairs those are changes with the epoch.
-        last = np.minimum(np.arange(1, self.steps + 1) * self._batch_size, len(by_bucket)) - 1
-        shapes = self.shapes[self._bucket[by_bucket[last]]]
+        empty = np.full(self.steps * self._batch_size - len(by_bucket), -1, np.int64)
+        rows = np.concatenate([empty, by_bucket]).reshape(self.steps, self._batch_size)
+        # Which pairs share a batch with those of a longer bucket changes with the epoch.
+        shapes = self.shapes[self._bucket[rows[:, -1]]]
         batches = random.permutation(self.steps)
-        return rows.reshape(self.steps, self._batch_size)[batches], shapes[batches]
+        return rows[batches], shapes[batches]
 
 
 def _choose_shapes(lengths: Integers, most: int) -> Integers:
@@ -85,12 +83,15 @@ def _choose_shapes(lengths: Integers, most: int) -> Integers:
             min([best[j], *((best[i][0] + (counts[j] - counts[i]) * widths[j], (*best[i][1], j)) for i in range(j))])
             for j in range(len(candidates))
         ]
-    return candidates[list(best[-1][1])]
+    chosen: Integers = candidates[list(best[-1][1])]
+    return chosen
 
 
 def _places(lengths: Integers, shapes: Integers) -> Integers:
     """Returns the index of the first shape that a pair of lengths [N, 2] fits, [N]."""
-    return np.maximum(*(np.searchsorted(shapes[:, side], lengths[:, side]) for side in (0, 1)))
+    source, target = (np.searchsorted(shapes[:, side], lengths[:, side]) for side in (0, 1))
+    places: Integers = np.maximum(source, target)
+    return places
 
 
 def training_batches(pairs: TokenPairs, buckets: Buckets, seed: int, start_epoch: int) -> tf.data.Dataset:

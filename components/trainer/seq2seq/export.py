@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.trainer.judging import ANSWERS, parse_answers
 from components.trainer.seq2seq.inference import Memory, trained_networks
 from components.trainer.seq2seq.network import FIRST_CLASS
 from components.trainer.seq2seq.search import beam, greedy, mean
@@ -16,7 +17,6 @@ from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKE
 from components.transform.token_pairs import (
     BEGIN,
     END,
-    FIRST,
     PADDING,
     SOURCE_VOCABULARY,
     TARGET_VOCABULARY,
@@ -24,6 +24,7 @@ from components.transform.token_pairs import (
     read_vocabulary,
     split,
 )
+from serving.contract.layout import BATCHING_PARAMETERS_NAME
 
 Unknown = Literal["refuse", "replace"]
 
@@ -35,10 +36,11 @@ _MOST_ANSWERS = 64
 _BEGINNINGS_PER_ANSWER = 2
 _LEAST_BEGINNINGS = 8
 
-# Where TensorFlow Serving and the built-in server look with --enable_per_model_batching_parameters.
-_BATCHING_FILE = "batching_params.pbtxt"
+# How a server batches, see `components.trainer.export`.
 _BATCHING_PARAMETERS = """\
-max_batch_size { value: 64 }
+max_batch_size { value: 1024 }
+enable_large_batch_splitting { value: true }
+max_execution_batch_size { value: 64 }
 batch_timeout_micros { value: 2000 }
 max_enqueued_batches { value: 256 }
 """
@@ -98,7 +100,7 @@ class PairsModel(StringModel):
     def save(self, path: str) -> None:
         """Writes the SavedModel with its signatures, and how a server should batch requests to it."""
         super().save(path)
-        with tf.io.gfile.GFile(os.path.join(path, _BATCHING_FILE), "w") as file:
+        with tf.io.gfile.GFile(os.path.join(path, BATCHING_PARAMETERS_NAME), "w") as file:
             file.write(_BATCHING_PARAMETERS)
 
     @graph_function(text=tf.string)
@@ -123,8 +125,8 @@ class PairsModel(StringModel):
           n: How many answers, [1] or [N] of the same value.
 
         Returns:
-          `texts` string [N, n], best first, each another one; `log_probs` float32 [N, n], natural log; the least float32 stands for
-          an answer that does not exist.
+          `texts` string [N, n], best first, each another one; `log_probs` float32 [N, n], natural log; the least float32
+          stands for an answer that does not exist.
         """
         # Of no rows a server's warm-up may send no n.
         count = tf.reduce_max(tf.concat([n, [1]], 0))
@@ -164,9 +166,9 @@ class PairsModel(StringModel):
         """Answers, and says where the model looked.
 
         Returns:
-          `text` string [N] and `log_prob` float32 [N]; `source` string [N, source_length] and `target` string [N, target_length]:
-          the tokens, empty strings from the end of each on; `attention` float32 [N, target_length, source_length]: how much of each
-          source token was read for each target token, shares of 1; the ends count as tokens.
+          `text` string [N] and `log_prob` float32 [N]; `source` string [N, source_length] and `target` string [N,
+          target_length]: the tokens, empty strings from the end of each on; `attention` float32 [N, target_length,
+          source_length]: how much of each source token was read for each target token, shares of 1. The ends count as tokens.
         """
         source = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
         memories = self._remember(source)
@@ -189,10 +191,9 @@ class PairsModel(StringModel):
           `text` string [N]; float32 [N] each: `exact_match` (1 if the answer is right), `edits` (tokens to insert, delete or
           replace for the nearest right answer), `reference_tokens` (of that one), `log_prob` (of the likeliest right answer).
         """
-        features = {EXPRESSION: tf.io.FixedLenFeature([1], tf.string), ANSWER: tf.io.RaggedFeature(tf.string)}
-        parsed = tf.io.parse_example(examples, features)
-        answers: tf.RaggedTensor = parsed[ANSWER]  # [N, answers]
-        source = self._index(parsed[EXPRESSION][:, 0], EXPRESSION, TOKENS)
+        parsed = parse_answers(examples)
+        answers = parsed[ANSWERS]
+        source = self._index(parsed[EXPRESSION], EXPRESSION, TOKENS)
         targets = self._index(answers.flat_values, ANSWER, TARGETS)
         rows = tf.cast(answers.value_rowids(), tf.int32)
         memories = self._remember(source)
@@ -237,7 +238,9 @@ class PairsModel(StringModel):
         if not self._how.target_separator:
             return joined
         behind = len(self._how.target_separator.encode())
-        return tf.strings.substr(joined, tf.zeros_like(joined, tf.int32), tf.maximum(tf.strings.length(joined) - behind, 0))
+        return tf.strings.substr(
+            joined, tf.zeros_like(joined, tf.int32), tf.maximum(tf.strings.length(joined) - behind, 0)
+        )
 
     def _index(self, text: tf.Tensor, feature: str, output: str) -> tf.Tensor:
         """Returns the indices of strings [N] by the Transform graph, each row with END: int32 [N, longest + 1]."""

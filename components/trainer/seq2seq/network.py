@@ -152,7 +152,8 @@ def dropout(rate: float, seed: tf.Tensor) -> Drop:
         sizes = tf.unstack(tf.shape(tensor))
         shape = tf.stack([1 if axis == time else size for axis, size in enumerate(sizes)])
         # Philox is named, since XLA's own choice for CPUs takes a hundred times as long.
-        return tf.nn.experimental.stateless_dropout(tensor, rate, seed + [0, uses], rng_alg="philox", noise_shape=shape)
+        own = seed + tf.constant([0, uses])
+        return tf.nn.experimental.stateless_dropout(tensor, rate, own, rng_alg="philox", noise_shape=shape)
 
     return drop
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.transform.preprocessing import TARGETS, TOKENS
-from components.transform.token_pairs import END
+from components.transform.token_pairs import END, PADDING
 
 # Examples decoded at a time.
 _READ_BATCH = 8_192
@@ -43,6 +43,13 @@ class Rows:
         lengths = np.array([len(row) + 1 for row in rows], np.int64)
         flat = np.array([index for row in rows for index in (*row, END)], np.min_scalar_type(size - 1))
         return cls(flat, lengths)
+
+    def padded(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Returns some rows as int32 [rows, longest], with padding on the right."""
+        starts, lengths = self.starts[rows, np.newaxis], self.lengths[rows, np.newaxis]
+        columns = np.arange(lengths.max(initial=0))
+        inside = columns < lengths
+        return np.where(inside, self.flat[np.where(inside, starts + columns, 0)], PADDING).astype(np.int32)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -99,5 +106,8 @@ def read_pairs(
     records = tf.data.TFRecordDataset(paths, "GZIP").batch(_READ_BATCH)
     batches = list(records.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).as_numpy_iterator())
     return TokenPairs(
-        *(Rows(*(np.concatenate(arrays) for arrays in zip(*(b[name] for b in batches), strict=True))) for name in (TOKENS, TARGETS))
+        *(
+            Rows(*(np.concatenate(arrays) for arrays in zip(*(b[name] for b in batches), strict=True)))
+            for name in (TOKENS, TARGETS)
+        )
     )

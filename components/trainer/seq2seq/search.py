@@ -78,8 +78,8 @@ def beam(
       length_penalty: Power of the length, END included, by which log-probabilities are divided to compare answers.
 
     Returns:
-      Answers, int32 [N, answers, steps], best first, each with END and then padding, and their natural-log probabilities, float32
-      [N, answers]: IMPOSSIBLE where there are not so many.
+      Answers, int32 [N, answers, steps], best first, each with END and then padding, and their natural-log probabilities,
+      float32 [N, answers]: IMPOSSIBLE, and no token, where there are not so many.
     """
     rows = tf.shape(memories[0].keys)[0]
     # Each input `width` times, one after the other.
@@ -113,9 +113,7 @@ def beam(
         gained = tf.reshape(tf.where(ended[:, tf.newaxis], once, gained), [rows, width, classes])
         log_probs = log_prob[:, :, tf.newaxis] + gained
         length = tf.reshape(lengths(said), [rows, width, 1]) + tf.cast(~tf.reshape(ended, [rows, width, 1]), tf.float32)
-        _, chosen = tf.math.top_k(
-            tf.reshape(normalized(log_probs, length), [rows, width * classes]), width
-        )
+        _, chosen = tf.math.top_k(tf.reshape(normalized(log_probs, length), [rows, width * classes]), width)
         log_prob = tf.gather(tf.reshape(log_probs, [rows, width * classes]), chosen, batch_dims=1)
         origin = first + tf.reshape(chosen // classes, [-1])
         token = tf.reshape(chosen % classes, [-1]) + FIRST_CLASS
@@ -145,6 +143,7 @@ def beam(
     score = tf.where(ended, normalized(log_prob, lengths(said)), IMPOSSIBLE)
     _, order = tf.math.top_k(score, answers)
     log_prob = tf.where(ended, log_prob, IMPOSSIBLE)
+    said = tf.where(ended[..., tf.newaxis], said, PADDING)
     return tf.gather(said, order, batch_dims=1), tf.gather(log_prob, order, batch_dims=1)
 
 
@@ -152,7 +151,8 @@ def _step(
     networks: Sequence[Network], memories: Sequence[Memory], states: Sequence[tf.Tensor], token: tf.Tensor
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """Returns the networks' mean probabilities of each class, [N, classes], and all states after the step."""
-    said, after = [], []
+    said: list[tf.Tensor] = []
+    after: list[tf.Tensor] = []
     for index, (network, memory) in enumerate(zip(networks, memories, strict=True)):
         output, cell = states[2 * index : 2 * index + 2]
         probabilities, state = network.step(memory, (output, cell), token)

@@ -1,7 +1,7 @@
 """Settings of the seq2seq model, and what those that are left open become."""
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 from components.settings import SettingsError
 from components.trainer.settings import FitSettings, check_least, check_shares
@@ -12,6 +12,7 @@ class Seq2SeqSettings(FitSettings):
     """How to train a seq2seq model. What is 0 here is found from the data by `resolve`.
 
     Attributes:
+      architecture: Reads the input in both directions, and attends to it while it writes the answer token by token.
       units: Width of an LSTM; 0 is found.
       embedding: Width of a token's vector; 0 is found.
       layers: Bidirectional layers of the encoder.
@@ -24,8 +25,11 @@ class Seq2SeqSettings(FitSettings):
         (Wu et al. 2016); 0 compares probabilities.
     """
 
+    TRAINER: ClassVar[str] = "components.trainer.seq2seq.trainer"
+    SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=1e-3:1e-2", "dropout=0.1:0.4", "units=64|128|192")
     LEAST: ClassVar[int] = 0
 
+    architecture: Literal["seq2seq"] = "seq2seq"
     learning_rate: float = 4e-3
     warmup: float = 0.05
     weight_decay: float = 0.01
@@ -59,7 +63,7 @@ def resolve(settings: Seq2SeqSettings, pairs: int) -> Seq2SeqSettings:
       settings: The user's.
       pairs: Number of training pairs.
     """
-    found = {
+    found: dict[str, Any] = {
         "batch_size": 32,
         "epochs": 20,
         "units": 128,
@@ -67,4 +71,5 @@ def resolve(settings: Seq2SeqSettings, pairs: int) -> Seq2SeqSettings:
         "members": 2,
         "shapes": 4,
     }
-    return dataclasses.replace(settings, **{name: getattr(settings, name) or value for name, value in found.items()})
+    chosen = {name: getattr(settings, name) or value for name, value in found.items()}
+    return dataclasses.replace(settings, **chosen)

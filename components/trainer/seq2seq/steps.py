@@ -14,7 +14,14 @@ import keras
 import tensorflow as tf
 
 from components.trainer.seq2seq.batches import Batch
-from components.trainer.seq2seq.model import Networks, SmoothedCrossEntropy, TokenAccuracy, member_seed, next_seed, token_losses
+from components.trainer.seq2seq.model import (
+    Networks,
+    SmoothedCrossEntropy,
+    TokenAccuracy,
+    member_seed,
+    next_seed,
+    token_losses,
+)
 from components.trainer.seq2seq.network import dropout, logits
 
 # Of fewer, matrix products are no longer faster by the row.

@@ -47,9 +47,10 @@ class AnswersFamily(Family):
             return ()
         from pipeline.report import words
 
-        served = f"served before: {words.percent(evaluation.baseline['exact_match'])}" if evaluation.baseline else ""
+        name, baseline = "exact_match", evaluation.baseline or {}
+        served = f"served before: {words.percent(baseline[name])}" if name in baseline else ""
         return (
-            Headline("Whole answers right", words.percent(evaluation.metrics["exact_match"]), served),
+            Headline("Whole answers right", words.percent(evaluation.metrics[name]), served),
             Headline("Test examples", words.number(evaluation.slices[0].examples)),
         )
 

@@ -1,16 +1,18 @@
 """The family `pairs`."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from components.evaluator.settings import GateSettings
+from components.evaluator.settings import GateSettings, Judging
 from components.example_gen.settings import PairsData
 from components.settings import SettingsError
-from components.trainer.settings import AttentionSettings, RecurrentSettings
+from components.trainer.seq2seq.settings import Seq2SeqSettings
+from components.trainer.settings import AttentionSettings, FitSettings, RecurrentSettings
 from pipeline.config.settings import Config
 from pipeline.families.answers.family import AnswersFamily
-from pipeline.families.family import Draft
+from pipeline.families.family import Draft, Floors
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
@@ -22,8 +24,21 @@ class PairsConfig(Config):
 
     family: str = "pairs"
     data: PairsData
-    train: AttentionSettings | RecurrentSettings
+    train: Seq2SeqSettings | AttentionSettings | RecurrentSettings
     gate: GateSettings
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.browser.export and _is_autoregressive(self.train):
+            raise SettingsError(
+                "browser.export: there is no page for train.architecture=seq2seq; set train.architecture=attention, which has "
+                "one, or leave it out"
+            )
+
+
+def _is_autoregressive(settings: FitSettings) -> bool:
+    """Returns whether a model writes its answer token by token, at any length."""
+    return settings.TRAINER == Seq2SeqSettings.TRAINER
 
 
 class PairsFamily(AnswersFamily):
@@ -34,16 +49,55 @@ class PairsFamily(AnswersFamily):
     config_class = PairsConfig
 
     def settle(self, config: PairsConfig) -> PairsConfig:
-        """Looks at the beginning of every file, and finds what the answers are split into."""
-        from pipeline.families.pairs.look import check_pairs
+        """Looks at the data: what the answers are split into, and for models of a fixed length how long the sides are."""
+        from pipeline.families.pairs.look import check_pairs, find_lengths
 
-        return dataclasses.replace(config, data=check_pairs(config.data))
+        data = check_pairs(config.data)
+        if not _is_autoregressive(config.train):
+            data = find_lengths(data)
+        return dataclasses.replace(config, data=data)
 
     def example_gen(self, data: PairsData) -> "BaseBeamComponent":
         """Returns the reader."""
         from components.example_gen.component import PairsExampleGen
 
         return PairsExampleGen(data)
+
+    def transform_arguments(self, config: PairsConfig) -> dict[str, Any]:
+        """Returns the arguments for tokens of any number, or for characters with padding."""
+        if not _is_autoregressive(config.train):
+            return super().transform_arguments(config)
+        return {
+            "preprocessing_fn": "components.transform.token_pairs.preprocessing_fn",
+            "custom_config": self._separators(config),
+        }
+
+    def train_config(self, config: PairsConfig) -> dict[str, Any]:
+        """Returns how the model reads and answers."""
+        return self._separators(config) | {"unknown": config.data.unknown}
+
+    def judging(self, config: PairsConfig) -> Judging:
+        """Returns the figures of answers, without those that only models of a fixed length have."""
+        judging = super().judging(config)
+        return dataclasses.replace(
+            judging,
+            figures=tuple(figure for figure in judging.figures if figure.name != "character_accuracy"),
+            slices=judging.slices or ("length",),
+        )
+
+    def floors(self, config: PairsConfig) -> Floors:
+        """Returns copying the input, and the commonest answer."""
+        separator = self._separators(config)["target_separator"]
+        return Floors("components.floor.answers.floor_fn", json.dumps({"separator": separator}))
+
+    def _separators(self, config: PairsConfig) -> dict[str, str]:
+        if not _is_autoregressive(config.train):
+            return {"source_separator": "", "target_separator": ""}
+        separators = {"characters": "", "space": " "}
+        return {
+            "source_separator": separators.get(config.data.input_tokens, config.data.input_tokens),
+            "target_separator": separators.get(config.data.target_tokens, config.data.target_tokens),
+        }
 
     def draft(self, inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
         """Reads the pairs once and says what is in them."""

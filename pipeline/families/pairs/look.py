@@ -77,6 +77,21 @@ def check_pairs(data: PairsData) -> PairsData:
     return dataclasses.replace(data, target_tokens="space" if spaced else "characters")
 
 
+def find_lengths(data: PairsData) -> PairsData:
+    """Reads all pairs, and returns the settings with the characters of the longest input and answer.
+
+    Raises:
+      SettingsError: A row cannot be used.
+    """
+    files = [file for found in find_pairs(data) for file in found.files]
+    try:
+        source, target = describe_tables(files, data.table_options).columns
+    except DataError as error:
+        raise SettingsError(str(error)) from None
+    lengths = [min(column.longest, data.longest) for column in (source, target)]
+    return dataclasses.replace(data, input_length=lengths[0], output_length=lengths[1])
+
+
 # The settings that say how a table is read.
 _READING = ("input", "target", "header", "delimiter", "encoding", "on_error")
 

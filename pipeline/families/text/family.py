@@ -119,8 +119,8 @@ class TextFamily(Family):
             return ()
         from pipeline.report import words
 
-        name = "bits_per_character"
-        served = f"served before: {words.number(evaluation.baseline[name])}" if evaluation.baseline else ""
+        name, baseline = "bits_per_character", evaluation.baseline or {}
+        served = f"served before: {words.number(baseline[name])}" if name in baseline else ""
         return (
             Headline("Bits per character", words.number(evaluation.metrics[name]), served),
             *(Headline(f"… of {floor.name}", words.number(floor.metrics[name])) for floor in evaluation.floors),

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from serving.contract.errors import invalid_argument
 from serving.contract.stubs import tensor_pb2
 from serving.server.models.tensors import MAX_REPEATED_ELEMENTS, element_field
 
@@ -10,35 +11,76 @@ from serving.server.models.tensors import MAX_REPEATED_ELEMENTS, element_field
 _MOST_DIMENSIONS_PADDED = 6
 
 
-def kind_of(inputs: list[tuple[str, Any]], *, pad: bool) -> tuple[tuple[Any, ...] | None, int]:
-    """Describes what requests must have in common to share a batch.
+def batch_rows(inputs: list[tuple[str, Any]]) -> int:
+    """Returns the number of rows of a request: the size of the first dimension, which all of its inputs must share.
 
     Args:
       inputs: Alias and ``TensorProto`` of each input.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT, they share none. The messages are those of TensorFlow Serving.
+    """
+    if not inputs:
+        raise invalid_argument("Batching Run() must have at least one input tensor")
+    rows = -1
+    for alias, proto in inputs:
+        dimensions = proto.tensor_shape.dim
+        if not dimensions:
+            raise invalid_argument("Batching Run() input tensors must have at least one dimension")
+        size = dimensions[0].size
+        if size < 0:
+            raise invalid_argument(f"tensor parsing error: {alias}")
+        if rows not in (-1, size):
+            raise invalid_argument("Batching Run() input tensors must have equal 0th-dimension size")
+        rows = size
+    return rows
+
+
+def kind_of(inputs: list[tuple[str, Any]], *, pad: bool) -> tuple[Any, ...] | None:
+    """Describes what requests must have in common to share a batch.
+
+    Args:
+      inputs: Alias and ``TensorProto`` of each input, of as many rows each.
       pad: Whether inputs of different shapes are padded to one.
 
     Returns:
-      The kind, None for a request that runs on its own; and the number of rows.
+      The kind; None for a request that runs on its own: without rows, or of tensors that cannot be put together.
     """
-    kinds, rows = [], -1
+    kinds = []
     for alias, proto in inputs:
         shape = _shape(proto)
-        if not shape or shape[0] < 1 or rows not in (-1, shape[0]) or min(shape) < 0:
-            return None, 0
-        rows = shape[0]
+        if shape[0] < 1 or min(shape) < 0:
+            return None
         element = element_field(proto.dtype)
         if element is None:
-            return None, 0
+            return None
         field, size = element
         as_content = bool(proto.tensor_content)
         # Exactly the elements of its own rows, or they would become those of another request.
         given = len(proto.tensor_content) if as_content else len(getattr(proto, field))
         if given != math.prod(shape) * (size if as_content else 1):
-            return None, 0
+            return None
         # An input without elements has none to pad with.
         padded = pad and 0 not in shape and len(shape) <= _MOST_DIMENSIONS_PADDED
         kinds.append((alias, proto.dtype, len(shape) if padded else shape[1:], as_content))
-    return (tuple(kinds), rows) if kinds else (None, 0)
+    return tuple(kinds)
+
+
+def split(inputs: list[tuple[str, Any]], rows: int, most: int) -> list[list[tuple[str, Any]]]:
+    """Cuts a request, which :func:`kind_of` knows, into pieces of rows.
+
+    Args:
+      inputs: Alias and ``TensorProto`` of each input.
+      rows: Its rows.
+      most: Most rows of a piece.
+
+    Returns:
+      The inputs of each piece, in order.
+    """
+    return [
+        [(alias, _rows(proto, start, min(start + most, rows))) for alias, proto in inputs]
+        for start in range(0, rows, most)
+    ]
 
 
 def padded_shapes(batch: list[list[tuple[str, Any]]], rows: int) -> list[tuple[int, ...]] | None:
@@ -90,6 +132,23 @@ def concatenate(protos: list[Any], rows: int, shape: tuple[int, ...]) -> Any:
     if row:
         elements.extend(list(elements[-row:]) * (shape[0] - rows))
     return whole
+
+
+def _rows(proto: Any, start: int, stop: int) -> Any:
+    """Returns some rows of a tensor."""
+    shape = _shape(proto)
+    part = tensor_pb2.TensorProto(dtype=proto.dtype)
+    for size in (stop - start, *shape[1:]):
+        part.tensor_shape.dim.add().size = size
+    field = "tensor_content" if proto.tensor_content else (element_field(proto.dtype) or ("", 0))[0]
+    values = getattr(proto, field)
+    row = len(values) // shape[0]
+    values = values[start * row : stop * row]
+    if field == "tensor_content":
+        part.tensor_content = values
+    else:
+        getattr(part, field).extend(values)
+    return part
 
 
 def _shape(proto: Any) -> tuple[int, ...]:

@@ -13,7 +13,9 @@ class BatchingParameters:
     """``BatchingParameters``, with the defaults of TensorFlow Serving.
 
     Attributes:
-      max_batch_size: Most rows in a batch; a request with more runs on its own.
+      max_batch_size: Most rows in a request; one with more is refused.
+      max_execution_batch_size: Most rows in a batch, if that is less: a request with more is split among several batches
+        (``enable_large_batch_splitting``). None: as many as in a request.
       batch_timeout_s: Longest wait for a batch to fill up, in seconds; 0 for none.
       max_enqueued_batches: Batches' worth of rows that may wait, per kind of request.
       num_batch_threads: Batches run at a time.
@@ -22,11 +24,22 @@ class BatchingParameters:
     """
 
     max_batch_size: int = 1000
+    max_execution_batch_size: int | None = None
     batch_timeout_s: float = 0.0
     max_enqueued_batches: int = 10
     num_batch_threads: int = 1
     allowed_batch_sizes: tuple[int, ...] = ()
     pad_variable_length_inputs: bool = False
+
+    @property
+    def rows_in_batch(self) -> int:
+        """Most rows that are run together."""
+        return self.max_execution_batch_size or self.max_batch_size
+
+    @property
+    def most_waiting_rows(self) -> int:
+        """Most rows that may wait in one queue."""
+        return self.max_enqueued_batches * self.rows_in_batch
 
     def padded(self, rows: int) -> int:
         """Returns the size that a batch is filled up to."""
@@ -73,8 +86,15 @@ def _read(path: str, num_cpus: int, flag: str) -> BatchingParameters:
         raise invalid_argument(
             f"--{flag}: {path}: allowed_batch_sizes must ascend and end with max_batch_size, {most}; got {list(sizes)}."
         )
+    # As in TensorFlow Serving, the size of an execution means nothing unless large requests are split.
+    execution = number("max_execution_batch_size", most, 1) if message.enable_large_batch_splitting.value else most
+    if execution > most:
+        raise invalid_argument(
+            f"--{flag}: {path}: max_execution_batch_size is {execution}; give at most max_batch_size, {most}."
+        )
     return BatchingParameters(
-        max_batch_size=min(most, number("max_execution_batch_size", most, 1)),
+        max_batch_size=most,
+        max_execution_batch_size=execution if execution < most else None,
         batch_timeout_s=number("batch_timeout_micros", 0, 0) / 1e6,
         max_enqueued_batches=number("max_enqueued_batches", BatchingParameters.max_enqueued_batches, 1),
         num_batch_threads=number("num_batch_threads", num_cpus, 1),

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, text_format
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from serving.contract.stubs import (
@@ -17,6 +18,8 @@ from serving.contract.stubs import (
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
+
+_V1_SERVICE = "grpc.reflection.v1.ServerReflection"
 
 # Method to the module with its request and response, and the prefix of their names. The generated modules with the
 # services themselves do not load with a protobuf of today, so their descriptors are put together here.
@@ -54,8 +57,24 @@ def add_reflection(server: Any) -> None:
             types = {"input_type": f".{package}.{prefix}Request", "output_type": f".{package}.{prefix}Response"}
             definition.method.add(name=method, **types)
         pool.AddSerializedFile(file.SerializeToString())
-    names = (PREDICTION_SERVICE, MODEL_SERVICE, reflection.SERVICE_NAME)
+    pool.AddSerializedFile(_renamed(reflection_pb2.DESCRIPTOR))
+    names = (PREDICTION_SERVICE, MODEL_SERVICE, reflection.SERVICE_NAME, _V1_SERVICE)
     reflection.enable_server_reflection(names, server, pool)
+    # The newer name of the same protocol, which newer clients try first and grpcio-reflection does not have.
+    handler = grpc.stream_stream_rpc_method_handler(
+        reflection.aio.ReflectionServicer(names, pool).ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    handlers = {"ServerReflectionInfo": handler}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_V1_SERVICE, handlers),))
+
+
+def _renamed(file: Any) -> bytes:
+    """Returns the descriptor of v1alpha's file as that of v1: the messages are the same."""
+    text = text_format.MessageToString(descriptor_pb2.FileDescriptorProto.FromString(file.serialized_pb))
+    renamed = text.replace("v1alpha", "v1")
+    return bytes(text_format.Parse(renamed, descriptor_pb2.FileDescriptorProto()).SerializeToString())
 
 
 def _add_with_dependencies(pool: Any, file: Any, added: set[str]) -> None:

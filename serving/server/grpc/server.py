@@ -96,13 +96,27 @@ class GrpcServer:
           ServingError: UNAVAILABLE, it cannot be had.
         """
         try:
-            bound = self._events.call(self._bind(f"{host}:{port}", credentials))
+            bound = self._events.call(self._bind(f"{bracketed(host)}:{port}", credentials))
         except RuntimeError:
             bound = 0
         if not bound:
             message = f"Port {port} on {host} cannot be listened on (in use?); choose another with --port."
             raise ServingError(Code.UNAVAILABLE, message)
         return bound
+
+    def listen_on_socket(self, path: str, credentials: Any = None) -> None:
+        """Takes a UNIX socket besides; arguments as for :meth:`listen`.
+
+        Raises:
+          ServingError: UNAVAILABLE, it cannot be had.
+        """
+        try:
+            bound = self._events.call(self._bind(f"unix:{path}", credentials))
+        except RuntimeError:
+            bound = 0
+        if not bound:
+            message = f"The socket {path} cannot be listened on; choose another with --grpc_socket_path."
+            raise ServingError(Code.UNAVAILABLE, message)
 
     def start(self) -> None:
         """Begins to answer."""
@@ -129,9 +143,8 @@ class GrpcServer:
             "Predict": _handler(predict_pb2.PredictRequest, self._predict),
             "Classify": self._timed("Classify", classification_pb2.ClassificationRequest, predictions.classify),
             "Regress": self._timed("Regress", regression_pb2.RegressionRequest, predictions.regress),
-            "MultiInference": self._timed(
-                "MultiInference", inference_pb2.MultiInferenceRequest, predictions.multi_inference
-            ),
+            # TensorFlow Serving counts none of these.
+            "MultiInference": self._timed("", inference_pb2.MultiInferenceRequest, predictions.multi_inference),
             "GetModelMetadata": self._untimed(
                 get_model_metadata_pb2.GetModelMetadataRequest, predictions.get_model_metadata
             ),
@@ -174,10 +187,17 @@ class GrpcServer:
             return bytes(await self._in_thread(self._predictions.predict, request, context))
 
     def _timed(self, method: str, request_type: Any, answer: Callable[[Any, int], Any]) -> Any:
-        """Makes the handler of a function that takes the time left for the call, in milliseconds."""
+        """Makes the handler of a function that takes the time left for the call, in milliseconds.
+
+        Args:
+          method: What metrics call it; empty for one that is not counted.
+          request_type: Its request.
+          answer: The function.
+        """
+        metrics = self._metrics if method else None
 
         async def behaviour(request: Any, context: Any) -> bytes:
-            with _measured(self._metrics, request, method):
+            with _measured(metrics, request, method):
                 return _serialize(await self._in_thread(answer, request, context))
 
         return _handler(request_type, behaviour)
@@ -218,6 +238,11 @@ def _handler(request_type: Any, answer: Callable[[Any, Any], Awaitable[bytes]]) 
     return grpc.unary_unary_rpc_method_handler(behaviour)
 
 
+def bracketed(host: str) -> str:
+    """Returns a host as it stands before a port: an address of IPv6 in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
 def _serialize(response: Any) -> bytes:
     return bytes(response.SerializeToString())
 
@@ -233,11 +258,4 @@ def _timeout_ms(context: Any) -> int:
 
 def _measured(metrics: Metrics | None, request: Any, method: str) -> contextlib.AbstractContextManager[None]:
     """Returns the context in which a request is counted."""
-    return contextlib.nullcontext() if metrics is None else metrics.measure(_model_of(request), method, "GRPC")
-
-
-def _model_of(request: Any) -> str:
-    """Returns the name of the model that a request is for."""
-    if isinstance(request, inference_pb2.MultiInferenceRequest):
-        return str(request.tasks[0].model_spec.name) if request.tasks else ""
-    return str(request.model_spec.name)
+    return contextlib.nullcontext() if metrics is None else metrics.measure(request.model_spec.name, method, "GRPC")

@@ -38,6 +38,7 @@ class ModelManager:
         poll_seconds: float = 1.0,
         retries: LoadRetries | None = None,
         num_load_threads: int = 2,
+        num_unload_threads: int = 8,
     ) -> None:
         """Sets the manager up; :meth:`start` begins.
 
@@ -47,6 +48,7 @@ class ModelManager:
           poll_seconds: Seconds between two looks at the file system; 0 to look once.
           retries: How often a failed load is tried again.
           num_load_threads: Loads at a time.
+          num_unload_threads: Unloads at a time.
         """
         self.labels = Labels()
         self._sources = sources
@@ -61,7 +63,7 @@ class ModelManager:
         self._settled = False
         self._stopping = False
         self._loads = ThreadPoolExecutor(num_load_threads, "load")
-        self._unloads = ThreadPoolExecutor(8, "unload")
+        self._unloads = ThreadPoolExecutor(num_unload_threads, "unload")
         self._thread = threading.Thread(target=self._run, name="model-manager", daemon=True)
 
     # What requests use.

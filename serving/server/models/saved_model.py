@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.contract.errors import Code, ServingError, invalid_argument
+from serving.contract.layout import DEFAULT_SIGNATURE
 from serving.contract.stubs import meta_graph_pb2
+from serving.server.models.limits import RequestLimits
 from serving.server.models.tensorflow_c_api import Output, Session, Tensor
-from serving.server.models.tensors import Encoder, encode_as_field, tensor_from_proto, tensor_values
+from serving.server.models.tensors import Encoder, check_paid_for, encode_as_field, tensor_from_proto, tensor_values
 
-DEFAULT_SIGNATURE = "serving_default"
 # A graph's own operation that marks where initialisation starts; not callable by a client.
 _INIT_SIGNATURE = "__saved_model_init_op"
 
-# Called at the end of a request with what gives its outputs, as fields of a serialized ``PredictResponse``, or raises why there
-# are none.
-Done = Callable[[Callable[[Encoder], bytes]], None]
+# Gives the outputs of a request, as fields of a serialized ``PredictResponse``, or raises why there are none.
+Outputs = Callable[[Encoder], bytes]
+
+# Called at the end of a request.
+Done = Callable[[Outputs], None]
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,26 @@ class Signature:
 class SavedModel:
     """Owns the session of one loaded SavedModel. :meth:`predict` may be called from many threads at a time."""
 
-    def __init__(self, export_dir: str, tags: Sequence[str] = ("serve",), config: bytes = b"") -> None:
+    def __init__(
+        self,
+        export_dir: str,
+        tags: Sequence[str] = ("serve",),
+        config: bytes = b"",
+        limits: RequestLimits | None = None,
+    ) -> None:
         """Loads the model.
 
         Args:
           export_dir: The version's folder, with ``saved_model.pb``.
           tags: Tags of the meta graph.
           config: Serialized ``tensorflow.ConfigProto``.
+          limits: What one request may cost; anything by default.
 
         Raises:
           ServingError: it cannot be loaded, with TensorFlow's own reason.
         """
         self.export_dir = export_dir
+        self._limits = limits or RequestLimits()
         self._session = Session(export_dir, tags, config)
         try:
             meta_graph = meta_graph_pb2.MetaGraphDef.FromString(self._session.meta_graph)
@@ -125,7 +136,13 @@ class SavedModel:
           ServingError: the request does not fit the signature, or TensorFlow refused it.
         """
         fetches = select_fetches(signature, output_filter)
-        with self.fetch(signature, match_inputs(signature, inputs), list(fetches), timeout_ms) as results:
+        matched = match_inputs(signature, inputs)
+        rows = max([proto.tensor_shape.dim[0].size for _, proto in matched if proto.tensor_shape.dim], default=1)
+        self._check_rows_of(matched, rows)
+        with (
+            self._limits.turn(rows, timeout_ms),
+            self.fetch(signature, matched, list(fetches), timeout_ms) as results,
+        ):
             return b"".join(
                 [encode(alias, tensor_values(tensor)) for alias, tensor in zip(fetches, results, strict=True)]
             )
@@ -150,6 +167,26 @@ class SavedModel:
         """
         return False
 
+    def check_rows(self, rows: int) -> None:
+        """Refuses a request of too many rows.
+
+        Args:
+          rows: Size of the first dimension of the largest of its inputs.
+
+        Raises:
+          ServingError: INVALID_ARGUMENT.
+        """
+        self._limits.check(rows)
+
+    def _check_rows_of(self, inputs: Sequence[tuple[str, Any]], rows: int) -> None:
+        """Refuses inputs of too many rows; what is no tensor at all is said first, as by TensorFlow Serving."""
+        try:
+            self.check_rows(rows)
+        except ServingError:
+            for alias, proto in inputs:
+                check_paid_for(alias, proto)
+            raise
+
     @contextmanager
     def fetch(
         self, signature: Signature, inputs: Sequence[tuple[str, Any]], fetches: Sequence[str], timeout_ms: int
@@ -172,7 +209,10 @@ class SavedModel:
                 values.append(tensor_from_proto(alias, proto))
             feeds = (Output * len(values))(*signature.feeds.values())
             wanted = (Output * len(fetches))(*(signature.fetches[alias] for alias in fetches))
-            results = self._session.run(feeds, values, wanted, timeout_ms)
+            try:
+                results = self._session.run(feeds, values, wanted, timeout_ms)
+            except ServingError as error:
+                raise _explained(error, signature, inputs) from error
             yield results
         finally:
             for tensor in (*values, *results):
@@ -181,6 +221,25 @@ class SavedModel:
     def close(self) -> None:
         """Frees the model. No call may be in progress."""
         self._session.close()
+
+
+def _explained(error: ServingError, signature: Signature, inputs: Sequence[tuple[str, Any]]) -> ServingError:
+    """Returns the error of a run; where an input has not the shape that the signature says, one that says so.
+
+    Only after a run has failed: a graph may take more than its signature says, and TensorFlow Serving lets it.
+    """
+    if error.code not in (Code.INVALID_ARGUMENT, Code.FAILED_PRECONDITION, Code.OUT_OF_RANGE, Code.INTERNAL):
+        return error
+    for alias, proto in inputs:
+        wanted = signature.definition.inputs[alias].tensor_shape
+        sizes = [dimension.size for dimension in proto.tensor_shape.dim]
+        expected = [dimension.size for dimension in wanted.dim]
+        fits = len(sizes) == len(expected) and all(w in (-1, s) for w, s in zip(expected, sizes, strict=True))
+        if not wanted.unknown_rank and not fits:
+            return invalid_argument(
+                f"Input {alias} has shape {sizes}; signature {signature.name} takes {expected} (-1: any size)."
+            )
+    return error
 
 
 def select_fetches(signature: Signature, output_filter: Sequence[str]) -> dict[str, Output]:

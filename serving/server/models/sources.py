@@ -10,15 +10,20 @@ import logging
 import os
 import threading
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from serving.contract.errors import Code, ServingError, invalid_argument
-from serving.contract.layout import CONFIG_NAME
-from serving.contract.model_config import labels_of, read_config, source_of, validate
-from serving.contract.stubs import model_server_config_pb2
-from serving.contract.versions import ModelSource, models_in_folder
+from serving.contract.model_config import (
+    labels_of,
+    read_config,
+    source_of,
+    validate,
+    validate_change,
+    validate_platforms,
+)
+from serving.contract.versions import ModelSource
 from serving.server.models.manager import ModelManager
+from serving.server.models.serving_folder import FolderContent, ServingFolder
 from serving.server.models.version_states import State
 
 logger = logging.getLogger(__name__)
@@ -27,19 +32,20 @@ logger = logging.getLogger(__name__)
 class ModelSources:
     """The models to serve, for a :class:`ModelManager`, and the ways to change them."""
 
-    def __init__(self, config: Any, *, serving_dir: str = "", allow_unavailable_labels: bool = False) -> None:
+    def __init__(
+        self, config: Any, *, folder: ServingFolder | None = None, allow_unavailable_labels: bool = False
+    ) -> None:
         """Sets the list up.
 
         Args:
           config: The first ``ModelServerConfig``.
-          serving_dir: A folder whose models are served besides; its ``models.config`` is followed.
+          folder: A folder whose models are served besides; its ``models.config`` is followed.
           allow_unavailable_labels: Whether a label that is not in use may name a version that is not loaded.
         """
-        self._serving_dir = serving_dir
+        self._folder = folder
         self._allow_unavailable_labels = allow_unavailable_labels
         self._reload_lock = threading.Lock()
         self._entries: tuple[Any, ...] = ()
-        self._file_seen: tuple[int, ...] | None = None
         self._manager: ModelManager | None = None
         self._first = config
 
@@ -54,16 +60,19 @@ class ModelSources:
 
     def sources(self) -> list[ModelSource]:
         """Names the models to serve now. Reads the folder and its configuration, where there is a folder."""
-        if not self._serving_dir:
+        if self._folder is None:
             return [source_of(entry) for entry in self._entries]
-        self._follow_folder_config()
-        entries = self._entries
-        found = {source.name: source for source in models_in_folder(self._serving_dir)}
-        for entry in entries:
-            # The folder may be mounted elsewhere than where the configuration was written.
-            inside = os.path.join(os.path.abspath(self._serving_dir), entry.name)
+        content = self._folder.look()
+        self._follow(content)
+        found = dict(content.models)
+        for entry in self._entries:
             source = source_of(entry)
-            found[entry.name] = replace(source, base_path=inside) if os.path.isdir(inside) else source
+            # The folder may be mounted elsewhere than where the configuration was written.
+            inside = os.path.join(self._folder.path, entry.name)
+            is_inside = entry.name in content.models or os.path.isdir(inside)
+            if not is_inside and source.base_path == inside and not self._folder.is_away:
+                continue  # it was deleted; a push has listed it, and nobody takes it off the list
+            found[entry.name] = replace(source, base_path=inside) if is_inside else source
         return list(found.values())
 
     def reload(self, config: Any) -> None:
@@ -120,30 +129,23 @@ class ModelSources:
         manager = self._require_manager()
         entries = tuple(config.model_config_list.config)
         validate(entries)
+        validate_change(self._entries, entries)
+        validate_platforms(entries)
         assignments = labels_of(entries)
         manager.labels.check(assignments, manager.is_available, allow_unavailable=self._allow_unavailable_labels)
         self._entries = entries
         manager.labels.assign(assignments)
 
-    def _follow_folder_config(self) -> None:
-        """Takes over the configuration inside the folder when it has changed; keeps the last good one otherwise."""
-        path = Path(self._serving_dir) / CONFIG_NAME
-        manager = self._require_manager()
-        seen = _identity(path)
-        if seen != self._file_seen:
-            self._file_seen = seen
-            try:
-                config = read_config(path) if seen else model_server_config_pb2.ModelServerConfig()
-                validate(config.model_config_list.config)
-            except ServingError as error:
-                logger.error("%s is not taken over, what was served before stays: %s", path, error)
-            else:
-                with self._reload_lock:
-                    self._entries = tuple(config.model_config_list.config)
-            if not seen:
-                manager.labels.assign({})
-        if seen:
-            manager.labels.assign_when_available(labels_of(self._entries), manager.is_available)
+    def _follow(self, content: FolderContent) -> None:
+        """Takes over the configuration inside the folder when it has changed."""
+        labels, is_available = self._require_manager().labels, self._require_manager().is_available
+        if content.new_config is not None:
+            with self._reload_lock:
+                self._entries = tuple(content.new_config.model_config_list.config)
+            if not content.has_config:
+                labels.assign({})
+        if content.has_config:
+            labels.assign_when_available(labels_of(self._entries), is_available)
 
     def _require_manager(self) -> ModelManager:
         if self._manager is None:
@@ -177,12 +179,3 @@ class ConfigFilePoller:
     def _run(self) -> None:
         while not self._stopped.wait(self._interval_s):
             self._sources.reload_file(self._path)
-
-
-def _identity(path: Path) -> tuple[int, ...] | None:
-    """Describes a file so that a replacement is noticed; None if there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns

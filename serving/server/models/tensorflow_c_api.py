@@ -10,7 +10,9 @@ Ownership: :class:`Tensor` and :class:`Session` own what they wrap and free it i
 
 import ctypes
 import functools
+import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +21,9 @@ from types import SimpleNamespace, TracebackType
 from typing import Self
 
 from serving.contract.errors import Code, ServingError
-from serving.contract.stubs import tensorflow_folder
+from serving.contract.stubs import config_pb2, tensorflow_folder
+
+logger = logging.getLogger(__name__)
 
 
 class Output(ctypes.Structure):
@@ -89,6 +93,9 @@ _RELEASE_LOCK = frozenset({"TF_LoadSessionFromSavedModel", "TF_CloseSession", "T
 # Larger tensors than this are read without the interpreter lock.
 _SMALL_BYTES = 1 << 16
 
+# Where in the graph an operation failed, which TensorFlow appends to what it says: nothing that a client could act on.
+_NODES = re.compile(r"\n\t ?\[\[.*?\]\](?=\n|$)|\A\{\{function_node [^{}]*\}\} ?", re.DOTALL)
+
 _DT_FLOAT = 1
 _STRING_BYTES = 24  # sizeof(TF_TString)
 
@@ -104,17 +111,15 @@ def library() -> SimpleNamespace:
     Raises:
       OSError: a library is missing from the installed wheel or does not load.
     """
-    folder = tensorflow_folder()
-    pattern = "libtensorflow_{}.2.dylib" if sys.platform == "darwin" else "libtensorflow_{}.so.2"
     with _quiet():
         for part in ("framework", "cc"):  # the second needs the symbols of the first
-            path = folder / pattern.format(part)
+            path = _library_path(part)
             try:
-                loaded = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+                loaded = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
             except OSError as error:
                 message = f"TensorFlow's library {path} does not load ({error}); reinstall requirements.lock."
                 raise OSError(message) from error
-    holding = ctypes.PyDLL(str(path))
+    holding = ctypes.PyDLL(path)
     functions = {}
     for name, (result, arguments) in _FUNCTIONS.items():
         functions[name] = getattr(loaded if name in _RELEASE_LOCK else holding, name)
@@ -123,6 +128,11 @@ def library() -> SimpleNamespace:
     large = functions["TF_TensorFromLargeProto"] = loaded.TF_TensorFromProto
     large.restype, large.argtypes = None, functions["TF_TensorFromProto"].argtypes
     return SimpleNamespace(**functions)
+
+
+def _library_path(part: str) -> str:
+    pattern = "libtensorflow_{}.2.dylib" if sys.platform == "darwin" else "libtensorflow_{}.so.2"
+    return str(tensorflow_folder() / pattern.format(part))
 
 
 @contextmanager
@@ -165,7 +175,7 @@ def _status() -> Iterator[c_void_p]:
 def _raise_if_error(status: c_void_p) -> None:
     code = library().TF_GetCode(status)
     if code:
-        message = library().TF_Message(status).decode("utf-8", "surrogateescape")
+        message = _NODES.sub("", library().TF_Message(status).decode("utf-8", "surrogateescape"))
         # A code that gRPC does not have cannot come from absl; UNKNOWN is what gRPC itself would make of it.
         raise ServingError(Code(code) if code in Code._value2member_map_ else Code.UNKNOWN, message)
 
@@ -173,6 +183,17 @@ def _raise_if_error(status: c_void_p) -> None:
 def _borrowed(data: bytes) -> Buffer:
     """Returns a ``TF_Buffer`` over Python's bytes, which the caller keeps alive during the call."""
     return Buffer(ctypes.cast(c_char_p(data), c_void_p), len(data))
+
+
+def disable_xla() -> None:
+    """Has operations that are to be compiled by XLA fail, in the whole process; there is no way back."""
+    library()
+    try:
+        # No part of the C API. It is what TensorFlow Serving calls, and part of every build of the wheel.
+        loaded = ctypes.CDLL(_library_path("cc"))
+        loaded._ZN10tensorflow21DisableXlaCompilationEv()
+    except AttributeError:
+        logger.warning("XLA cannot be disabled in this build of TensorFlow: models that ask for it are compiled.")
 
 
 class Tensor:
@@ -333,7 +354,7 @@ class Session:
         """
         fed = (c_void_p * len(values))(*[value.handle for value in values])
         fetched = (c_void_p * len(outputs))()
-        run_options = _run_options(timeout_ms) if timeout_ms > 0 else b""
+        run_options = config_pb2.RunOptions(timeout_in_ms=timeout_ms).SerializeToString() if timeout_ms > 0 else b""
         options = byref(_borrowed(run_options)) if run_options else None
         with _status() as status:
             library().TF_SessionRun(
@@ -364,13 +385,3 @@ class Session:
         lib.TF_DeleteSession(session, status)
         lib.TF_DeleteStatus(status)
         lib.TF_DeleteGraph(self._graph)
-
-
-def _run_options(timeout_ms: int) -> bytes:
-    """Returns a serialized ``tensorflow.RunOptions`` with ``timeout_in_ms`` (field 2)."""
-    encoded = bytearray(b"\x10")
-    while timeout_ms > 0x7F:
-        encoded.append(timeout_ms & 0x7F | 0x80)
-        timeout_ms >>= 7
-    encoded.append(timeout_ms)
-    return bytes(encoded)

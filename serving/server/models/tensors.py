@@ -56,6 +56,17 @@ class Values(NamedTuple):
 Encoder = Callable[[str, Values], bytes]
 
 
+def check_paid_for(alias: str, proto: Any) -> None:
+    """Refuses a ``TensorProto`` whose shape is much larger than the values that came with it.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT.
+    """
+    elements = math.prod(dimension.size for dimension in proto.tensor_shape.dim)
+    if elements > MAX_REPEATED_ELEMENTS and elements > proto.ByteSize():
+        raise invalid_argument(f"tensor parsing error: {alias}")
+
+
 def tensor_from_proto(alias: str, proto: Any) -> Tensor:
     """Makes the tensor that a ``TensorProto`` describes.
 
@@ -69,9 +80,7 @@ def tensor_from_proto(alias: str, proto: Any) -> Tensor:
     Raises:
       ServingError: INVALID_ARGUMENT, it is no valid tensor.
     """
-    elements = math.prod(dimension.size for dimension in proto.tensor_shape.dim)
-    if elements > MAX_REPEATED_ELEMENTS and elements > proto.ByteSize():
-        raise invalid_argument(f"tensor parsing error: {alias}")
+    check_paid_for(alias, proto)
     try:
         return Tensor.from_proto(proto.SerializeToString())
     except ServingError as error:

@@ -24,11 +24,12 @@ from serving.server.rest.json_format import parse_object
 from serving.server.rest.predict import fill_predict_request, format_predict_response, signature_name
 
 _VERSION_CHOICE = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+# In any case but the method, as in TensorFlow Serving.
 _POST = re.compile(
-    rf"/v1/models/(?P<model>[^/:]+){_VERSION_CHOICE}:(?P<method>classify|regress|predict)", re.ASCII | re.IGNORECASE
+    rf"(?i:/v1/models/(?P<model>[^/:]+){_VERSION_CHOICE}):(?P<method>classify|regress|predict)", re.ASCII
 )
 _GET = re.compile(
-    rf"/v1/models(?:/(?P<model>[^/:]+))?{_VERSION_CHOICE}(?:/(?P<method>metadata))?", re.ASCII | re.IGNORECASE
+    rf"(?i:/v1/models(?:/(?P<model>[^/:]+))?{_VERSION_CHOICE})(?:/(?P<method>metadata|(?i:metadata)))?", re.ASCII
 )
 _INT64_MAX = 2**63 - 1
 
@@ -80,7 +81,7 @@ def parse_path(http_method: str, path: str) -> Call:
 
     Args:
       http_method: ``GET`` or ``POST``.
-      path: The path as it was sent, percent-encoded and without a query.
+      path: The path as it was sent, percent-encoded. A query is part of it, and so of a name at its end.
 
     Raises:
       ServingError: INVALID_ARGUMENT, there is no such path.
@@ -92,8 +93,10 @@ def parse_path(http_method: str, path: str) -> Call:
     version = found["version"]
     if version is not None and int(version[:20]) > _INT64_MAX:
         raise invalid_argument(f"Failed to convert version: {version} to numeric.")
+    method = found["method"] or "status"
     return Call(
-        (found["method"] or "status").lower(),
+        # Also TensorFlow Serving answers /METADATA with the status.
+        "status" if http_method == "GET" and method != "metadata" else method,
         unquote(found["model"] or ""),
         int(version) if version is not None else None,
         unquote(found["label"]) if found["label"] is not None else None,
@@ -128,14 +131,14 @@ class RestApi:
 
         Args:
           http_method: For example ``GET``.
-          path: The path as it was sent, without a query.
+          path: The path as it was sent, with its query.
           body: The whole body.
 
         Returns:
           HTTP status and JSON body.
         """
         try:
-            call = parse_path(http_method, path)
+            call = self._parse_path(http_method, path)
             method = {
                 "predict": self._predict,
                 "classify": self._classify,
@@ -146,11 +149,19 @@ class RestApi:
             if self._metrics is None:
                 answered = method(call, body)
             else:
-                with self._metrics.measure(call.model, call.method.capitalize(), "REST"):
+                with self._metrics.measure(call.model, call.method if http_method == "POST" else "", "REST"):
                     answered = method(call, body)
         except ServingError as error:
             return error_response(error)
         return 200, _encode(answered)
+
+    def _parse_path(self, http_method: str, path: str) -> Call:
+        try:
+            return parse_path(http_method, path)
+        except ServingError as error:
+            if self._metrics is not None:
+                self._metrics.count("", error.code)
+            raise
 
     def _predict(self, call: Call, body: bytes) -> str:
         document = parse_object(body)
@@ -160,6 +171,9 @@ class RestApi:
         # One version for both steps: reading the body takes the signature of the version that answers.
         with self._predictions.acquire(request) as servable:
             infos = servable.model.input_infos(request.model_spec.signature_name)
+            rows = document.get("instances")
+            if isinstance(rows, list):
+                servable.model.check_rows(len(rows))  # before they are turned into tensors, which takes long
             form = fill_predict_request(document, infos, request)
             del document  # its values are in the request now
             answered = self._predictions.predict_on(servable, request, self._timeout_ms)

@@ -4,8 +4,10 @@ A client that sends slowly, or not at all, costs a socket and no thread. What it
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
+import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 _BACKLOG = 512
 _FOREVER_S = 1e9
+
+# A body is ten times as large and more once it is parsed. So many of this size are parsed at a time.
+_LARGE_BODY_BYTES, _LARGE_BODIES = 1 << 20, 2
+
 _SETTLE_S = 0.1
 _ROUNDS, _ROUND_S = 5, 0.02
 _CORS_HEADERS = {
@@ -69,6 +75,7 @@ class HttpServer:
         self._threads = ThreadPoolExecutor(num_threads, "rest")
         self._events = EventLoop("rest")
         self._runner: web.AppRunner | None = None
+        self._large_bodies = asyncio.Semaphore(_LARGE_BODIES)
 
     def start(self) -> None:
         """Begins to answer."""
@@ -95,6 +102,8 @@ class HttpServer:
             handle_signals=False,
             shutdown_timeout=self._grace_s,
             keepalive_timeout=self._idle_s,
+            # As TensorFlow Serving, which knows gzip alone: that is done here, and any other encoding is no JSON.
+            auto_decompress=False,
         )
         await self._runner.setup()
         await web.SockSite(self._runner, self._socket, backlog=_BACKLOG).start()
@@ -118,9 +127,10 @@ class HttpServer:
         await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        path = request.raw_path.partition("?")[0]
-        if path in self._pages:
-            page = self._pages[path]()
+        path = request.raw_path
+        page_path = path.partition("?")[0]
+        if page_path in self._pages:
+            page = self._pages[page_path]()
             return web.Response(text=page.text, content_type=page.content_type, headers=page.headers)
         if not path.lower().startswith("/v1/"):
             error = ServingError(Code.NOT_FOUND, f"There is nothing at {path}; the API is below /v1/models.")
@@ -130,16 +140,19 @@ class HttpServer:
         try:
             # The body is read whatever the method, so that the connection can be used again.
             body = await asyncio.wait_for(request.read(), self._timeout_s or None)
-        except web.HTTPRequestEntityTooLarge:
+            if "gzip" in request.headers.get("Content-Encoding", ""):
+                body = _unzip(body, self._max_body_bytes)
+        except (web.HTTPRequestEntityTooLarge, _TooLargeError):
             limit = self._max_body_bytes >> 20
             message = f"The body is larger than the {limit} MiB of --rest_api_max_body_mib; send fewer rows at a time."
             return self._refuse(413, message)
         except TimeoutError:
             return self._refuse(408, f"The body did not arrive within {self._timeout_s:g} s.")
-        except web.RequestPayloadError as error:
+        except (web.RequestPayloadError, zlib.error) as error:
             return self._refuse(400, f"The body cannot be read: {error}")
-        loop = asyncio.get_running_loop()
-        return self._respond(*await loop.run_in_executor(self._threads, self._answer, request.method, path, body))
+        async with self._large_bodies if len(body) > _LARGE_BODY_BYTES else contextlib.nullcontext():
+            loop = asyncio.get_running_loop()
+            return self._respond(*await loop.run_in_executor(self._threads, self._answer, request.method, path, body))
 
     def _answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         try:
@@ -164,6 +177,26 @@ class HttpServer:
     def _respond(self, status: int, body: bytes) -> web.Response:
         headers = {"Content-Type": "application/json", **(_CORS_HEADERS if self._cors else {})}
         return web.Response(status=status, body=body, headers=headers)
+
+
+class _TooLargeError(Exception):
+    """A body that is too large once it is decompressed."""
+
+
+def _unzip(body: bytes, most: int) -> bytes:
+    """Decompresses a body of gzip.
+
+    Raises:
+      _TooLargeError: it would have more than ``most`` bytes.
+      zlib.error: it is none, or it is cut short.
+    """
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    found = decompressor.decompress(body, most + 1)
+    if len(found) > most:
+        raise _TooLargeError
+    if not decompressor.eof:
+        raise zlib.error("the gzip stream is cut short")
+    return found
 
 
 def _listen(host: str, port: int) -> socket.socket:

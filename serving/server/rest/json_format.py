@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 import math
+import re
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +19,9 @@ from serving.server.models.tensors import dtype_name
 
 # TensorFlow's own limit on the dimensions of a tensor; JSON nested deeper cannot be one.
 MAX_DEPTH = 254
+
+# Each of them takes 70 bytes and more in memory, for two bytes of the document.
+_MOST_CONTAINERS = 2_000_000
 
 _DEBUG_BYTES = 256
 _BASE64_KEY = "b64"
@@ -35,6 +39,13 @@ _PARSE_ERRORS = {
     "Invalid \\escape": "Invalid escape character in string.",
     "Invalid \\uXXXX escape": "Incorrect hex digit after \\u escape in string.",
 }
+
+# An exponent of three digits, or as many digits in a row as no double has.
+_MAY_BE_TOO_BIG = re.compile(r"[eE]\+?\d{3}|\d{309}")
+
+# Names of numbers that TensorFlow Serving takes and Python does not; strings are passed over.
+_NAMES = {"Inf": "Infinity", "-Inf": "-Infinity", "-NaN": "NaN"}
+_STRINGS_AND_NAMES = re.compile(r'"(?:[^"\\]|\\.)*"|-?Inf\b|-NaN\b', re.DOTALL)
 
 # DataType: field of the TensorProto, smallest and largest integer (None for what is no integer).
 _FIELDS: dict[int, tuple[str, tuple[int, int] | None]] = {
@@ -63,19 +74,61 @@ def parse_object(body: bytes) -> dict[str, Any]:
     text = body.decode("utf-8", "surrogateescape").lstrip(" \t\r\n\ufeff")
     if not text:
         raise invalid_argument("JSON Parse error: The document is empty")
+    if len(text) > _MOST_CONTAINERS and text.count("[") + text.count("{") > _MOST_CONTAINERS:
+        raise invalid_argument(
+            f"The JSON has more than {_MOST_CONTAINERS} lists and objects; send fewer rows at a time, or send them by gRPC."
+        )
+    # Looked for before, since Python calls a function of ours for every single number otherwise.
+    check = _MAY_BE_TOO_BIG.search(text) is not None
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_first_of_each,
+        parse_float=_finite if check else None,
+        parse_int=_storable if check else None,
+    )
     try:
-        value, _ = json.JSONDecoder().raw_decode(text)
-    except json.JSONDecodeError as error:
-        reason = _PARSE_ERRORS.get(error.msg, f"{error.msg}.")
-        raise invalid_argument(f"JSON Parse error: {reason} at offset: {error.pos}") from error
+        value = _decode(decoder, text)
     except RecursionError as error:
         message = f"JSON Parse error: The document is nested too deeply; at most {MAX_DEPTH} levels make a tensor."
         raise invalid_argument(message) from error
+    except json.JSONDecodeError as error:
+        reason = _PARSE_ERRORS.get(error.msg, f"{error.msg}.")
+        raise invalid_argument(f"JSON Parse error: {reason} at offset: {error.pos}") from error
     except ValueError as error:
         raise invalid_argument("JSON Parse error: Number too big to be stored in double.") from error
     if not isinstance(value, dict):
         raise invalid_argument(f"JSON Value: {debug_string(value)} Is not object")
     return value
+
+
+def _decode(decoder: json.JSONDecoder, text: str) -> Any:
+    """Parses a document in which numbers may have the names that Python's decoder does not know."""
+    try:
+        return decoder.raw_decode(text)[0]
+    except json.JSONDecodeError:
+        renamed = _STRINGS_AND_NAMES.sub(lambda found: found[0] if found[0][0] == '"' else _NAMES[found[0]], text)
+        try:
+            return decoder.raw_decode(renamed)[0]
+        except ValueError:
+            pass
+        raise
+
+
+def _first_of_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns an object; of several members with one name it has the first."""
+    found = dict(members)
+    return found if len(found) == len(members) else dict(reversed(members))
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(text)
+    return value
+
+
+def _storable(text: str) -> int:
+    _finite(text)
+    return int(text)
 
 
 def debug_string(value: Any) -> str:

@@ -75,7 +75,9 @@ def index(transform_output, pairs, sizes):
     words, said = zip(*pairs, strict=True)
     columns = {"expression": words, "answer": said}
     indexed = layer({name: tf.constant(column)[:, tf.newaxis] for name, column in columns.items()})
-    return TokenPairs(*(Rows.of(indexed[name].to_list(), size) for name, size in zip(("tokens", "targets"), sizes, strict=True)))
+    return TokenPairs(
+        *(Rows.of(indexed[name].to_list(), size) for name, size in zip(("tokens", "targets"), sizes, strict=True))
+    )
 
 
 @pytest.fixture(scope="session")

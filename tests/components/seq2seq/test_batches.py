@@ -43,7 +43,9 @@ def test_a_batch_is_what_the_pairs_say():
     lengths = some_lengths(50)
     pairs = make_pairs(lengths)
     seen = []
-    for (source, begun), targets, weights in training_batches(pairs, Buckets(pairs, 8, 3), 1, 0).take(7).as_numpy_iterator():
+    for (source, begun), targets, weights in (
+        training_batches(pairs, Buckets(pairs, 8, 3), 1, 0).take(7).as_numpy_iterator()
+    ):
         assert (begun[:, 0] == BEGIN).all()
         assert (begun[:, 1:] == targets[:, :-1]).all()
         assert (weights == (targets != 0)).all()
@@ -80,9 +82,11 @@ def test_more_shapes_have_less_padding_and_one_long_pair_does_not_make_all_long(
         return shapes.sum() * 10
 
     needed = pairs.source.lengths.sum() + pairs.target.lengths.sum()
+    long_batch = 10 * (901 + 901)
     sizes = [computed(most) for most in (1, 2, 3, 5)]
     assert sizes == sorted(sizes, reverse=True)
-    assert computed(5) < 1.8 * needed < computed(1) / 10
+    assert computed(1) == 51 * long_batch
+    assert computed(5) < long_batch + 1.3 * needed
 
 
 def test_validation_has_every_pair_once_and_one_shape():

@@ -54,7 +54,8 @@ def all_answers(model):
 
 def tokens(said):
     said = said.tolist()
-    assert END in said and not any(said[said.index(END) + 1 :])
+    assert END in said
+    assert not any(said[said.index(END) + 1 :])
     return tuple(said[: said.index(END)])
 
 
@@ -71,8 +72,11 @@ def test_a_wide_beam_finds_what_an_exhaustive_search_finds(asked, all_answers, p
 def test_what_a_beam_says_has_the_probability_that_it_says(asked, all_answers, width):
     said, log_probs = beam(*asked, LIMIT, width, width, 0.0)
     for row, found in enumerate(all_answers):
-        answers = [tokens(answer) for answer, log_prob in zip(said[row].numpy(), log_probs[row].numpy(), strict=True)
-                   if log_prob > IMPOSSIBLE]
+        answers = [
+            tokens(answer)
+            for answer, log_prob in zip(said[row].numpy(), log_probs[row].numpy(), strict=True)
+            if log_prob > IMPOSSIBLE
+        ]
         assert len(set(answers)) == len(answers) > 0
         given = log_probs[row].numpy()
         assert given[: len(answers)] == pytest.approx([found[answer] for answer in answers], abs=1e-4)

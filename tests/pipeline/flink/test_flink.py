@@ -14,13 +14,18 @@ from pipeline.config.overrides import override
 from pipeline.config.task_files import load_task
 from pipeline.flink.cluster import SessionCluster
 from pipeline.flink.jar import FlinkError, flink_jar
+from pipeline.kubeflow.compile import compile_pipeline
+from pipeline.kubeflow.settings import KubeflowSettings
+from tests.pipeline.kubeflow.backend import accept
+from tests.pipeline.kubeflow.launcher import Cluster
+from tests.pipeline.kubeflow.pod import CHECKOUT
 
 pytestmark = [pytest.mark.flink, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 CONFIGS = {
     "sums": override(
         load_task("sums"),
-        ["data.count=4000", "data.largest=999", "data.eval_fraction=0.2", "data.examples_per_shard=500"],
+        ["data.count=4000", "data.largest=999", "data.test_fraction=0.2", "data.examples_per_shard=500"],
     ),
     "text": override(load_task("text"), ["data.characters_per_shard=65536"]),
 }
@@ -65,6 +70,23 @@ def test_artifacts_may_lie_where_workers_do_not_see_them(cluster, local, tmp_pat
     assert os.listdir(tmp_path / "shared") == []
 
 
+def test_a_step_on_kubeflow_hands_its_job_to_flink_and_writes_the_bytes_of_the_local_runner(cluster, tmp_path):
+    volume = tmp_path / "volume"
+    # Flink's workers see the volume under the path that the step sees it under.
+    place = KubeflowSettings(mount=str(volume), app_dir=str(CHECKOUT), artifact_root=".", retries=0)
+    kubeflow = Cluster(tmp_path / "kubeflow", claims={"charseq": volume}, confined=False)
+    small = ["data.count=4000", "data.largest=999", "data.test_fraction=0.2", "data.examples_per_shard=500"]
+    written = []
+    for beam in ([], [*cluster.settings(), f"beam.temp_location={volume / 'beam'}"]):
+        accepted = accept(compile_pipeline("sums", [*small, *beam], place))
+        run = kubeflow.run(accepted, steps=["sums-example-gen"])
+        folder = kubeflow.path(run.outputs["sums-example-gen"]["examples"].uri)
+        written.append({str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()})
+    assert len(written[0]) > 4
+    assert written[1] == written[0]
+    assert os.listdir(volume / "beam") == []
+
+
 def test_a_job_goes_on_when_a_task_manager_is_killed_and_another_comes(cluster, tmp_path):
     settings = ["data.count=600000", "data.largest=99999", "data.examples_per_shard=50000"]
     config = override(load_task("sums"), settings)
@@ -87,4 +109,5 @@ def test_a_job_goes_on_when_a_task_manager_is_killed_and_another_comes(cluster, 
     assert cluster.task_managers[0].wait(10) == -signal.SIGKILL
     assert digest == expected
     (examples,) = root.glob("artifacts/SumsExampleGen/examples/*")
-    assert sorted(os.listdir(examples)) == ["Split-eval", "Split-train"], "what the killed worker began is still there"
+    splits = ["Split-test", "Split-train", "Split-validation"]
+    assert sorted(os.listdir(examples)) == splits, "what the killed worker began is still there"

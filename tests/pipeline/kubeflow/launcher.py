@@ -135,6 +135,7 @@ class Cluster:
         parameters: dict[str, Any] | None = None,
         pipeline_root: str = "",
         seconds: Mapping[str, Sequence[float]] | None = None,
+        steps: Sequence[str] = (),
     ) -> Run:
         """Runs a pipeline.
 
@@ -143,6 +144,7 @@ class Cluster:
           parameters: Those of the run.
           pipeline_root: That of the run.
           seconds: How long the attempts of a step take, in virtual time.
+          steps: Which steps; all if none is named.
 
         Raises:
           StepFailedError: A step has failed for good.
@@ -152,7 +154,7 @@ class Cluster:
         run, name = Run(), accepted.spec.pipeline_info.name
         run_root = f"{pipeline_root or self._root}/{name}/{uuid.uuid4()}"
         running: dict[Future[None], str] = {}
-        waiting = list(accepted.order)
+        waiting = [step for step in accepted.order if not steps or step in steps]
         with ThreadPoolExecutor(self._workers) as pool:
             while waiting or running:
                 for step in [step for step in waiting if accepted.needs(step) <= run.outputs.keys()]:

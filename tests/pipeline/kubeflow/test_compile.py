@@ -162,9 +162,9 @@ def test_an_ordinary_user_compiles(tmp_path):
     assert accept((tmp_path / "out" / "sums.yaml").read_text()).order
 
 
-def test_the_volume_is_mounted_where_a_step_names_it(accepted, compiled):
+def test_the_volume_is_mounted_in_every_step(accepted, compiled):
     mounted = {label for label, config in accepted.platform.items() if config.pvc_mount}
-    assert mounted == {"baseline_executor", "trainer_executor", "pusher_executor"}
+    assert mounted == {f"{step}_executor" for step in accepted.tasks}, "a run's settings may name a file in it"
     (mount,) = accepted.platform["pusher_executor"].pvc_mount
     assert (mount.mount_path, mount.constant) == ("/charseq", "charseq")
     assert constants(accepted, "pusher")["model_dir"] == "/charseq/serving/sums"
@@ -178,7 +178,7 @@ def test_nothing_of_this_machine_is_in_it(compiled):
 
     text = compiled()
     assert str(CHECKOUT) not in text
-    assert "/app/components/schema/sums/schema.pbtxt" in text
+    assert "/app/pipeline/families/sums/schema.pbtxt" in text
     assert constants(accept(text), "infra-validator")["server_command"] == '["python", "-m", "serving"]'
 
 
@@ -212,6 +212,7 @@ def test_the_pipeline_root_is_in_it_if_it_is_set(compiled):
         ({"claim": "My_Claim"}, "names of Kubernetes objects"),
         ({"claim": ""}, "models would be pushed into a pod that goes away"),
         ({"mount": "charseq"}, "it is an absolute path"),
+        ({"pipeline_root": "/artifacts"}, "launcher copies artifacts from and to gs://, s3:// and minio://"),
         ({"serving_dir": "s3://bucket/serving"}, "mount another through the claim of its CSI driver"),
     ],
 )

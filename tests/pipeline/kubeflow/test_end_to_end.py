@@ -24,6 +24,8 @@ TEXT = (
     "--set",
     "gate.bits_per_character=9",
     "--set",
+    "gate.beat_floor=false",
+    "--set",
     "ngram.order=3",
 )
 

@@ -1,5 +1,7 @@
 """`charseq kubeflow`: compile and submit, against a fake API server."""
 
+import json
+
 import pytest
 import yaml
 
@@ -8,10 +10,33 @@ from tests.pipeline.kubeflow.conftest import fake_server
 
 LOOKS = [
     {"state": "PENDING"},
-    {"state": "RUNNING", "tasks": {"root": "RUNNING", "baseline-driver": "RUNNING", "baseline": "RUNNING"}},
+    {
+        "state": "RUNNING",
+        "steps": {"baseline": "running", "sums-example-gen": "driving", "import-schema-gen": "cached"},
+    },
     {"status": 503},
-    {"state": "RUNNING", "tasks": {"baseline": "SUCCEEDED", "trainer": "RUNNING"}},
-    {"state": "SUCCEEDED", "tasks": {"baseline": "SUCCEEDED", "trainer": "SUCCEEDED"}},
+    {
+        "state": "RUNNING",
+        "steps": {
+            "baseline": "done",
+            "trainer": {"is": "waiting", "attempts": ["Pending"], "message": "Unschedulable: 0/3 nodes are available"},
+        },
+    },
+    {"state": "RUNNING", "steps": {"baseline": "done", "trainer": "running"}},
+    {"state": "RUNNING", "steps": {"baseline": "done", "trainer": {"is": "waiting", "attempts": ["Failed"]}}},
+    {
+        "state": "RUNNING",
+        "steps": {"baseline": "done", "trainer": {"is": "running", "attempts": ["Failed", "Running"]}},
+    },
+    {
+        "state": "SUCCEEDED",
+        "steps": {
+            "baseline": "done",
+            "import-schema-gen": "cached",
+            "trainer": {"is": "done", "attempts": ["Failed", "Succeeded"]},
+            "pusher": {"is": "done", "given": {"model_blessing": {"blessed": 1, "reasons": "[]"}}},
+        },
+    },
 ]
 
 
@@ -38,23 +63,42 @@ def test_compile_writes_what_the_backend_takes(charseq, tmp_path):
     assert accepted.container("evaluator").resources.resource_cpu_limit == "3"
 
 
+def progress(result):
+    return [line.strip() for line in result.stderr.splitlines() if line.startswith("  ")]
+
+
 def test_a_run_is_followed_and_its_success_is_status_0(charseq, package, tmp_path):
     with fake_server(tmp_path, {"looks": LOOKS}) as server:
         result = submit(charseq, server, package, "--json", "--param", "settings=train.epochs=3")
         assert result.status == 0, result.stderr
-        assert result.json == {
+        answer = result.json
+        steps = answer.pop("steps")
+        assert answer == {
             "pipeline_id": "pipeline_id-1",
             "version_id": "pipeline_version_id-1",
             "run_id": "run_id-1",
             "url": f"{server.host}/#/runs/details/run_id-1",
             "state": "SUCCEEDED",
             "error": "",
-            "tasks": {"baseline": "SUCCEEDED", "trainer": "SUCCEEDED"},
+            "refused": [],
+            "log": [],
         }
-        progress = [line.strip() for line in result.stderr.splitlines()]
-        steps = ["baseline: RUNNING", "baseline: SUCCEEDED", "trainer: RUNNING", "trainer: SUCCEEDED"]
-        assert [line for line in progress if line in steps] == steps
-        assert not any("driver" in line for line in progress)
+        assert set(steps) == set(accept(package.read_text()).tasks)
+        assert steps["trainer"] == {"state": "done", "attempts": 2}
+        assert steps["import-schema-gen"] == {"state": "cached", "attempts": 0}
+        assert steps["transform"] == {"state": "skipped", "attempts": 0}
+        assert [line for line in progress(result) if line.startswith(("baseline", "trainer"))] == [
+            "baseline: running",
+            "baseline: done",
+            "trainer: waiting (Unschedulable: 0/3 nodes are available)",
+            "trainer: running",
+            "trainer: waiting (Error (exit code 1))",
+            "trainer: running, attempt 2",
+            "trainer: done, attempt 2",
+        ]
+        assert not any(
+            line.startswith(("root", "executor", "sums-x7k2p")) or "driver" in line for line in progress(result)
+        )
         (run,) = server.bodies("/runs")
         assert run["runtime_config"]["parameters"] == {"settings": "train.epochs=3"}
         assert run["pipeline_version_reference"] == {
@@ -68,6 +112,78 @@ def test_a_run_is_followed_and_its_success_is_status_0(charseq, package, tmp_pat
         assert len(server.bodies("/experiments")) == 1
 
 
+def test_without_the_older_api_there_are_the_states_of_kubeflows_own_answer(charseq, package, tmp_path):
+    with fake_server(tmp_path, {"looks": LOOKS, "v1beta1": False}) as server:
+        result = submit(charseq, server, package, "--json")
+        assert result.status == 0, result.stderr
+        assert result.json["steps"]["trainer"] == {"state": "done", "attempts": 0}
+        assert result.json["steps"]["transform"] == {"state": "skipped", "attempts": 0}
+        assert [line for line in progress(result) if line.startswith("baseline")] == [
+            "baseline: running",
+            "baseline: done",
+        ]
+
+
+def test_a_model_that_is_refused_is_said_although_the_run_succeeds(charseq, package, tmp_path):
+    reasons = ["exact_match is 0.2, below 0.9"]
+    given = {
+        "model_blessing": {"blessed": 0, "reasons": json.dumps(reasons)},
+        "infra_blessing": {"blessed": 0, "reason": "the server did not answer"},
+        "model": {"size": 3},
+    }
+    look = {"state": "SUCCEEDED", "steps": {"evaluator": "done", "pusher": {"is": "done", "given": given}}}
+    with fake_server(tmp_path, {"looks": [look]}) as server:
+        result = submit(charseq, server, package)
+        assert result.status == 0, result.stderr
+        told = [line.split(maxsplit=1)[1] for line in result.stdout.splitlines() if line.startswith("refused")]
+        assert told == [*reasons, "the server did not answer"]
+        assert submit(charseq, server, package, "--json").json["refused"] == told
+
+
+def failed_look(**more):
+    steps = {"baseline": "done", "trainer": {"is": "failed"} | more, "evaluator": "omitted", "pusher": "omitted"}
+    return {"state": "FAILED", "steps": steps}
+
+
+LOG = [f"line {number}" for number in range(30)] + ["ValueError: the loss is not finite"]
+
+
+@pytest.mark.parametrize("keeps", ["artifacts", "pods", "nodes"])
+def test_a_step_that_fails_is_named_with_its_attempt_and_the_end_of_its_log(charseq, package, tmp_path, keeps):
+    script = {
+        "looks": [{"state": "RUNNING"}, failed_look()],
+        "keeps": [keeps],
+        "logs": {"trainer/2": "\n".join(LOG) + "\n"},
+    }
+    with fake_server(tmp_path, script) as server:
+        result = submit(charseq, server, package)
+        assert result.status == 1
+        assert "trainer failed in attempt 3: Error (exit code 1)" in result.stdout
+        assert f"{server.host}/#/runs/details/run_id-1" in result.stdout
+        assert [line.removeprefix("| ") for line in progress(result) if line.startswith("|")] == LOG[-20:]
+        assert "trainer: failed, attempt 3 (Error (exit code 1))" in progress(result)
+        assert "pusher: skipped" in progress(result)
+
+
+def test_a_step_whose_log_nobody_keeps_still_has_its_message(charseq, package, tmp_path):
+    look = failed_look(attempts=["Error"], message="OOMKilled (exit code 137)")
+    with fake_server(tmp_path, {"looks": [look]}) as server:
+        result = submit(charseq, server, package, "--json")
+        assert result.status == 1
+        assert result.json["error"] == "trainer failed in attempt 1: OOMKilled (exit code 137)"
+        assert result.json["log"] == []
+
+
+def test_a_driver_that_fails_fails_its_step(charseq, package, tmp_path):
+    look = {
+        "state": "FAILED",
+        "steps": {"trainer": {"is": "driver failed", "message": "pods is forbidden: runAsNonRoot"}},
+    }
+    with fake_server(tmp_path, {"looks": [look]}) as server:
+        result = submit(charseq, server, package, "--json")
+        assert result.json["error"] == "trainer failed: pods is forbidden: runAsNonRoot"
+
+
 def test_it_compiles_what_it_is_not_given(charseq, tmp_path):
     with fake_server(tmp_path, {"looks": LOOKS[-1:]}) as server:
         result = charseq("kubeflow", "submit", "--host", server.host, "sums", "--set", "train.epochs=3", "--json")
@@ -79,13 +195,40 @@ def test_it_compiles_what_it_is_not_given(charseq, tmp_path):
 
 
 @pytest.mark.parametrize("state", ["FAILED", "CANCELED"])
-def test_a_run_that_does_not_succeed_is_status_1_with_the_reason(charseq, package, tmp_path, state):
-    looks = [{"state": "RUNNING"}, {"state": state, "error": "trainer: no node has a GPU", "tasks": {"trainer": state}}]
+def test_a_run_that_does_not_succeed_is_status_1(charseq, package, tmp_path, state):
+    looks = [{"state": "RUNNING"}, {"state": state, "steps": {"trainer": "failed"}}]
     with fake_server(tmp_path, {"looks": looks}) as server:
         result = submit(charseq, server, package)
         assert result.status == 1
-        assert "no node has a GPU" in result.stdout
-        assert f"trainer: {state}" in result.stderr
+        assert f"state              {state}" in result.stdout
+
+
+ROOT = "s3://bucket/charseq"
+
+
+@pytest.mark.parametrize(("arguments", "path"), [([], "/runs"), (["--cron", "0 0 3 * * *"], "/recurringruns")])
+def test_the_pipeline_root_is_the_runs(charseq, compiled, tmp_path, arguments, path):
+    package = tmp_path / "sums.yaml"
+    package.write_text(compiled(pipeline_root=ROOT))
+    with fake_server(tmp_path, {"looks": LOOKS[-1:]}) as server:
+        assert submit(charseq, server, package, *arguments).status == 0
+        (run,) = server.bodies(path)
+        assert run["runtime_config"]["pipeline_root"] == ROOT
+
+
+def test_several_users(charseq, package, tmp_path):
+    cookie = tmp_path / "cookie"
+    cookie.write_text("authservice_session=abc\n")
+    script = {"looks": LOOKS[-1:], "multi_user": True, "cookie": "authservice_session=abc"}
+    with fake_server(tmp_path, script) as server:
+        result = submit(charseq, server, package, "--cookie-file", cookie, "--namespace", "team-a")
+        assert result.status == 0, result.stderr
+        for path in ("/pipelines", "/experiments"):
+            (body,) = server.bodies(path)
+            assert body["namespace"] == "team-a"
+        result = submit(charseq, server, package, "--namespace", "team-a")
+        assert result.status == 1
+        assert "answers 403 the session is over; give credentials with --token-file or --cookie-file" in result.stderr
 
 
 def test_no_wait_returns_at_once(charseq, package, tmp_path):
@@ -93,6 +236,15 @@ def test_no_wait_returns_at_once(charseq, package, tmp_path):
         result = submit(charseq, server, package, "--no-wait", "--json")
         assert result.status == 0
         assert result.json["run_id"] == "run_id-1"
+
+
+def test_a_header_for_every_request(charseq, package, tmp_path):
+    with fake_server(tmp_path, {"looks": LOOKS[-1:], "multi_user": True, "user": "user@example.com"}) as server:
+        options = ["--namespace", "team-a", "--header", "kubeflow-userid=user@example.com"]
+        assert submit(charseq, server, package, *options).status == 0
+        result = submit(charseq, server, package, *options[:2])
+        assert result.status == 1
+        assert "answers 401 Request header error: there is no user identity header." in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -157,6 +309,7 @@ def test_help_has_an_example(charseq, command):
         (["compile", "-o", "x.yaml", "--set", "train.epochs=x"], "'x' is not a whole number"),
         (["submit", "--host", "localhost:8080"], "is no URL; it starts with http:// or https://"),
         (["submit", "--every", "1", "--cron", "0 0 3 * * *"], "--every and --cron both say when"),
+        (["submit", "--header", "kubeflow-userid"], "--header 'kubeflow-userid' is not NAME=VALUE"),
         (["submit", "--every", "0"], "--every 0 is not a number of seconds above 0"),
         (["submit", "--cron", "0 3 * * *"], "has 5 fields, not six: seconds come first"),
         (["submit", "--host", "http://127.0.0.1:1", "--token-file", "nothing"], "nothing cannot be read"),

@@ -1,0 +1,1 @@
+"""What cleaned the training text cleans requests too, inside the served graph."""

@@ -1,0 +1,115 @@
+"""What a message calls a character: itself, and its code point; by its name alone if nobody could see it."""
+
+import functools
+import unicodedata
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from components.cleaning.graph_tables import find, look_up, rare_function
+from components.cleaning.unicode_tables import CODE_POINTS, to_ranges
+
+# Unicode gives control characters no name of their own; these are the first of its aliases for them (NameAliases.txt).
+_CONTROLS = (
+    "NULL",
+    "START OF HEADING",
+    "START OF TEXT",
+    "END OF TEXT",
+    "END OF TRANSMISSION",
+    "ENQUIRY",
+    "ACKNOWLEDGE",
+    "ALERT",
+    "BACKSPACE",
+    "CHARACTER TABULATION",
+    "LINE FEED",
+    "LINE TABULATION",
+    "FORM FEED",
+    "CARRIAGE RETURN",
+    "SHIFT OUT",
+    "SHIFT IN",
+    "DATA LINK ESCAPE",
+    "DEVICE CONTROL ONE",
+    "DEVICE CONTROL TWO",
+    "DEVICE CONTROL THREE",
+    "DEVICE CONTROL FOUR",
+    "NEGATIVE ACKNOWLEDGE",
+    "SYNCHRONOUS IDLE",
+    "END OF TRANSMISSION BLOCK",
+    "CANCEL",
+    "END OF MEDIUM",
+    "SUBSTITUTE",
+    "ESCAPE",
+    "INFORMATION SEPARATOR FOUR",
+    "INFORMATION SEPARATOR THREE",
+    "INFORMATION SEPARATOR TWO",
+    "INFORMATION SEPARATOR ONE",
+)
+_OTHER_CONTROLS = {0x7F: "DELETE", 0x85: "NEXT LINE"}
+
+# What stands behind a code point that has no name here.
+_UNNAMED = ("", "(control character)", "(private use)", "(unassigned)", "(combining mark)", "(invisible)")
+_KIND_OF = {"Cc": 1, "Co": 2, "Cn": 3, "Mn": 4, "Mc": 4, "Me": 4, "Cf": 5, "Zs": 5, "Zl": 5, "Zp": 5}
+
+# Letters and symbols that show nothing, and what stands for a character that could not be read.
+_LOOK_LIKE_NOTHING = (0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0)
+_REPLACEMENT = 0xFFFD
+
+# The marks whose names are kept: those of scripts that many people write, and the variation selectors. All would be twice
+# as large.
+_NAMED_MARKS = (range(0x3100), range(0xFE00, 0xFE30))
+
+_DIGITS = "0123456789ABCDEF"
+
+
+class CharacterNames(tf.Module):
+    """Names characters in a graph."""
+
+    def __init__(self) -> None:
+        """Makes the graph."""
+        super().__init__()
+        self._describe = rare_function(_describe, tf.TensorSpec([], tf.int32))
+
+    def __call__(self, code_point: tf.Tensor) -> tf.Tensor:
+        """Returns what a message calls a code point int32 []: string [].
+
+        Such as "`é` (U+00E9)" or "U+200B ZERO WIDTH SPACE".
+        """
+        return self._describe(code_point)
+
+
+def _describe(code_point: tf.Tensor) -> tf.Tensor:
+    points, names = _names()
+    kind = look_up(to_ranges(_kinds()), code_point[tf.newaxis])[0]
+    found, place = find(points, code_point[tf.newaxis])
+    name = tf.where(found[0], tf.gather(tf.constant(names), place[0]), tf.gather(tf.constant(_UNNAMED), kind))
+    number = tf.strings.join(["U+", _hexadecimal(code_point)])
+    shown = tf.strings.join(["`", tf.strings.unicode_encode(code_point[tf.newaxis], "UTF-8"), "` (", number, ")"])
+    return tf.where(tf.strings.length(name) > 0, tf.strings.join([number, " ", name]), shown)
+
+
+def _hexadecimal(code_point: tf.Tensor) -> tf.Tensor:
+    """Returns a number int32 [] in hexadecimal, four digits or more: string []."""
+    digits = tf.bitwise.right_shift(code_point, tf.range(20, -1, -4)) & 0xF
+    leading = tf.cast(code_point < 0x100000, tf.int32) + tf.cast(code_point < 0x10000, tf.int32)
+    return tf.strings.reduce_join(tf.gather(tf.constant(list(_DIGITS)), digits[leading:]))
+
+
+@functools.cache
+def _kinds() -> npt.NDArray[np.int32]:
+    """Returns for every code point which of `_UNNAMED` says what it is, int32 [1,114,112]."""
+    kinds = (_KIND_OF.get(unicodedata.category(chr(point)), 0) for point in range(CODE_POINTS))
+    return np.fromiter(kinds, np.int32, CODE_POINTS)
+
+
+@functools.cache
+def _names() -> tuple[npt.NDArray[np.int32], list[str]]:
+    """Returns the code points that are called by their names alone, ascending, and the names."""
+    kinds = _kinds()
+    names = dict(enumerate(_CONTROLS)) | _OTHER_CONTROLS
+    for point in np.flatnonzero(kinds >= _KIND_OF["Mn"]).tolist():
+        if kinds[point] == _KIND_OF["Cf"] or any(point in marks for marks in _NAMED_MARKS):
+            names[point] = unicodedata.name(chr(point))
+    names |= {point: unicodedata.name(chr(point)) for point in (*_LOOK_LIKE_NOTHING, _REPLACEMENT)}
+    points = sorted(names)
+    return np.array(points, np.int32), [names[point] for point in points]

@@ -1,0 +1,80 @@
+"""The flags of the server: name, type and what ``--help`` says of each."""
+
+# Name, type, help, further names.
+FLAGS: tuple[tuple[str, type, str, *tuple[str, ...]], ...] = (
+    ("port", int, "TCP port for gRPC; 0 picks a free one, or none where there is a --grpc_socket_path"),
+    ("grpc_socket_path", str, "serve gRPC on this UNIX socket too"),
+    ("rest_api_port", int, "TCP port for REST; 0 for no REST"),
+    ("rest_api_num_threads", int, "REST requests worked on at a time; 0 for four per CPU"),
+    ("rest_api_timeout_in_ms", int, "longest time for a REST request in milliseconds; 0 for no limit"),
+    ("rest_api_enable_cors_support", bool, "let pages of other origins use the REST API"),
+    ("rest_api_max_body_mib", int, "largest body of a REST request in MiB"),
+    ("rest_api_idle_timeout_seconds", float, "close REST connections that ask nothing for so long; 0 for never"),
+    ("page", bool, "serve a page to try the models on, at / of the REST port"),
+    ("bind_address", str, "address to listen on; 0.0.0.0 or [::] to be reached from other machines", "--host"),
+    ("ready_file", str, "write the ports to this file as JSON once the models are loaded"),
+    ("serving_dir", str, "serve every model below this folder: DIR/<model>/<version>/saved_model.pb"),
+    ("model_name", str, "name of the model at --model_base_path"),
+    ("model_base_path", str, "serve the one model in this folder: DIR/<version>/saved_model.pb"),
+    ("model_config_file", str, "serve what this ModelServerConfig (text format) lists"),
+    ("model_config_file_poll_wait_seconds", int, "seconds between two looks at that file; 0 to look once"),
+    ("allow_version_labels_for_unavailable_models", bool, "let unused labels name versions that are not loaded yet"),
+    ("file_system_poll_wait_seconds", float, "seconds between two looks for new versions; 0 to look once"),
+    ("removal_wait_seconds", float, "how long a model must be missing in --serving_dir to be unloaded"),
+    ("max_num_load_retries", int, "further attempts at a version that does not load"),
+    ("load_retry_interval_micros", int, "microseconds between two attempts; changed files do not wait"),
+    ("num_load_threads", int, "models loaded at a time; 0 for 2"),
+    ("num_unload_threads", int, "models unloaded at a time; 0 for 8"),
+    ("max_request_rows", int, "most rows in a request to a model that is not batched; 0 for no limit"),
+    ("saved_model_tags", str, "comma-separated tags of the meta graph to load"),
+    ("enable_model_warmup", bool, "replay assets.extra/tf_serving_warmup_requests before a version is served"),
+    ("num_request_iterations_for_warmup", int, "how often each of them is replayed; 0 counts as 1"),
+    ("tensorflow_session_config_file", str, "settings of TensorFlow's sessions: a ConfigProto (text format)"),
+    ("tensorflow_session_parallelism", int, "threads for operations and within one; 0 for one per CPU"),
+    ("tensorflow_intra_op_parallelism", int, "threads within one operation; 0 for one per CPU"),
+    ("tensorflow_inter_op_parallelism", int, "operations run at a time; 0 for one per CPU"),
+    (
+        "per_process_gpu_memory_fraction",
+        float,
+        "share of a GPU's memory to take at the start; 0 for as much as is needed",
+    ),
+    ("mixed_precision", str, "bfloat16 computes with it where that saves time"),
+    ("xla_cpu_compilation_enabled", bool, "let models use XLA's compiler, which they are refused otherwise"),
+    ("xla_gpu_compilation_enabled", bool, "the same"),
+    ("grpc_max_threads", int, "requests worked on at a time; 0 for four per CPU"),
+    ("grpc_channel_arguments", str, "comma-separated key=value pairs for the gRPC server"),
+    ("enable_grpc_healthcheck_service", bool, "answer grpc.health.v1"),
+    ("enable_serialization_as_tensor_content", bool, "answer tensors as bytes in tensor_content"),
+    (
+        "enable_signature_method_name_check",
+        bool,
+        "take only signatures that were exported for the method that is called",
+    ),
+    ("ssl_config_file", str, "TLS for gRPC: an SSLConfig (text format) with key and certificate"),
+    ("monitoring_config_file", str, "metrics for Prometheus on the REST port: a MonitoringConfig (text format)"),
+    ("enable_batching", bool, "run concurrent requests together"),
+    ("batching_parameters_file", str, "how: BatchingParameters (text format)"),
+    ("enable_per_model_batching_parameters", bool, "how, for each version: batching_params.pbtxt in its folder"),
+    ("shutdown_grace_seconds", float, "on SIGTERM, how long requests in progress may take to finish"),
+    ("verbose", bool, "log what is loaded and unloaded", "-v"),
+    ("version", bool, "print the versions of this server and of TensorFlow, and exit"),
+)
+
+# Flags of tensorflow_model_server that change no answer. They are taken, so that a command line made for it starts here too,
+# and one line in the log says that they do nothing. Flag to the reason.
+WITHOUT_EFFECT: dict[str, str] = {
+    "enable_profiler": "TensorFlow's C API has no profiler service",
+    "flush_filesystem_caches": "these are caches of remote file systems, from which this server does not read",
+    "num_tflite_interpreters_per_pool": "TensorFlow Lite models are not served",
+    "num_tflite_pools": "TensorFlow Lite models are not served",
+    "remove_unused_fields_from_bundle_metagraph": "unused parts of the graph are never kept",
+    "skip_initialize_tpu": "there are no TPUs",
+    "thread_pool_factory_config_file": "the session's own threads run every request",
+}
+
+# Flags of tensorflow_model_server that change answers or what is encrypted, and are not supported. Flag to the remedy.
+UNSUPPORTED: dict[str, str] = {
+    "platform_config_file": "say the same with the flags for batching, tags and sessions",
+    "prefer_tflite_model": "serve the SavedModel, or use tensorflow_model_server",
+    "use_alts_credentials": "use --ssl_config_file",
+}

@@ -1,0 +1,67 @@
+"""A user's own pairs in the volume: compiled in the tools' pod, run step by step with the run's settings."""
+
+import itertools
+
+import pytest
+
+from tests.pipeline.kubeflow.backend import accept
+from tests.pipeline.kubeflow.launcher import Cluster
+from tests.pipeline.kubeflow.pod import run_in_pod, why_not_confined
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),
+    pytest.mark.skipif(bool(why_not_confined()), reason=why_not_confined() or "-"),
+]
+
+DATA = "data.pattern=/charseq/pairs.tsv"
+
+SETTINGS = f"{DATA} data.eval_fraction=0.3 gate.exact_match=0.01"
+
+
+class Tools:
+    """The tools' pod (k8s/tools): the image with the volume and a /tmp of its own."""
+
+    def __init__(self, folder, volume):
+        self._folder = folder
+        (folder / "tmp").mkdir(parents=True)
+        (folder / "tmp").chmod(0o777)
+        self._mounts = {"/charseq": volume, "/tmp": folder / "tmp"}
+
+    def charseq(self, *arguments):
+        command = ["python", "-c", "from pipeline.cli import main; main()", *arguments]
+        completed = run_in_pod(command, self._folder, self._mounts)
+        assert completed.returncode == 0, completed.stdout
+        return completed.stdout
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("volume")
+    words = ["".join(letters) for letters in itertools.product("abcdefgh", repeat=3)]
+    (folder / "pairs.tsv").write_text("".join(f"{word}\t{word[::-1].upper()}\n" for word in words))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory, volume):
+    return Cluster(tmp_path_factory.mktemp("cluster"), claims={"charseq": volume}, restricted=True)
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory, volume, cluster):
+    return Tools(tmp_path_factory.mktemp("tools"), volume)
+
+
+def test_from_a_file_in_the_volume_to_a_pushed_model(cluster, tools, volume):
+    tools.charseq("kubeflow", "compile", "-o", "/charseq/pairs.yaml", "pairs", "--set", DATA)
+    accepted = accept((volume / "pairs.yaml").read_text())
+    run = cluster.run(accepted, {"settings": SETTINGS}, pipeline_root="gs://bucket/charseq")
+    assert set(run.seconds) == set(accepted.tasks)
+    version = run.outputs["pusher"]["pushed_model"].metadata["pushed_version"]
+    assert (volume / "serving" / "pairs" / version / "saved_model.pb").exists()
+    assert all(a.uri.startswith("gs://bucket/charseq/pairs/") for o in run.outputs.values() for a in o.values())
+    told = tools.charseq("models", "--serving-dir", "/charseq/serving")
+    assert "pairs" in told
+    assert version in told
