@@ -6,7 +6,7 @@ from tfx.types import Channel, ComponentSpec, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.example_gen.executor import PairsExecutor, SumsExecutor, TextExecutor
-from components.example_gen.pairs import all_files
+from components.example_gen.pairs import look_at_files
 from components.example_gen.settings import PairsData, SumsData, TextData
 from components.settings import SettingsError, to_json
 from data.corpora import fingerprint as corpus_fingerprint
@@ -45,15 +45,15 @@ class PairsExampleGen(BaseBeamComponent):
     EXECUTOR_SPEC = BeamExecutorSpec(PairsExecutor)
 
     def __init__(self, data: PairsData):
-        """Looks which files there are.
+        """Looks which files there are, and at the beginning of the first ones.
 
         Raises:
-          SettingsError: There is no such file.
+          SettingsError: There is no such file, or it cannot be read.
         """
         super().__init__(
             ExampleGenSpec(
                 data=to_json(data),
-                fingerprint=fingerprint(all_files(data)),
+                fingerprint=fingerprint(look_at_files(data)),
                 examples=Channel(type=standard_artifacts.Examples),
             )
         )

@@ -26,12 +26,15 @@ class Column:
         is the second column unless a column is called "2". Empty: not stated.
       usual: Names that it is looked for under, in this order and without regard to case, if none is stated.
       setting: What the user calls the choice of this column, for messages.
+      nullable: Whether a null of JSONL or Parquet, and a JSON key that is not there, are read as an empty text, as an empty
+        field of CSV is; otherwise the row cannot be used.
     """
 
     name: str
     source: str | int = ""
     usual: tuple[str, ...] = ()
     setting: str = ""
+    nullable: bool = False
 
     @property
     def stated_by_name(self) -> bool:
@@ -51,13 +54,14 @@ class TableOptions:
     """How tables are read.
 
     Attributes:
-      columns: What is asked for, in this order; none means every column, under the names that the file gives them.
+      columns: What is asked for, in this order; none means every column, under the names that the file gives them,
+        and nullable.
       header: Whether the first line of CSV and TSV names the columns; `auto` is decided for each file
-        (`data.tables.header`). A header is never a row.
-      delimiter: The character between two fields; empty: found out (`data.tables.delimiters`). `\\t` may be written as
+        (`data.tables.text.header`). A header is never a row.
+      delimiter: The character between two fields; empty: found out (`data.tables.text.delimiters`). `\\t` may be written as
         backslash and t.
       quotes: Whether a field that begins with a double quote is a quoted one. `auto`: yes, unless the delimiter is a tab and
-        the quotes look like part of the text (`data.tables.delimiters`).
+        the quotes look like part of the text (`data.tables.text.delimiters`).
       encoding: Of CSV, TSV and JSONL, as Python names it. A byte order mark of UTF-8, UTF-16 or UTF-32 wins over utf-8.
       on_error: `stop` at the first row that cannot be used, or `skip` such rows, count them and keep the first hundred.
       longest_line: Bytes of the longest row.

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import TableError
 from data.files import DataFile
 from data.tables.batch import Batch
+from data.tables.layout import Layout
 from data.tables.report import ReadReport
-from data.tables.streams import readable
+from data.tables.text.streams import readable
 
 _BATCH_ROWS = 1 << 16
 
@@ -33,12 +33,7 @@ def open_parquet(file: DataFile) -> Iterator[Any]:
 
 
 def read_parquet(
-    file: DataFile,
-    groups: Sequence[int],
-    first_row: int,
-    indices: Sequence[int],
-    columns: Sequence[str],
-    report: ReadReport,
+    file: DataFile, groups: Sequence[int], first_row: int, layout: Layout, report: ReadReport
 ) -> Iterator[Batch]:
     """Yields the rows of some row groups.
 
@@ -48,16 +43,15 @@ def read_parquet(
       file: The file.
       groups: Which row groups, in order.
       first_row: Number of their first row in the file, from 1.
-      indices: Which columns.
-      columns: What they are called in the batches.
+      layout: Which columns, what they are called in the batches, and which may have nulls.
       report: Counts rows, and rejects those that have no value.
 
     Raises:
       TableError: The file cannot be read, a column is of another kind, or a row is rejected.
     """
     with open_parquet(file) as parquet:
-        names = [parquet.schema_arrow.names[index] for index in indices]
-        for index, name in zip(indices, names, strict=True):
+        names = [layout.names[index] for index in layout.indices]
+        for index, name in zip(layout.indices, names, strict=True):
             _check_type(file, name, parquet.schema_arrow.field(index).type)
         row = first_row
         for batch in parquet.iter_batches(
@@ -66,7 +60,7 @@ def read_parquet(
             lines = np.arange(row, row + len(batch))
             row += len(batch)
             arrays = [batch.column(batch.schema.get_field_index(name)) for name in names]
-            yield _to_batch(file, lines, names, columns, arrays, report)
+            yield _to_batch(file, lines, layout, arrays, report)
 
 
 def _check_type(file: DataFile, name: str, kind: Any) -> None:
@@ -80,47 +74,42 @@ def _check_type(file: DataFile, name: str, kind: Any) -> None:
         )
 
 
-def _to_batch(
-    file: DataFile,
-    lines: Any,
-    names: Sequence[str],
-    columns: Sequence[str],
-    arrays: Sequence[pa.Array],
-    report: ReadReport,
-) -> Batch:
-    try:
-        texts = [array.cast(pa.string()) for array in arrays]
-        for text in texts:
-            text.validate(full=True)
-    except pa.ArrowInvalid:
-        texts = [_to_texts(array) for array in arrays]
-    if any(text.null_count for text in texts):
-        usable = pc.is_valid(texts[0])
-        for text in texts[1:]:
-            usable = pc.and_(usable, pc.is_valid(text))
-        for index in np.flatnonzero(~np.asarray(usable)):
-            wrong = next(column for column, text in enumerate(texts) if not text[index].is_valid)
-            reason = "is null" if not arrays[wrong][index].is_valid else "is not UTF-8"
-            error = TableError(
-                file.path,
-                f"the value {reason}",
-                "fill it, or leave the row out",
-                int(lines[index]),
-                repr(names[wrong]),
-                "row",
-            )
-            report.reject(error)
-        lines, texts = lines[np.asarray(usable)], [text.filter(usable) for text in texts]
+def _to_batch(file: DataFile, lines: Any, layout: Layout, arrays: Sequence[pa.Array], report: ReadReport) -> Batch:
+    texts = []
+    errors: dict[int, TableError] = {}
+    for array, index, nullable in zip(arrays, layout.indices, layout.nullable, strict=True):
+        text = _to_text(array)
+        wrong = np.asarray(text.is_null())
+        if nullable:
+            wrong = wrong & ~np.asarray(array.is_null())
+            text = text.fill_null("")
+        for row in np.flatnonzero(wrong).tolist():
+            reason = "the value is not UTF-8" if array[row].is_valid else "the value is null"
+            remedy, name = "fill it, or leave the row out", repr(layout.names[index])
+            errors.setdefault(row, TableError(file.path, reason, remedy, int(lines[row]), name, "row"))
+        texts.append(text)
+    if errors:
+        for row in sorted(errors):
+            report.reject(errors[row])
+        usable = np.ones(len(lines), bool)
+        usable[list(errors)] = False
+        lines, texts = lines[usable], [text.filter(pa.array(usable)) for text in texts]
     report.rows += len(lines)
-    return Batch.of(file.path, lines, columns, texts)
+    return Batch.of(file.path, lines, layout.columns, texts)
 
 
-def _to_texts(array: pa.Array) -> pa.Array:
-    """Returns strings, null where bytes are not UTF-8."""
-    texts: list[str | None] = []
-    for value in array.cast(pa.binary()):
-        try:
-            texts.append(value.as_buffer().to_pybytes().decode() if value.is_valid else None)
-        except UnicodeDecodeError:
-            texts.append(None)
-    return pa.array(texts, pa.string())
+def _to_text(array: pa.Array) -> pa.Array:
+    """Returns strings; null where bytes are not UTF-8, too."""
+    try:
+        text = array.cast(pa.string())
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        return pa.array(map(_decode, array.cast(pa.binary())), pa.string())
+    return text
+
+
+def _decode(value: pa.Scalar) -> str | None:
+    try:
+        return value.as_py().decode() if value.is_valid else None
+    except UnicodeDecodeError:
+        return None

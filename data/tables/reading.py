@@ -9,15 +9,16 @@ import numpy as np
 
 from data.files import DataFile
 from data.tables.batch import Batch
-from data.tables.delimited import parse_delimited
-from data.tables.fields import is_blank
-from data.tables.json_lines import parse_json_lines
-from data.tables.layout import Layout, find_layout
+from data.tables.detection import find_layout
+from data.tables.layout import Layout
 from data.tables.options import TableOptions
 from data.tables.parquet import open_parquet, read_parquet
-from data.tables.records import Block, read_records
 from data.tables.report import ReadReport
-from data.tables.streams import can_be_cut, read_utf8
+from data.tables.text.delimited import parse_delimited
+from data.tables.text.fields import is_blank
+from data.tables.text.json_lines import Key, parse_json_lines
+from data.tables.text.records import Block, read_records
+from data.tables.text.streams import can_be_cut, read_utf8
 
 _LOG = logging.getLogger("charseq.data")
 
@@ -92,18 +93,20 @@ def read_part(part: Part, options: TableOptions, report: ReadReport) -> Iterator
     """
     file, layout = part.file, part.layout
     if layout.format == "parquet":
-        yield from read_parquet(file, part.groups, part.first_line, layout.indices, layout.columns, report)
+        yield from read_parquet(file, part.groups, part.first_line, layout, report)
         return
     grammar = layout.grammar(options.longest_line)
     chunks = read_utf8(file, layout.encoding, part.start, part.stop)
     has_header = layout.header and part.is_first
-    keys = [layout.names[index] for index in layout.indices] if layout.format == "jsonl" else []
+    keys = []
+    if layout.format == "jsonl":
+        keys = [Key(layout.names[index], null) for index, null in zip(layout.indices, layout.nullable, strict=True)]
     for block in read_records(chunks, grammar, part.first_line):
         rows = block
         if has_header:
             rows, has_header = _without_header(block, grammar.delimiter, report)
         if layout.format == "jsonl":
-            batch = parse_json_lines(rows, file.path, keys, list(layout.columns), layout.encoding, report)
+            batch = parse_json_lines(rows, file.path, keys, layout.columns, layout.encoding, report)
         else:
             batch = parse_delimited(rows, file.path, layout, report)
         if len(batch):

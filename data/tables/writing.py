@@ -19,9 +19,9 @@ from apache_beam.io.filesystems import FileSystems
 from data.errors import TableError
 from data.files import split_ending
 from data.patterns import is_remote
-from data.tables.fields import split_fields
 from data.tables.options import ENDINGS
-from data.tables.records import Grammar, read_records
+from data.tables.text.fields import split_fields
+from data.tables.text.records import Grammar, read_records
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _READ_BYTES = 1 << 20

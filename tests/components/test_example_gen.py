@@ -16,7 +16,7 @@ from components.example_gen import shards
 from components.example_gen.executor import (
     COUNTS_PROPERTY,
     FINGERPRINT_PROPERTY,
-    PAIRS_SUMMARY_PROPERTY,
+    SUMMARY_PROPERTY,
     PairsExecutor,
     SumsExecutor,
 )
@@ -25,7 +25,7 @@ from components.settings import to_json
 from data.tables.writing import open_writer
 from pipeline.beam.settings import BeamSettings
 
-_NOTED = (FINGERPRINT_PROPERTY, COUNTS_PROPERTY, PAIRS_SUMMARY_PROPERTY)
+_NOTED = (FINGERPRINT_PROPERTY, COUNTS_PROPERTY, SUMMARY_PROPERTY)
 
 
 def generate(executor_class, data, folder, workers=1):
@@ -77,6 +77,7 @@ def test_pairs_from_several_files(tmp_path):
     read = [features(e) for split in shards.SPLITS for e in shards.read_examples(str(tmp_path / "out"), split)]
     assert {f["expression"][0] for f in read} == {f"{i}-{row}".encode() for i in range(3) for row in range(50)}
     assert all(f["length"] == [len(f["expression"][0])] for f in read)
+    assert all(not f["others"] for f in read)
 
 
 def test_a_wrong_line_stops_the_component_and_leaves_no_part(tmp_path):
@@ -89,13 +90,13 @@ def test_a_wrong_line_stops_the_component_and_leaves_no_part(tmp_path):
 
 def test_rows_that_are_skipped_are_noted_and_more_than_the_share_is_an_error(tmp_path):
     path = tmp_path / "p.csv"
-    path.write_text("".join(f"word{row},{row}\n" for row in range(300)) + "\nwrong\n,empty\n" + "x" * 33 + ",y\n")
+    path.write_text("".join(f"word{row},{row}\n" for row in range(300)) + "\nwrong\n,empty\n" + "x" * 1_025 + ",y\n")
     settings = {"files": (str(path),), "on_error": "skip", "test_fraction": 0.3}
     noted = generate(PairsExecutor, PairsData(**settings, most_skipped=0.02), tmp_path / "out")
-    summary = json.loads(noted[PAIRS_SUMMARY_PROPERTY])
+    summary = json.loads(noted[SUMMARY_PROPERTY])
     assert (summary["rows"], summary["empty_lines"], summary["skipped"]) == (300, 1, 3)
     assert [row["line"] for row in summary["skipped_rows"]] == [302, 303, 304]
-    assert "33 characters" in summary["skipped_rows"][2]["reason"]
+    assert "1,025 characters" in summary["skipped_rows"][2]["reason"]
     assert sum(json.loads(noted[COUNTS_PROPERTY]).values()) == 300
     with pytest.raises(ValueError, match=r"p\.csv, line 302: .*3 of 303 rows in all cannot be used, more than 0\.5%"):
         generate(PairsExecutor, PairsData(**settings, most_skipped=0.005), tmp_path / "again")
@@ -131,10 +132,15 @@ def test_the_same_rows_give_the_same_examples_from_any_table_by_any_number_of_wo
         found[name] = {
             split: [features(example) for example in shards.read_examples(str(out), split)] for split in shards.SPLITS
         }
-    assert sum(map(len, found["ten"].values())) == len(rows)
     assert all(examples == found["one.csv"] for examples in found.values())
-    sides = {split: {example["expression"][0] for example in found["ten"][split]} for split in shards.SPLITS}
-    assert not any(sides[a] & sides[b] for a, b in itertools.combinations(sides, 2))
+    sides = {split: [example["expression"][0] for example in found["ten"][split]] for split in shards.SPLITS}
+    assert not any(set(sides[a]) & set(sides[b]) for a, b in itertools.combinations(sides, 2))
+    # Where it is judged an input stands once, with all of its answers.
+    assert all(len(set(sides[split])) == len(sides[split]) for split in ("validation", "test"))
+    answers = {
+        (e["expression"][0], a) for es in found["ten"].values() for e in es for a in (*e["answer"], *e["others"])
+    }
+    assert answers == {(source.encode(), target.encode()) for _, source, target in rows}
 
 
 def test_an_empty_split_is_an_error(tmp_path):

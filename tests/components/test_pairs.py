@@ -2,15 +2,15 @@
 
 import json
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.example_gen.component import PairsExampleGen
-from components.example_gen.pairs import find_pairs, plan_pairs, read_pairs, summarize
+from components.example_gen.pairs import GroupCounts, find_pairs, plan_pairs, read_pairs, summarize
 from components.example_gen.settings import PairsData
-from components.example_gen.splits import TEST, TRAIN, VALIDATION
 from components.settings import SettingsError, from_json, to_json
 from data.errors import TableError
 from data.tables.report import ReadReport
@@ -19,28 +19,27 @@ from data.tables.report import ReadReport
 def read(path, report=None, **how):
     data = PairsData((str(path),), **how)
     report = report or ReadReport(data.on_error)
-    batches = [batch for part in plan_pairs(data, find_pairs(data)) for batch in read_pairs(data, part, report)]
-    rows = [
-        (expression[0].decode(), answer[0].decode())
-        for batch, _ in batches
-        for expression, answer in zip(batch["expression"].to_pylist(), batch["answer"].to_pylist(), strict=True)
+    parts = plan_pairs(data, find_pairs(data))
+    return [
+        tuple(row.values())
+        for part in parts
+        for batch in read_pairs(data, part.part, report)
+        for row in batch.to_pylist()
     ]
-    return rows, [side for _, sides in batches for side in sides]
 
 
 def test_columns_by_name_are_the_features(tmp_path):
     path = tmp_path / "p.csv"
     path.write_text('id,raw,clean\n0,"aé, ""b""",x\n1,c,d\n')
-    assert read(path, input="raw", target="clean")[0] == [('aé, "b"', "x"), ("c", "d")]
-    assert read(path, input="3", target="2")[0] == [("x", 'aé, "b"'), ("d", "c")]
+    assert read(path, input="raw", target="clean") == [('aé, "b"', "x"), ("c", "d")]
+    assert read(path, input="3", target="2") == [("x", 'aé, "b"'), ("d", "c")]
 
 
-def test_the_length_counts_characters(tmp_path):
+def test_pairs_are_composed_unless_that_is_not_wanted(tmp_path):
     path = tmp_path / "p.tsv"
-    path.write_text("a🙂é\tb\n")
-    data = PairsData((str(path),))
-    ((batch, _),) = [b for part in plan_pairs(data, find_pairs(data)) for b in read_pairs(data, part, ReadReport())]
-    assert batch["length"].to_pylist() == [[3]]
+    path.write_text("e\u0301\te\u0301\n")
+    assert read(path) == [("é", "é")]
+    assert read(path, nfc=False) == [("e\u0301", "e\u0301")]
 
 
 @pytest.mark.parametrize(
@@ -52,8 +51,8 @@ def test_the_length_counts_characters(tmp_path):
         (b"a\tb\n\tb\n", 2, "column input: the value is empty"),
         (b"a\tb\n\tb\nc\t\n", 2, "column input: the value is empty"),
         (b"a\tb\nc\t\xff\n", 2, "byte 3"),
-        (b"a\tb\n" + b"x" * 33 + b"\ty\n", 2, "33 characters, more than 32; raise data.input_length"),
-        (b"a\tb\ny\t" + b"x" * 33 + b"\n", 2, "33 characters, more than 32; raise data.output_length"),
+        (b"a\tb\n" + b"x" * 1_025 + b"\ty\n", 2, "1,025 characters, more than 1,024; raise data.longest"),
+        (b"a\tb\ny\t" + b"x" * 1_025 + b"\n", 2, "1,025 characters, more than 1,024; raise data.longest"),
         (b"a\tb\n" + b"x" * 2_000_000 + b"\n", 2, "longer than 1,048,576 bytes"),
     ],
 )
@@ -69,16 +68,16 @@ def test_a_wrong_row_is_named_with_its_file_and_line(tmp_path, content, line, sa
 def test_the_longest_side_is_a_setting(tmp_path):
     path = tmp_path / "p.tsv"
     path.write_text("x" * 40 + "\ty\n")
-    assert len(read(path, input_length=2_000, output_length=2_000)[0]) == 1
+    assert len(read(path)) == 1
     with pytest.raises(TableError, match=r"40 characters, more than 39; raise data\.longest"):
-        read(path, input_length=2_000, longest=39)
+        read(path, longest=39)
 
 
 def test_rows_that_are_no_pairs_are_skipped_in_the_order_of_their_lines(tmp_path):
     path = tmp_path / "p.csv"
     path.write_text("a,b\n,\n,x\nwrong\ny,\nc,d\n")
     report = ReadReport("skip")
-    assert read(path, report, on_error="skip")[0] == [("a", "b"), ("c", "d")]
+    assert read(path, report, on_error="skip") == [("a", "b"), ("c", "d")]
     assert (report.rows, report.empty_lines, report.skipped) == (2, 1, 3)
     assert [row.line for row in report.examples] == [3, 4, 5]
 
@@ -128,21 +127,35 @@ def test_what_was_left_out_is_summarized(tmp_path):
     data = PairsData((str(tmp_path),))
     found, report = find_pairs(data), ReadReport()
     for part in plan_pairs(data, found):
-        list(read_pairs(data, part, report))
-    summary = summarize(found, report)
+        list(read_pairs(data, part.part, report))
+    summary = summarize(found, report, GroupCounts())
     assert (summary["files"], summary["file_names"], summary["rows"], summary["empty_lines"]) == (1, ["a.tsv"], 1, 1)
     assert (summary["hidden"], summary["others"]) == ([str(tmp_path / ".hidden.tsv")], [str(tmp_path / "README.md")])
 
 
-def test_all_answers_of_an_input_are_on_one_side_in_any_file(tmp_path):
-    first, second = tmp_path / "1.tsv", tmp_path / "2.csv"
-    first.write_text("".join(f"word{i}\tx\nword{i}\tz\n" for i in range(200)))
-    second.write_text("".join(f"word{i},y\n" for i in reversed(range(200))))
-    shares = {"test_fraction": 0.3, "validation_fraction": 0.3}
-    sides = read(first, **shares)[1]
-    assert sides[::2] == sides[1::2]
-    assert read(second, **shares)[1] == sides[::-2]
-    assert all(40 < sides[::2].count(side) < 110 for side in (TRAIN, VALIDATION, TEST))
+def test_files_of_other_splits_are_not_divided(tmp_path):
+    for name in ("a", "b", "val", "test"):
+        (tmp_path / f"{name}.tsv").write_text("x\ty\n")
+    data = PairsData(
+        (str(tmp_path),), validation_files=(str(tmp_path / "val*"),), test_files=(str(tmp_path / "test.tsv"),)
+    )
+    groups = [[file.name for file in found.files] for found in find_pairs(data)]
+    assert groups == [["a.tsv", "b.tsv"], ["val.tsv"], ["test.tsv"]]
+    assert [(part.part.file.name, part.source) for part in plan_pairs(data, find_pairs(data))] == [
+        ("a.tsv", 0),
+        ("b.tsv", 0),
+        ("val.tsv", 1),
+        ("test.tsv", 2),
+    ]
+    for wrong, said in (
+        (
+            {"test_files": (str(tmp_path / "v*"), str(tmp_path / "t*")), "validation_files": (str(tmp_path / "v*"),)},
+            "name it once",
+        ),
+        ({"test_files": (str(tmp_path),)}, "every file of data.files"),
+    ):
+        with pytest.raises(SettingsError, match=said):
+            find_pairs(PairsData((str(tmp_path),), **wrong))
 
 
 def test_the_cache_sees_that_a_file_has_changed(tmp_path):
@@ -168,4 +181,4 @@ def test_the_cache_sees_that_a_file_has_changed(tmp_path):
 def test_any_pairs_of_strings_come_back_as_they_were(tmp_path_factory, pairs):
     path = tmp_path_factory.mktemp("pairs") / "p.jsonl"
     path.write_text("".join(json.dumps({"expression": e, "answer": a}) + "\n" for e, a in pairs))
-    assert read(path)[0] == pairs
+    assert read(path) == [tuple(unicodedata.normalize("NFC", side) for side in pair) for pair in pairs]

@@ -16,7 +16,7 @@ from data.tables.inspection import (
     describe_column,
     describe_tables,
 )
-from data.tables.layout import find_layout
+from data.tables.detection import find_layout
 from data.tables.options import ENDINGS
 from data.tables.reading import Part, read_part
 from data.tables.report import ReadReport

@@ -4,7 +4,7 @@ import pytest
 
 from data.errors import TableError
 from data.files import find_files
-from data.tables.layout import find_layout
+from data.tables.detection import find_layout
 from data.tables.options import ENDINGS, Column, TableOptions
 from data.tables.reading import plan_parts, read_part, read_table
 from data.tables.report import ReadReport

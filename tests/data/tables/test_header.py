@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from data.tables.header import find_header
 from data.tables.options import Column
+from data.tables.text.header import find_header
 
 WORDS = ["".join(letters) for letters in itertools.product("abcde", repeat=3)]
 PAIR = (Column("input", "", ("input", "expression")), Column("target", "", ("target", "answer", "output")))

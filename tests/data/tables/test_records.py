@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data.tables.records import Grammar, read_records
+from data.tables.text.records import Grammar, read_records
 
 # Little of everything that a record's end can hang on.
 PIECES = st.sampled_from([b'"', b'""', b",", b"\n", b"\r", b"\r\n", b"a", b"bc", b" ", b"\xc3\xa4"])

@@ -152,3 +152,28 @@ def test_what_cannot_be_written_is_an_error_that_names_it(tmp_path):
         open_writer(str(tmp_path / "nowhere" / "o.csv"), SCHEMA)
     with pytest.raises(TableError, match=r"o\.xlsx: no format is known"):
         open_writer(str(tmp_path / "o.xlsx"), SCHEMA)
+
+
+def test_nulls_are_errors_or_empty_texts(tmp_path):
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"first": ["a", None], "second": pa.array([None, 2], pa.int64())}), tmp_path / "n.parquet")
+    (tmp_path / "n.jsonl").write_text('{"first": "a", "second": null}\n{"second": 2}\n')
+    (tmp_path / "n.csv").write_text("first,second\na,\n,2\n")
+    nullable = TableOptions((Column("first", "first", nullable=True), Column("second", "second", nullable=True)))
+    for name in ("n.parquet", "n.jsonl", "n.csv"):
+        assert read([tmp_path / name], nullable) == [("a", ""), ("", "2")]
+        assert read([tmp_path / name], TableOptions(header="yes")) == [("a", ""), ("", "2")]
+    for name in ("n.parquet", "n.jsonl"):
+        with pytest.raises(TableError, match=r"1, column 'second': .*null"):
+            read([tmp_path / name])
+
+
+def test_bytes_in_parquet_that_are_no_text_are_errors(tmp_path):
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"first": [b"a", b"\xff", "é".encode()], "second": [1, 2, 3]}), tmp_path / "b.parquet")
+    with pytest.raises(TableError, match=r"b\.parquet, row 2, column 'first': the value is not UTF-8"):
+        read([tmp_path / "b.parquet"])
+    options = TableOptions(BY_NAME.columns, on_error="skip")
+    assert read([tmp_path / "b.parquet"], options) == [("a", "1"), ("é", "3")]

@@ -1,17 +1,25 @@
 """JSONL: an object a line, of which the values of some keys are read."""
 
 import json
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
 
 import pyarrow as pa
 
 from data.errors import TableError
 from data.tables.batch import Batch
-from data.tables.fields import is_blank
-from data.tables.records import Block
 from data.tables.report import ReadReport
+from data.tables.text.fields import is_blank
+from data.tables.text.records import Block
 
 _ONE_A_LINE = 'write one JSON object a line, such as {"input": "...", "target": "..."}; jq -c makes such lines'
+
+
+class Key(NamedTuple):
+    """A key that is read, and whether it may be null or missing."""
+
+    name: str
+    nullable: bool = False
 
 
 class _Number(str):
@@ -52,7 +60,7 @@ def decode_object(text: str) -> dict[str, Any] | str:
 
 
 def parse_json_lines(
-    block: Block, file: str, keys: list[str], columns: list[str], encoding: str, report: ReadReport
+    block: Block, file: str, keys: list[Key], columns: Sequence[str], encoding: str, report: ReadReport
 ) -> Batch:
     """Returns the values of some keys of each object.
 
@@ -91,7 +99,7 @@ class _Wrong:
         self.reason, self.remedy, self.key = reason, remedy, key
 
 
-def _row(bad: str, record: bytes, keys: list[str], encoding: str) -> list[str] | _Wrong:
+def _row(bad: str, record: bytes, keys: list[Key], encoding: str) -> list[str] | _Wrong:
     if bad:
         return _Wrong(bad, _ONE_A_LINE)
     try:
@@ -102,8 +110,10 @@ def _row(bad: str, record: bytes, keys: list[str], encoding: str) -> list[str] |
     if isinstance(found, str):
         return _Wrong(found, _ONE_A_LINE)
     row = []
-    for key in keys:
+    for key, nullable in keys:
         value = found.get(key)
+        if value is None and nullable:
+            value = ""
         if not isinstance(value, str):
             kind = "no value" if key not in found else "null" if value is None else f"a {_KINDS[type(value)]}"
             there = "" if key in found else f"; its keys are {', '.join(map(repr, list(found)[:20]))}"

@@ -9,11 +9,11 @@ import pyarrow.csv
 
 from data.errors import TableError
 from data.tables.batch import Batch
-from data.tables.fields import is_blank, split_fields
-from data.tables.json_lines import not_text
 from data.tables.layout import Layout
-from data.tables.records import Block
 from data.tables.report import ReadReport
+from data.tables.text.fields import is_blank, split_fields
+from data.tables.text.json_lines import not_text
+from data.tables.text.records import Block
 
 
 def parse_delimited(block: Block, file: str, layout: Layout, report: ReadReport) -> Batch:

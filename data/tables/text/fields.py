@@ -2,7 +2,7 @@
 
 import re
 
-from data.tables.records import Grammar, read_records
+from data.tables.text.records import Grammar, read_records
 
 
 def split_fields(record: str, delimiter: str, quotes: bool) -> list[str]:

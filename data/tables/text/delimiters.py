@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from data.tables.fields import sample_rows
 from data.tables.options import Column
-from data.tables.records import Grammar
+from data.tables.text.fields import sample_rows
+from data.tables.text.records import Grammar
 
 # By ending: what is tried first, and taken when nothing separates the rows.
 _OWN = {".csv": ",", ".tsv": "\t", ".tab": "\t"}

@@ -1,0 +1,1 @@
+"""Tables as text: where records and fields begin and end, delimiters, headers, JSON lines."""
