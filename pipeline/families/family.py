@@ -148,7 +148,9 @@ class Family(abc.ABC):
           DataError: The data cannot be used.
         """
         if inputs:
-            raise SettingsError(f"the family {self.name} cannot look at data: leave --data out, and use --set data....=...")
+            raise SettingsError(
+                f"the family {self.name} cannot look at data: leave --data out, and use --set data....=..."
+            )
         return Draft({}, ())
 
     # The report.
