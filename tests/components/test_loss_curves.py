@@ -9,9 +9,8 @@ import tensorflow as tf
 
 from components.trainer.fitting import compile_model
 from components.trainer.input_pipeline import TokenArrays
-from components.trainer.language_model.models import build_model as build_language_model
 from components.trainer.language_model.token_text import TokenText
-from components.trainer.language_model.training import fit_data as text_fit_data
+from components.trainer.language_model.windows import Windows
 from components.trainer.models import build_model
 from components.trainer.training import fit_data as sums_fit_data
 from pipeline.bench.notebooks import one_hot, sums_model, text_model
@@ -63,7 +62,8 @@ def our_text(seed):
     tokens, targets, vocabulary = text_data()
     settings = dataclasses.replace(load_task("text-lstm").train, seed=seed)
     text = TokenText(tokens, targets - WINDOW, targets, targets + 1)
-    return settings, build_language_model(settings, vocabulary), text_fit_data(settings, text, text, WINDOW)
+    windows = Windows(dataclasses.replace(settings, window=WINDOW))
+    return settings, windows.build(vocabulary), windows.fit_data(text, text)
 
 
 def their_text():

@@ -221,8 +221,10 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path):
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
         from components.trainer import fitting
         from components.trainer.input_pipeline import TokenArrays
-        from components.trainer.language_model.settings import LanguageModelSettings
+        from components.trainer.language_model.settings import StreamSettings, WindowSettings
+        from components.trainer.language_model.streams import Streams
         from components.trainer.language_model.training import train as train_text
+        from components.trainer.language_model.windows import Windows
         from components.trainer.settings import AttentionSettings
         from components.trainer.training import train
         from tests.components.language_model.conftest import to_windows
@@ -237,12 +239,12 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path):
 
         def windows(folder):
             text = to_windows(tokens, 10, 1, 3)
-            return train_text(LanguageModelSettings(**options), text, text, 10, 12, folder)
+            return train_text(Windows(WindowSettings(window=10, **options)), text, text, 12, folder)
 
         def carried_state(folder):
-            settings = LanguageModelSettings(predict="every", carry_state=True, segment=10, **options)
+            settings = StreamSettings(segment=10, optimizer="adam", weight_dropout=0.0, **options)
             text = to_windows(tokens, 0, 20, 20)
-            return train_text(settings, text, text, 0, 12, folder)
+            return train_text(Streams(settings), text, text, 12, folder)
 
         def two_devices():
             entered.append(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))

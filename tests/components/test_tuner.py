@@ -6,7 +6,7 @@ import pytest
 
 from components.settings import SettingsError
 from components.trainer.fitting import Training, TrainOnce
-from components.trainer.language_model.settings import LanguageModelSettings
+from components.trainer.language_model.settings import StreamSettings, WindowSettings
 from components.trainer.settings import AttentionSettings, RecurrentSettings, apply_hyperparameters
 from components.tuner.settings import TuneSettings, parse_space
 from components.tuner.tuner import SettingsTuner
@@ -78,7 +78,7 @@ def test_the_same_seed_tries_the_same_settings(tmp_path):
     assert run("a", 1) == run("b", 1) != run("c", 2)
 
 
-@pytest.mark.parametrize("train", [RecurrentSettings(), AttentionSettings(), LanguageModelSettings()])
+@pytest.mark.parametrize("train", [RecurrentSettings(), AttentionSettings(), StreamSettings(), WindowSettings()])
 def test_every_architecture_has_a_space(train):
     assert "learning_rate" in {dimension.field for dimension in parse_space(TuneSettings(trials=1), train)}
 

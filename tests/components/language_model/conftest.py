@@ -7,35 +7,41 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-from components.trainer.language_model.decoding import character_model
 from components.trainer.language_model.export import LanguageModel
-from components.trainer.language_model.settings import LanguageModelSettings
+from components.trainer.language_model.settings import StreamSettings, WindowSettings
+from components.trainer.language_model.streams import Streams
 from components.trainer.language_model.token_text import TokenText, first_character_probabilities
 from components.trainer.language_model.training import train
+from components.trainer.language_model.windows import Windows
 from components.transform.preprocessing import read_vocabulary
 from components.transform.text import preprocessing_fn
 
 TEXT = "the cat sat on the mat. “a rat,” said 猫.\n\nso the cat ran at the rat. 🐀\n" * 40
 
-SMALL = LanguageModelSettings(
-    inputs="embedding",
+SMALL = StreamSettings(
     embedding=8,
     units=32,
-    predict="every",
-    carry_state=True,
     batch_size=8,
     segment=16,
+    optimizer="adam",
     learning_rate=1e-2,
+    warmup=0.0,
+    weight_decay=0.0,
+    beta_2=0.999,
+    clip_norm=0.0,
     epochs=4,
+    steps_per_execution=0,
     output_dropout=0.1,
+    weight_dropout=0.0,
     temperatures=(),
-    histograms=False,
     compiled=False,
     max_length=1_000,
 )
 
-WINDOWS = LanguageModelSettings(units=24, epochs=2, temperatures=(), histograms=False, compiled=False, max_length=1_000)
 WINDOW = 10
+WINDOWS = WindowSettings(
+    units=24, window=WINDOW, epochs=2, temperatures=(), histograms=False, compiled=False, max_length=1_000
+)
 
 
 def to_windows(tokens, context, length, step):
@@ -74,7 +80,9 @@ def tokens(vocabulary):
 def trained(tokens, vocabulary, tmp_path_factory):
     """A model that predicts at every position."""
     text = to_windows(tokens, 0, 32, 32)
-    return train(SMALL, text, text, 0, len(vocabulary), str(tmp_path_factory.mktemp("checkpoints") / "every")).model
+    return train(
+        Streams(SMALL), text, text, len(vocabulary), str(tmp_path_factory.mktemp("checkpoints") / "every")
+    ).model
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +90,7 @@ def trained_windows(tokens, vocabulary, tmp_path_factory):
     """A model that predicts from windows."""
     text = to_windows(tokens, WINDOW, 1, 3)
     path = str(tmp_path_factory.mktemp("checkpoints") / "last")
-    return train(WINDOWS, text, text, WINDOW, len(vocabulary), path).model
+    return train(Windows(WINDOWS), text, text, len(vocabulary), path).model
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +103,7 @@ def first(tokens, vocabulary):
 def saved_model(trained, transform_output, first, tmp_path_factory):
     """The SavedModel of the first."""
     path = str(tmp_path_factory.mktemp("language model"))
-    characters = character_model(trained, SMALL, first, 0)
+    characters = Streams(SMALL).character_model(trained, first)
     LanguageModel(trained, transform_output, characters, SMALL.max_length).save(path)
     return path
 
@@ -104,6 +112,6 @@ def saved_model(trained, transform_output, first, tmp_path_factory):
 def saved_windows(trained_windows, transform_output, first, tmp_path_factory):
     """The SavedModel of the second."""
     path = str(tmp_path_factory.mktemp("window model"))
-    characters = character_model(trained_windows, WINDOWS, first, WINDOW)
+    characters = Windows(WINDOWS).character_model(trained_windows, first)
     LanguageModel(trained_windows, transform_output, characters, WINDOWS.max_length).save(path)
     return path

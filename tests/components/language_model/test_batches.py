@@ -5,22 +5,31 @@ import dataclasses
 import numpy as np
 import pytest
 
-from components.trainer.language_model import batches
+from components.trainer.language_model.streams import Streams
 from components.trainer.language_model.token_text import TokenText
+from components.trainer.language_model.windows import Windows
 from tests.components.language_model.conftest import SMALL, WINDOW, WINDOWS, to_windows
 
 TOKENS = np.arange(1_000, dtype=np.uint16)
 
 
-def take(settings, text, window, count, start_epoch=0, at_a_time=1):
-    data = batches.training_batches(settings, text, window, start_epoch, at_a_time)
+STREAMS = Streams(SMALL)
+WINDOWED = Windows(WINDOWS)
+
+
+def take(approach, text, count, start_epoch=0, at_a_time=1):
+    data = approach.fit_data(text, text).batches(start_epoch, at_a_time)
     return list(data.take(count).as_numpy_iterator())
+
+
+def steps_of(approach, text):
+    return approach.fit_data(text, text).steps
 
 
 def test_every_window_once_an_epoch_with_the_characters_before_it():
     text = to_windows(TOKENS, WINDOW, 1, 3)
-    steps = batches.steps_per_epoch(WINDOWS, text)
-    epoch = take(WINDOWS, text, WINDOW, steps)
+    steps = steps_of(WINDOWED, text)
+    epoch = take(WINDOWED, text, steps)
     targets = np.concatenate([target for _, target in epoch])
     assert sorted(targets) == list(range(WINDOW, len(TOKENS), 3))
     for tokens, target in epoch:
@@ -29,16 +38,16 @@ def test_every_window_once_an_epoch_with_the_characters_before_it():
 
 def test_an_element_of_several_batches_has_their_windows_in_their_order():
     text = to_windows(TOKENS, WINDOW, 1, 3)
-    steps = batches.steps_per_epoch(WINDOWS, text)
-    one_by_one, all_at_once = take(WINDOWS, text, WINDOW, 2 * steps), take(WINDOWS, text, WINDOW, 2, at_a_time=steps)
+    steps = steps_of(WINDOWED, text)
+    one_by_one, all_at_once = take(WINDOWED, text, 2 * steps), take(WINDOWED, text, 2, at_a_time=steps)
     for column in range(2):
         np.testing.assert_array_equal(*(np.concatenate([e[column] for e in es]) for es in (one_by_one, all_at_once)))
 
 
 def test_segments_follow_each_other_in_their_rows_and_start_from_nothing_once_an_epoch():
     text = to_windows(TOKENS, 0, 50, 50)
-    steps = batches.steps_per_epoch(SMALL, text)
-    epochs = take(SMALL, text, 0, 2 * steps)
+    steps = steps_of(STREAMS, text)
+    epochs = take(STREAMS, text, 2 * steps)
     for epoch in (epochs[:steps], epochs[steps:]):
         assert [set(kept.ravel()) for (_, kept), _ in epoch] == [{0.0}] + [{1.0}] * (steps - 1)
         rows = np.concatenate([tokens for (tokens, _), _ in epoch], axis=1)
@@ -49,23 +58,23 @@ def test_segments_follow_each_other_in_their_rows_and_start_from_nothing_once_an
 
 
 def test_without_carried_state_segments_come_in_another_order_every_epoch():
-    settings = dataclasses.replace(SMALL, carry_state=False)
+    approach = Streams(dataclasses.replace(SMALL, carry_state=False))
     text = to_windows(TOKENS, 0, 50, 50)
-    steps = batches.steps_per_epoch(settings, text)
+    steps = steps_of(approach, text)
     first, second = (
         np.concatenate([tokens[:, 0] for tokens, _ in epoch]).tolist()
-        for epoch in (take(settings, text, 0, steps), take(settings, text, 0, steps, start_epoch=1))
+        for epoch in (take(approach, text, steps), take(approach, text, steps, start_epoch=1))
     )
     assert first != sorted(first)
     assert np.argsort(first).tolist() != np.argsort(second).tolist()
 
 
-@pytest.mark.parametrize(("settings", "window"), [(SMALL, 0), (WINDOWS, WINDOW)])
-def test_going_on_with_an_epoch_sees_what_an_uninterrupted_training_would(settings, window):
+@pytest.mark.parametrize(("approach", "window"), [(STREAMS, 0), (WINDOWED, WINDOW)])
+def test_going_on_with_an_epoch_sees_what_an_uninterrupted_training_would(approach, window):
     text = to_windows(TOKENS, window, 1 if window else 50, 3 if window else 50)
-    steps = batches.steps_per_epoch(settings, text)
-    later = take(settings, text, window, 2 * steps)[steps:]
-    for one, other in zip(later, take(settings, text, window, steps, start_epoch=1), strict=True):
+    steps = steps_of(approach, text)
+    later = take(approach, text, 2 * steps)[steps:]
+    for one, other in zip(later, take(approach, text, steps, start_epoch=1), strict=True):
         np.testing.assert_array_equal(one[1], other[1])
 
 
@@ -73,7 +82,7 @@ def test_validation_predicts_every_character_once_but_the_first():
     starts = np.arange(0, len(TOKENS), 64)
     text = TokenText(TOKENS, np.maximum(starts - 20, 0), starts, np.minimum(starts + 64, len(TOKENS)))
     predicted = []
-    for tokens, targets, weights in batches.validation_batches(SMALL, text, 0).as_numpy_iterator():
+    for tokens, targets, weights in STREAMS.fit_data(text, text).validation.as_numpy_iterator():
         assert (targets[weights > 0] == tokens[weights > 0] + 1).all()
         predicted += targets[weights > 0].tolist()
     assert sorted(predicted) == list(range(1, len(TOKENS)))
@@ -83,7 +92,7 @@ def test_validation_of_windows_predicts_every_character_that_has_a_window_before
     starts = np.arange(0, len(TOKENS), 64)
     text = TokenText(TOKENS, np.maximum(starts - WINDOW, 0), starts, np.minimum(starts + 64, len(TOKENS)))
     predicted = []
-    for tokens, targets, weights in batches.validation_batches(WINDOWS, text, WINDOW).as_numpy_iterator():
+    for tokens, targets, weights in WINDOWED.fit_data(text, text).validation.as_numpy_iterator():
         kept = weights > 0
         assert (tokens[kept] == targets[kept, np.newaxis] - np.arange(WINDOW, 0, -1)).all()
         predicted += targets[kept].tolist()
@@ -92,4 +101,4 @@ def test_validation_of_windows_predicts_every_character_that_has_a_window_before
 
 def test_too_little_text_for_a_batch_is_an_error_that_says_what_to_change():
     with pytest.raises(ValueError, match=r"lower train\.batch_size or train\.segment"):
-        batches.steps_per_epoch(SMALL, to_windows(TOKENS[:100], 0, 10, 10))
+        steps_of(STREAMS, to_windows(TOKENS[:100], 0, 10, 10))

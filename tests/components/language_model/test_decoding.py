@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.language_model.decoding import character_model, generate, read
-from components.trainer.language_model.models import build_model
+from components.trainer.language_model.decoding import generate, read
 from components.trainer.language_model.sampling import SamplingInputs
+from components.trainer.language_model.streams import Streams, build_stream_model
+from components.trainer.language_model.windows import Windows, build_window_model
 from tests.components.language_model.conftest import SMALL, WINDOW, WINDOWS
 
 CHARACTERS = 9
@@ -47,8 +48,8 @@ def chosen(logits, texts):
 )
 def test_every_position(changes, texts):
     settings = dataclasses.replace(SMALL, **changes)
-    model = build_model(settings, CHARACTERS)
-    log_prob, _ = read_all(character_model(model, settings, first(), 0), texts)
+    model = build_stream_model(settings, CHARACTERS)
+    log_prob, _ = read_all(Streams(settings).character_model(model, first()), texts)
     zeros = [np.zeros([3, 32], np.float32) for _ in model.inputs[1:]]
     logits = model([texts, *zeros])[0]
     np.testing.assert_allclose(log_prob[:, 1:], chosen(logits[:, :-1], texts[:, 1:]), atol=1e-5)
@@ -58,17 +59,16 @@ def test_every_position(changes, texts):
 @pytest.mark.parametrize("changes", [{}, {"layers": 2}, {"inputs": "scaled"}, {"cell": "gru"}])
 def test_windows_that_are_run_together_are_those_that_are_run_one_by_one(changes, texts):
     settings = dataclasses.replace(WINDOWS, **changes)
-    model = build_model(settings, CHARACTERS)
-    log_prob, _ = read_all(character_model(model, settings, first(), WINDOW), texts)
+    model = build_window_model(settings, CHARACTERS)
+    log_prob, _ = read_all(Windows(settings).character_model(model, first()), texts)
     for place in range(1, texts.shape[1]):
         window = texts[:, max(place - WINDOW, 0) : place]
         np.testing.assert_allclose(log_prob[:, place], chosen(model(window), texts[:, place]), atol=1e-5)
 
 
-@pytest.mark.parametrize("window", [0, WINDOW])
-def test_rows_of_different_lengths_do_not_disturb_each_other(window, texts):
-    settings = WINDOWS if window else SMALL
-    characters = character_model(build_model(settings, CHARACTERS), settings, first(), window)
+@pytest.mark.parametrize("approach", [Streams(SMALL), Windows(WINDOWS)])
+def test_rows_of_different_lengths_do_not_disturb_each_other(approach, texts):
+    characters = approach.character_model(approach.core(approach.build(CHARACTERS)), first())
     lengths = [30, 0, 12]
     log_prob, state = read_all(characters, texts, lengths)
     for row, length in enumerate(lengths):
@@ -80,7 +80,7 @@ def test_rows_of_different_lengths_do_not_disturb_each_other(window, texts):
 
 
 def test_a_text_written_in_two_parts_is_the_text_written_at_once():
-    characters = character_model(build_model(SMALL, CHARACTERS), SMALL, first(), 0)
+    characters = Streams(SMALL).character_model(build_stream_model(SMALL, CHARACTERS), first())
     how = SamplingInputs(*(tf.constant([v]) for v in (0.9, 4, 0.95)), tf.constant([11], tf.int64))
     barred = tf.zeros([CHARACTERS])
 

@@ -180,13 +180,13 @@ def test_any_prompt_is_continued_or_refused_with_a_reason(served, prompt):
 
 
 def test_a_model_of_mixed_precision_says_what_its_keras_model_says(transform_output, first, vocabulary, tokens):
-    from components.trainer.language_model.decoding import character_model, read
-    from components.trainer.language_model.models import build_model
+    from components.trainer.language_model.decoding import read
+    from components.trainer.language_model.streams import Streams, build_stream_model
 
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = build_model(SMALL, len(vocabulary))
-        characters = character_model(model, SMALL, first, 0)
+        model = build_stream_model(SMALL, len(vocabulary))
+        characters = Streams(SMALL).character_model(model, first)
         texts = tokens[np.newaxis, :20].astype(np.int32)
         log_prob, _ = read(characters, characters.initial_state(1), tf.constant(texts), tf.constant([20]))
         states = [np.zeros([1, 32], np.float32)] * 2

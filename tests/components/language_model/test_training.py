@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from components.settings import SettingsError
-from components.trainer.language_model.models import build_model
 from components.trainer.language_model.samples import SampleText
-from components.trainer.language_model.settings import LanguageModelSettings
+from components.trainer.language_model.settings import WindowSettings
+from components.trainer.language_model.streams import Streams
 from components.trainer.language_model.training import train
+from components.trainer.language_model.windows import Windows, build_window_model
 from pipeline.config.task_files import load_task
 from tests.components.language_model.conftest import SMALL, WINDOW, WINDOWS, to_windows
 
@@ -31,26 +32,27 @@ class Interrupt(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize(
-    ("settings", "window"),
+    ("approach", "settings"),
     [
-        (dataclasses.replace(SMALL, weight_dropout=0.1, input_dropout=0.1, keep="best_val_loss", epochs=3), 0),
-        (dataclasses.replace(SMALL, optimizer="muon", clip_norm=1.0, warmup=0.1, epochs=3), 0),
+        (Streams, dataclasses.replace(SMALL, weight_dropout=0.1, input_dropout=0.1, keep="best_val_loss", epochs=3)),
+        (Streams, dataclasses.replace(SMALL, optimizer="muon", clip_norm=1.0, warmup=0.1, epochs=3)),
         # Seven steps an epoch, which four do not divide.
-        (dataclasses.replace(SMALL, steps_per_execution=4, epochs=3), 0),
+        (Streams, dataclasses.replace(SMALL, steps_per_execution=4, epochs=3)),
         (
+            Windows,
             dataclasses.replace(
                 WINDOWS, epochs=3, optimizer="rmsprop", learning_rate=0.05, plateau_factor=0.2, keep="best_loss"
             ),
-            WINDOW,
         ),
     ],
 )
-def test_an_interrupted_training_ends_with_the_same_weights(settings, window, tokens, vocabulary, tmp_path):
-    settings = dataclasses.replace(settings, checkpoint_seconds=0.0)
+def test_an_interrupted_training_ends_with_the_same_weights(approach, settings, tokens, vocabulary, tmp_path):
+    way = approach(dataclasses.replace(settings, checkpoint_seconds=0.0))
+    window = WINDOW if approach is Windows else 0
     text = to_windows(tokens[:1_000], window, 1 if window else 32, 3 if window else 32)
 
     def run(name, *callbacks):
-        return train(settings, text, text, window, len(vocabulary), str(tmp_path / name), callbacks)
+        return train(way, text, text, len(vocabulary), str(tmp_path / name), callbacks)
 
     whole = run("whole")
     with pytest.raises(InterruptedTrainingError):
@@ -71,7 +73,7 @@ def test_the_best_epochs_weights_are_those_that_are_kept(tokens, vocabulary, tmp
             if epoch == 3:
                 self.model.optimizer.learning_rate.assign(10.0)
 
-    training = train(settings, text, text, 0, len(vocabulary), str(tmp_path / "run"), [Break()])
+    training = train(Streams(settings), text, text, len(vocabulary), str(tmp_path / "run"), [Break()])
     losses = [logs["val_loss"] for logs in training.history]
     assert losses[3] > min(losses) + 0.5
     states = [np.zeros([1, settings.units], np.float32)] * 2
@@ -84,8 +86,8 @@ def test_text_is_written_after_every_epoch_at_every_temperature(tokens, vocabula
     settings = dataclasses.replace(SMALL, epochs=2, temperatures=(0.0, 0.5), sample_length=25)
     text = to_windows(tokens, 0, 32, 32)
     path = tmp_path / "samples.json"
-    samples = SampleText(settings, first, 0, text, vocabulary, str(path))
-    train(settings, text, text, 0, len(vocabulary), str(tmp_path / "run"), [samples])
+    samples = SampleText(Streams(settings), first, text, vocabulary, str(path))
+    train(Streams(settings), text, text, len(vocabulary), str(tmp_path / "run"), [samples])
     written = json.loads(path.read_text())
     assert [(s["epoch"], s["temperature"]) for s in written] == [(1, 0.0), (1, 0.5), (2, 0.0), (2, 0.5)]
     assert all(len(sample["text"]) == 25 for sample in written)
@@ -97,14 +99,14 @@ def test_the_state_is_carried_from_segment_to_segment(tokens, vocabulary, tmp_pa
     period = np.array([1, 2, 2, 2, 1, 3, 3, 3], np.uint8)
     text = to_windows(np.tile(period, 600), 0, 8, 8)
     settings = dataclasses.replace(SMALL, batch_size=4, segment=1, epochs=6, output_dropout=0.0)
-    carried = train(settings, text, text, 0, 4, str(tmp_path / "carried"))
-    alone = train(dataclasses.replace(settings, carry_state=False), text, text, 0, 4, str(tmp_path / "alone"))
+    carried = train(Streams(settings), text, text, 4, str(tmp_path / "carried"))
+    alone = train(Streams(dataclasses.replace(settings, carry_state=False)), text, text, 4, str(tmp_path / "alone"))
     # A character alone leaves one of four places open, ln(2) / 4; with what came before all is certain but the beginning.
     assert carried.history[-1]["loss"] < 0.5 * alone.history[-1]["loss"]
 
 
 def test_references_are_what_their_description_says():
-    model = build_model(load_task("text-lstm").train, 60)
+    model = build_window_model(load_task("text-lstm").train, 60)
     assert [type(layer).__name__ for layer in model.layers if type(layer).__name__ != "Identity"] == [
         "InputLayer",
         "OneHot",
@@ -124,7 +126,7 @@ def test_references_are_what_their_description_says():
     assert (settings.plateau_factor, settings.plateau_patience, settings.smallest_learning_rate) == (0.2, 1, 0.001)
     assert settings.keep == "best_loss"
 
-    model = build_model(load_task("text-lstm-dropout").train, 60)
+    model = build_window_model(load_task("text-lstm-dropout").train, 60)
     assert model.count_params() == 4 * 256 * (1 + 256 + 1) + 257 * 60
     assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.2]
     data, settings = load_task("text-lstm-dropout").data, load_task("text-lstm-dropout").train
@@ -140,12 +142,12 @@ def test_references_are_what_their_description_says():
         ({"output_dropout": 1.0}, "train.output_dropout"),
         ({"tie_weights": True}, "train.tie_weights needs"),
         ({"weight_dropout": 0.1, "cell": "gru"}, "train.weight_dropout"),
-        ({"carry_state": True}, "train.carry_state needs train.predict=every"),
         ({"plateau_factor": 2.0}, "train.plateau_factor"),
         ({"temperatures": (-1.0,)}, "train.temperatures"),
+        ({"window": 0}, "train.window is 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_by_name(changes, message):
     with pytest.raises(SettingsError) as error:
-        LanguageModelSettings(**changes)
+        WindowSettings(**changes)
     assert message in str(error.value)
