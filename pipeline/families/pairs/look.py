@@ -9,6 +9,7 @@ from components.example_gen.settings import PairsData
 from components.settings import SettingsError
 from data.errors import DataError
 from data.files import find_files
+from data.tables.detection import find_layout
 from data.tables.inspection import (
     ColumnDescription,
     FileDescription,
@@ -16,7 +17,6 @@ from data.tables.inspection import (
     describe_column,
     describe_tables,
 )
-from data.tables.detection import find_layout
 from data.tables.options import ENDINGS
 from data.tables.reading import Part, read_part
 from data.tables.report import ReadReport
