@@ -107,7 +107,8 @@ def settings(family: str | None, markdown: bool, as_json: bool) -> None:
 def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as_json: bool) -> None:
     """Runs a task's whole pipeline here: data, training, gate, push. TASK is a built-in task or a task file.
 
-    Ends with status 1 if the model, or its rollout, is refused, with 130 if it is interrupted (Ctrl-C), saying how to go on.
+    Ends with status 1 if the model, or its rollout, is refused; with 2 if the data or a setting cannot be used; with 130 if
+    it is interrupted (Ctrl-C), saying how to go on.
 
     \b
     Example:
@@ -153,6 +154,8 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         if result.browser_model:
             click.echo(f"{'browser model':24} {result.browser_model}")
         click.echo(f"{'report':24} {result.report}")
+    if result.bad_input:
+        sys.exit(InputError.exit_code)
     if not result.blessed or (result.rollout and not result.rollout.promoted):
         sys.exit(1)
 

@@ -1,12 +1,13 @@
 """A run of a task on this machine, from its configuration to what came of it."""
 
-import contextlib
 import dataclasses
 import os
 
 from components.baseline.served import list_versions, served_version
 from components.browser.component import BROWSER_MODEL_KEY
 from components.browser.export import find_tools
+from components.settings import SettingsError
+from data.errors import DataError
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.families import find_family
@@ -40,6 +41,7 @@ class RunResult:
       report: Path of the report.
       seconds: Seconds of each component.
       cached: Components whose outputs are an earlier run's.
+      bad_input: Whether the run failed because the data or a setting cannot be used.
     """
 
     task: str
@@ -55,6 +57,7 @@ class RunResult:
     report: str
     seconds: dict[str, float]
     cached: list[str]
+    bad_input: bool
 
 
 def run_task(config: Config, places: Places, observer: RunObserver | None = None) -> RunResult:
@@ -74,8 +77,11 @@ def run_task(config: Config, places: Places, observer: RunObserver | None = None
         find_tools(config.browser.tools)  # now, not when all else is done
     os.makedirs(places.root, exist_ok=True)
     runner = LocalRunner(observer, run_notes(config))
-    with contextlib.suppress(ComponentFailedError):  # the run's record says so
+    bad_input = False
+    try:
         runner.run(create_pipeline(config, places))
+    except ComponentFailedError as error:  # the run's record says so
+        bad_input = isinstance(error.cause, SettingsError | DataError)
     model_dir = places.model_dir(config.task)
     served = served_version(model_dir)
     store = open_store(places.metadata_path)
@@ -95,6 +101,7 @@ def run_task(config: Config, places: Places, observer: RunObserver | None = None
         report=write_report(record, places),
         seconds={component: round(seconds, 2) for component, seconds in runner.seconds.items()},
         cached=[component for component, part in record.components.items() if part.state == "cached"],
+        bad_input=bad_input,
     )
 
 

@@ -132,7 +132,8 @@ def _unknown(section: str, name: str, settings_class: type, classes: tuple[type,
     derived = next((f for f in dataclasses.fields(settings_class) if f.name == name), None)
     if derived is not None:
         source = derived.metadata["derived"]
-        return f"{section}.{name} is not set by itself: it follows from {source}; leave it out"
+        remedy = "set that" if "." in source else "leave it out"
+        return f"{section}.{name} is not set by itself: it follows from {source}; {remedy}"
     return f"{section} has no {name!r}{nearest(name, field_names(settings_class))}"
 
 

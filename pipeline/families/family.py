@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from components.settings import SettingsError
 from components.trainer.settings import FitSettings
 from pipeline.config.settings import Config
 
@@ -135,7 +136,6 @@ class Family(abc.ABC):
         """Returns what a model must beat; None if there is nothing."""
         return None
 
-    @abc.abstractmethod
     def draft(self, inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
         """Looks at a user's data for `charseq new`.
 
@@ -147,6 +147,11 @@ class Family(abc.ABC):
           SettingsError: The family needs data and there is none, or the other way round.
           DataError: The data cannot be used.
         """
+        if inputs:
+            raise SettingsError(
+                f"the family {self.name} cannot look at data: leave --data out, and use --set data....=..."
+            )
+        return Draft({}, ())
 
     # The report.
 

@@ -169,18 +169,28 @@ def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path)
     assert os.listdir(checkpoints) == []
 
 
-def test_a_users_own_pairs_train_and_a_wrong_line_is_named(charseq, tmp_path):
+def test_a_users_own_task_file_of_pairs_is_trained_and_a_wrong_line_is_named(charseq, tmp_path):
     words = ["".join(letters) for letters in itertools.product("äbcdefgh", repeat=3)]
     (tmp_path / "pairs.tsv").write_text("".join(f"{word}\t{word[::-1].upper()}\n" for word in words))
-    arguments = ["run", "pairs", "--json", "--root", tmp_path / "runs", "--set", f"data.files={tmp_path}/pairs.tsv"]
-    arguments += ["--set", "data.test_fraction=0.3", "--set", "train.epochs=8"]
+    (tmp_path / "backwards.toml").write_text("""
+        family = "pairs"
+        [data]
+        files         = "pairs.tsv"
+        test_fraction = 0.3
+        [train]
+        epochs = 12
+    """)
+    # The path begins at the file's folder, wherever the command is given.
+    arguments = ["run", tmp_path / "backwards.toml", "--json", "--root", tmp_path / "runs"]
     result = charseq(*arguments)
     assert result.status == 0, result.stderr
+    assert result.json["task"] == "backwards"
+    assert (tmp_path / "runs" / "serving" / "backwards" / str(result.json["pushed_version"])).is_dir()
     assert result.json["metrics"]["examples"] > 100
     assert result.json["metrics"]["exact_match"] > 0.9
     (tmp_path / "pairs.tsv").write_text("a\tb\nno tab here\n")
     result = charseq(*arguments)
-    assert result.status == 1
+    assert result.status == 2
     assert "pairs.tsv, line 2: the row has 1 column" in result.json["reasons"][0]
 
 

@@ -86,7 +86,7 @@ def test_a_run_says_how_many_bits_a_character_takes_beside_an_ngrams(charseq, te
     assert shown["data"]["test_characters"] == sum(len(text) for _, _, text in windows)
     assert shown["numbers"]["test"] == len(windows)
     report = Path(text_run.json["report"]).read_text()
-    assert "n-gram" in report
+    assert "the 5-gram model" in report
     assert "Temperature 0.5" in report
     assert "Hardest passages" in report
 

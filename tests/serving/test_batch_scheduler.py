@@ -193,3 +193,30 @@ def test_a_caller_who_is_alone_is_mostly_answered_on_the_loop(loop: asyncio.Abst
     with ThreadPoolExecutor(16) as pool:  # who is not alone shares batches all the same
         list(pool.map(lambda _: scheduler.run("k", [_task()], slowly), range(320)))
     assert len(threads) < 160
+
+
+def test_many_pieces_of_a_caller_who_is_alone(loop: asyncio.AbstractEventLoop) -> None:
+    scheduler = BatchScheduler(BatchingParameters(max_execution_batch_size=1, max_enqueued_batches=5000), loop)
+    executed: list[Task] = []
+    for _ in range(40):
+        scheduler.run("k", [_task()], executed.extend)
+    for pieces in (2, 3, 2000):
+        executed.clear()
+        tasks = [_task() for _ in range(pieces)]
+        scheduler.run("k", tasks, executed.extend)
+        assert executed == tasks
+
+
+def test_many_kinds_that_wait_for_one_thread(loop: asyncio.AbstractEventLoop) -> None:
+    scheduler = BatchScheduler(BatchingParameters(num_batch_threads=1), loop)
+    counts = [0] * 500
+
+    def count(number: int) -> None:
+        counts[number] += 1
+
+    for _ in range(2):
+        for number in range(500):
+            scheduler.run(number, [_task()], lambda tasks, n=number: count(n))
+    with ThreadPoolExecutor(64) as pool:
+        list(pool.map(lambda n: scheduler.run(n % 500, [_task()], lambda tasks: count(n % 500)), range(2000)))
+    assert counts == [6] * 500

@@ -11,59 +11,47 @@ from serving.server.models.tensors import MAX_REPEATED_ELEMENTS, element_field
 _MOST_DIMENSIONS_PADDED = 6
 
 
-def batch_rows(inputs: list[tuple[str, Any]]) -> int:
-    """Returns the number of rows of a request: the size of the first dimension, which all of its inputs must share.
-
-    Args:
-      inputs: Alias and ``TensorProto`` of each input.
-
-    Raises:
-      ServingError: INVALID_ARGUMENT, they share none. The messages are those of TensorFlow Serving.
-    """
-    if not inputs:
-        raise invalid_argument("Batching Run() must have at least one input tensor")
-    rows = -1
-    for alias, proto in inputs:
-        dimensions = proto.tensor_shape.dim
-        if not dimensions:
-            raise invalid_argument("Batching Run() input tensors must have at least one dimension")
-        size = dimensions[0].size
-        if size < 0:
-            raise invalid_argument(f"tensor parsing error: {alias}")
-        if rows not in (-1, size):
-            raise invalid_argument("Batching Run() input tensors must have equal 0th-dimension size")
-        rows = size
-    return rows
-
-
-def kind_of(inputs: list[tuple[str, Any]], *, pad: bool) -> tuple[Any, ...] | None:
+def kind_of(inputs: list[tuple[str, Any]], *, pad: bool) -> tuple[tuple[Any, ...] | None, int]:
     """Describes what requests must have in common to share a batch.
 
     Args:
-      inputs: Alias and ``TensorProto`` of each input, of as many rows each.
+      inputs: Alias and ``TensorProto`` of each input.
       pad: Whether inputs of different shapes are padded to one.
 
     Returns:
-      The kind; None for a request that runs on its own: without rows, or of tensors that cannot be put together.
+      The kind, None for a request that runs on its own: without rows, or of tensors that cannot be put together; and the
+      number of rows, which all inputs share.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT, they share no number of rows. The messages are those of TensorFlow Serving.
     """
-    kinds = []
+    kinds: list[tuple[Any, ...]] = []
+    rows, together = -1, True
     for alias, proto in inputs:
         shape = _shape(proto)
-        if shape[0] < 1 or min(shape) < 0:
-            return None
+        if not shape:
+            raise invalid_argument("Batching Run() input tensors must have at least one dimension")
+        if min(shape) < 0:
+            raise invalid_argument(f"tensor parsing error: {alias}")
+        if rows not in (-1, shape[0]):
+            raise invalid_argument("Batching Run() input tensors must have equal 0th-dimension size")
+        rows = shape[0]
         element = element_field(proto.dtype)
         if element is None:
-            return None
+            together = False
+            continue
         field, size = element
         as_content = bool(proto.tensor_content)
         # Exactly the elements of its own rows, or they would become those of another request.
         given = len(proto.tensor_content) if as_content else len(getattr(proto, field))
         if given != math.prod(shape) * (size if as_content else 1):
-            return None
+            together = False
         # An input without elements has none to pad with.
         padded = pad and 0 not in shape and len(shape) <= _MOST_DIMENSIONS_PADDED
         kinds.append((alias, proto.dtype, len(shape) if padded else shape[1:], as_content))
-    return tuple(kinds)
+    if not kinds and together:
+        raise invalid_argument("Batching Run() must have at least one input tensor")
+    return (tuple(kinds) if together and rows else None), rows
 
 
 def split(inputs: list[tuple[str, Any]], rows: int, most: int) -> list[list[tuple[str, Any]]]:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from serving.contract.errors import Code, ServingError, invalid_argument
-from serving.server.batching.inputs import batch_rows, concatenate, kind_of, padded_shapes, split
+from serving.server.batching.inputs import concatenate, kind_of, padded_shapes, split
 from serving.server.batching.parameters import BatchingParameters
 from serving.server.batching.scheduler import BatchScheduler, Execute, Task, call_when_done
 from serving.server.models.saved_model import Done, SavedModel, Signature, match_inputs, select_fetches
@@ -74,7 +74,8 @@ class BatchedModel(SavedModel):
             return _encode(work.fetches, work.tasks, encode)
         fetches = tuple(select_fetches(signature, output_filter))
         matched = match_inputs(signature, inputs)
-        outputs = self._run(signature, fetches, matched, batch_rows(matched), timeout_ms)
+        _, rows = kind_of(matched, pad=False)
+        outputs = self._run(signature, fetches, matched, rows, timeout_ms)
         return b"".join([encode(alias, values) for alias, values in zip(fetches, outputs, strict=True)])
 
     def begin_predict(
@@ -106,9 +107,9 @@ class BatchedModel(SavedModel):
         """
         fetches = tuple(select_fetches(signature, output_filter))
         matched = match_inputs(signature, inputs)
-        rows = batch_rows(matched)
-        self._check_rows_of(matched, rows)
-        kind = kind_of(matched, pad=self._parameters.pad_variable_length_inputs)
+        kind, rows = kind_of(matched, pad=self._parameters.pad_variable_length_inputs)
+        if rows > self._parameters.max_batch_size:
+            self._check_rows_of(matched, rows)
         if kind is None:
             return None
         deadline = time.monotonic() + timeout_ms / 1000 if timeout_ms else None
@@ -117,7 +118,7 @@ class BatchedModel(SavedModel):
             tasks = [Task(matched, rows, deadline)]
         else:
             pieces = split(matched, rows, most)
-            tasks = [Task(piece, batch_rows(piece), deadline) for piece in pieces]
+            tasks = [Task(piece, min(most, rows - index * most), deadline) for index, piece in enumerate(pieces)]
         return _Work(
             (id(self), signature.name, fetches, kind),
             tasks,

@@ -249,7 +249,8 @@ class BatchScheduler:
         batch = queue.take()
         queue.running += 1
         self._running += 1
-        if queue.quick_runs and len(batch) == 1 and self._running == 1 and not self._closed:
+        nobody_waits = self._running == 1 and not queue.tasks and not self._ready
+        if queue.quick_runs and len(batch) == 1 and nobody_waits and not self._closed:
             seconds = _run(queue, batch)
             queue.quick_runs = queue.quick_runs - 1 if seconds <= _QUICK_S else 0
             self._over(queue, batch)
@@ -289,7 +290,7 @@ class BatchScheduler:
         for task in batch:
             task.done()
         self._check(queue)
-        if not queue.tasks and not queue.running:
+        if not queue.tasks and not queue.running and queue.key in self._queues:
             del self._queues[queue.key]
             if len(self._known) >= _MAX_REMEMBERED:
                 self._known.clear()

@@ -45,11 +45,14 @@ class Case:
         bare = {"mount": str(self.volume), "app_dir": str(CHECKOUT), "artifact_root": "."}
         settings = {"retries": 0} | (bare if why_not_confined() else {})
         accepted = accept(compiled(task, options[1::2], **settings))
-        self.first = self.cluster.run(accepted)
+        # sums with a root of the run's own, text with that of the installation.
+        self.root = "s3://bucket/charseq" if task == "sums" else "minio://mlpipeline/v2/artifacts"
+        own_root = self.root if task == "sums" else ""
+        self.first = self.cluster.run(accepted, pipeline_root=own_root)
         self.versions_after_first = os.listdir(self.volume / "serving" / task)
         self.checkpoints = os.listdir(self.volume / "checkpoints" / task)
         self.answers = self.ask(self.volume / "serving", "cluster")
-        self.second = self.cluster.run(accepted)
+        self.second = self.cluster.run(accepted, pipeline_root=own_root)
 
     def ask(self, serving_dir, name):
         signature, inputs = self.question
@@ -92,7 +95,7 @@ def test_a_run_without_a_served_version_pushes_the_model_of_a_local_run(case):
 def test_every_artifact_lies_in_the_object_store(case):
     for step, outputs in case.first.outputs.items():
         for name, artifact in outputs.items():
-            assert artifact.uri.startswith(f"minio://mlpipeline/v2/artifacts/{case.task}/")
+            assert artifact.uri.startswith(f"{case.root}/{case.task}/")
             assert not any("/pods/" in str(value) for value in artifact.metadata.values())
             empty = (step, name) == ("baseline", "model")
             assert any(path.is_file() for path in case.cluster.path(artifact.uri).rglob("*")) != empty, artifact.uri
