@@ -105,16 +105,8 @@ def submit(
     if package is not None and assignments:
         raise click.UsageError("--set is of no use with --file, which is compiled already; give --param settings=...")
     from pipeline.kubeflow.client import Connection, KubeflowError, connect
-    from pipeline.kubeflow.submit import (
-        Schedule,
-        follow,
-        parse_parameters,
-        read_package,
-        run_url,
-        start,
-        step_names,
-        upload,
-    )
+    from pipeline.kubeflow.follow import follow
+    from pipeline.kubeflow.submit import Schedule, parse_parameters, read_package, run_url, start, step_names, upload
 
     schedule = Schedule(every, cron) if every is not None or cron is not None else None
     place = Connection(**connection)

@@ -88,6 +88,11 @@ def connect(connection: Connection) -> kfp.Client:
     return client
 
 
+def host_of(client: kfp.Client) -> str:
+    """Returns the address that a client speaks to."""
+    return str(client._existing_config.host)
+
+
 def quietly(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Calls the KFP client, which prints notes, away from standard output: that is the command's own."""
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():

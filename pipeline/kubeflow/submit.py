@@ -1,28 +1,19 @@
-"""Submitting a compiled pipeline to Kubeflow, and following its run."""
+"""Submitting a compiled pipeline to Kubeflow."""
 
 import datetime
 import graphlib
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import kfp
-import urllib3
 import yaml
-from kfp_server_api import ApiException, V2beta1Pipeline
+from kfp_server_api import V2beta1Pipeline
 
 from components.settings import SettingsError
-from pipeline.kubeflow.client import KubeflowError, errors_in_words, get, quietly
-from pipeline.kubeflow.logs import read_log_end
-from pipeline.kubeflow.progress import Step, StepState, read_tasks, read_workflow, refusals, workflow_message
-
-_ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
-
-# How long the server may be away while a run is followed: it is restarted, say, or a laptop sleeps.
-_PATIENCE_SECONDS = 300.0
+from pipeline.kubeflow.client import KubeflowError, errors_in_words, host_of, quietly
 
 
 @dataclass(frozen=True)
@@ -50,32 +41,13 @@ class Schedule:
             )
 
 
-@dataclass
-class Followed:
-    """What has become of a run.
-
-    Attributes:
-      state: As Kubeflow calls it, such as SUCCEEDED.
-      error: Which steps failed, in which attempt, and why; empty if the run did not fail.
-      log: Last lines of the log of the first step that failed.
-      refused: Why the model was not let through, although the run succeeded; a sentence each.
-      steps: The steps in the order of the pipeline.
-    """
-
-    state: str = "PENDING"
-    error: str = ""
-    log: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-
-
 def upload(client: kfp.Client, package: Path, name: str, namespace: str = "") -> Version:
     """Uploads a compiled pipeline as a new version of the pipeline `name`, which is made if there is none.
 
     Raises:
       KubeflowError: The server refuses it.
     """
-    with errors_in_words(_host(client)):
+    with errors_in_words(host_of(client)):
         pipeline_id = _find_pipeline(client, name, namespace)
         if pipeline_id is None:
             pipeline = V2beta1Pipeline(display_name=name, name=name, namespace=namespace or None)
@@ -109,7 +81,7 @@ def start(
     Raises:
       KubeflowError: The server refuses it.
     """
-    with errors_in_words(_host(client)):
+    with errors_in_words(host_of(client)):
         home = quietly(client.create_experiment, experiment, namespace=namespace or None)
         common = {
             "experiment_id": home.experiment_id,
@@ -131,57 +103,6 @@ def start(
             max_concurrency=1,
         )
         return str(recurring.recurring_run_id)
-
-
-def follow(
-    client: kfp.Client,
-    run_id: str,
-    names: Sequence[str],
-    on_change: Callable[[Step], None],
-    interval: float = 5.0,
-    namespace: str = "",
-) -> Followed:
-    """Follows a run to its end.
-
-    Args:
-      client: The connection.
-      run_id: The run.
-      names: The steps of its pipeline.
-      on_change: Called with a step that has changed.
-      interval: Seconds from one look to the next.
-      namespace: Of a multi-user installation.
-
-    Raises:
-      KubeflowError: The server refuses to speak of it, or has been away for minutes.
-    """
-    followed = Followed(steps=[Step(name) for name in names])
-    heard = time.monotonic()
-    while followed.state not in _ENDED:
-        with errors_in_words(_host(client)):
-            try:
-                run = client.get_run(run_id)
-                state = run.state or "PENDING"
-                workflow = _workflow(client, run_id)
-            except (urllib3.exceptions.HTTPError, ApiException) as error:
-                away = not isinstance(error, ApiException) or error.status in (None, 429, 500, 502, 503, 504)
-                if not away or time.monotonic() - heard > _PATIENCE_SECONDS:
-                    raise
-                time.sleep(interval)
-                continue
-        heard = time.monotonic()
-        if workflow:
-            steps = read_workflow(workflow, names, state in _ENDED)
-        else:
-            details = run.run_details.task_details if run.run_details else None
-            steps = read_tasks(details or [], names, state in _ENDED)
-        for before, now in zip(followed.steps, steps, strict=True):
-            if (before.state, before.attempts, before.message) != (now.state, now.attempts, now.message):
-                on_change(now)
-        followed.steps, followed.state = steps, state
-        if state not in _ENDED:
-            time.sleep(interval)
-    _explain(client, run_id, run, workflow, namespace, followed)
-    return followed
 
 
 def run_url(client: kfp.Client, run_id: str, kind: str = "runs") -> str:
@@ -235,50 +156,9 @@ def step_names(spec: dict[str, Any]) -> list[str]:
     return list(graphlib.TopologicalSorter(waiting).static_order())
 
 
-def _workflow(client: kfp.Client, run_id: str) -> dict[str, Any]:
-    """Returns the run's workflow; an empty one where the server has none, or its status is kept elsewhere."""
-    try:
-        answer = get(client, f"/apis/v1beta1/runs/{run_id}")
-    except ApiException as error:
-        if error.status in (404, 405, 501):
-            return {}
-        raise
-    try:
-        manifest = json.loads(answer.read())["pipeline_runtime"]["workflow_manifest"]
-        workflow: dict[str, Any] = json.loads(manifest)
-    except (ValueError, KeyError, TypeError):
-        return {}
-    return workflow if workflow.get("status", {}).get("nodes") else {}
-
-
-def _explain(
-    client: kfp.Client, run_id: str, run: Any, workflow: dict[str, Any], namespace: str, followed: Followed
-) -> None:
-    """Says why a run failed, or why it pushed no model."""
-    if followed.state == "SUCCEEDED":
-        followed.refused = refusals(followed.steps)
-        return
-    failed = [step for step in followed.steps if step.state == StepState.FAILED]
-    if not failed:
-        followed.error = (run.error.message if run.error else "") or workflow_message(workflow)
-        return
-    followed.error = "; ".join(_failure(step) for step in failed)
-    place = str(workflow.get("metadata", {}).get("namespace") or namespace or client.get_user_namespace())
-    followed.log = read_log_end(client, run_id, place, failed[0])
-
-
-def _failure(step: Step) -> str:
-    attempt = f" in attempt {step.attempts}" if step.attempts else ""
-    return f"{step.name} failed{attempt}" + (f": {step.message}" if step.message else "")
-
-
 def _find_pipeline(client: kfp.Client, name: str, namespace: str) -> str | None:
     predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
     found = client.list_pipelines(filter=json.dumps({"predicates": [predicate]}), namespace=namespace or None).pipelines
     if found and len(found) > 1:
         raise KubeflowError(f"there are {len(found)} pipelines named {name}; give the namespace with --namespace")
     return str(found[0].pipeline_id) if found else None
-
-
-def _host(client: kfp.Client) -> str:
-    return str(client._existing_config.host)

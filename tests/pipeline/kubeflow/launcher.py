@@ -5,7 +5,6 @@ that is imitated). What the driver knows of an input artifact is what ML Metadat
 properties, and no type.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -25,7 +24,8 @@ from google.protobuf.struct_pb2 import Value
 from kfp.pipeline_spec.pipeline_spec_pb2 import ExecutorInput, ExecutorOutput
 
 from tests.pipeline.kubeflow.argo import Attempt, Stop, decide
-from tests.pipeline.kubeflow.backend import Accepted, RefusedError, check_kind, root_parameters
+from tests.pipeline.kubeflow.backend import Accepted, RefusedError, root_parameters
+from tests.pipeline.kubeflow.driver import Artifact, fingerprint, make_pod, resolve_inputs
 from tests.pipeline.kubeflow.pod import CHECKOUT, run_in_pod, why_not_confined
 
 _SCHEMES = {"gs": "gcs", "s3": "s3", "minio": "minio"}
@@ -54,15 +54,6 @@ class StepFailedError(Exception):
 
 class _AttemptFailedError(Exception):
     pass
-
-
-@dataclass
-class Artifact:
-    """What ML Metadata knows of an artifact."""
-
-    id: int
-    uri: str
-    metadata: dict[str, Any]
 
 
 @dataclass
@@ -181,8 +172,8 @@ class Cluster:
         lasting: Sequence[float],
     ) -> None:
         executor_input = ExecutorInput()
-        _resolve_inputs(accepted, step, values, run, executor_input)
-        run.pods[step] = pod = _pod(accepted, step, executor_input, values)
+        resolve_inputs(accepted, step, values, run.outputs, executor_input)
+        run.pods[step] = pod = make_pod(accepted, step, executor_input, values)
         if self._restricted and not pod["security"].get("runAsNonRoot"):
             # All else that it asks for argocompiler's security_context.go writes into every step, from 2.16 on.
             raise RefusedError(f'{step}: violates PodSecurity "restricted:latest": runAsNonRoot != true')
@@ -196,7 +187,7 @@ class Cluster:
                 name=name, uri=f"{run_root}/{step}/{salt}/{name}", type=declared.artifact_type
             )
             artifact.metadata.CopyFrom(declared.metadata)
-        key = _fingerprint(accepted, step, executor_input, pod)
+        key = fingerprint(accepted, step, executor_input, pod)
         if accepted.tasks[step].caching_options.enable_cache and key in self._cache:
             run.cached.append(step)
             run.outputs[step] = self._cache[key]
@@ -341,57 +332,6 @@ def _give_away(folder: Path) -> None:
         path.chmod(0o777 if path.is_dir() else 0o666)
 
 
-def _resolve_inputs(
-    accepted: Accepted, step: str, values: dict[str, Value], run: Run, executor_input: ExecutorInput
-) -> None:
-    task, component = accepted.tasks[step], accepted.component(step)
-    for name, source in task.inputs.parameters.items():
-        kind = source.WhichOneof("kind")
-        value = source.runtime_value.constant if kind == "runtime_value" else values[source.component_input_parameter]
-        declared = component.input_definitions.parameters[name]
-        executor_input.inputs.parameter_values[name].CopyFrom(check_kind(name, declared, value))
-    for name, source in task.inputs.artifacts.items():
-        output = source.task_output_artifact
-        known = run.outputs[output.producer_task][output.output_artifact_key]
-        artifact = executor_input.inputs.artifacts[name].artifacts.add(name=str(known.id), uri=known.uri)
-        artifact.type.instance_schema = ""
-        artifact.metadata.update(known.metadata)
-
-
-def _pod(accepted: Accepted, step: str, executor_input: ExecutorInput, values: dict[str, Value]) -> dict[str, Any]:
-    """What the driver puts into the pod."""
-    inputs = executor_input.inputs.parameter_values
-
-    def resolve(text: str) -> str:
-        for name, value in inputs.items():
-            text = text.replace("{{$.inputs.parameters['" + name + "']}}", value.string_value)
-        if "{{$" in text:
-            raise RefusedError(f"{step}: {text} is not in the executor input")
-        return text
-
-    container = accepted.container(step)
-    resources = container.resources
-    limits = {"cpu": resources.resource_cpu_limit, "memory": resources.resource_memory_limit}
-    accelerator = resolve(resources.accelerator.resource_type), resolve(resources.accelerator.resource_count)
-    if all(accelerator):
-        limits[accelerator[0]] = accelerator[1]
-    pod: dict[str, Any] = {"image": container.image, "limits": limits, "mounts": {}, "security": {}}
-    config = accepted.platform.get(accepted.component(step).executor_label)
-    if config is not None:
-        selector = values.get(config.node_selector.node_selector_json.component_input_parameter)
-        pod["node_selector"] = json_format.MessageToDict(selector) if selector else dict(config.node_selector.labels)
-        pod["tolerations"] = [
-            toleration
-            for source in config.tolerations
-            for toleration in json_format.MessageToDict(values[source.toleration_json.component_input_parameter])
-        ]
-        pod["mounts"] = {
-            m.mount_path: m.pvc_name_parameter.runtime_value.constant.string_value for m in config.pvc_mount
-        } | {m.mount_path: "" for m in config.empty_dir_mounts}
-        pod["security"] = json_format.MessageToDict(config.security_context)
-    return pod
-
-
 def _placeholders(executor_input: ExecutorInput, inside: str) -> dict[str, str]:
     found = {}
     for name, artifacts in executor_input.inputs.artifacts.items():
@@ -404,22 +344,6 @@ def _placeholders(executor_input: ExecutorInput, inside: str) -> dict[str, str]:
         plain = json_format.MessageToDict(value)
         found["{{$.inputs.parameters['" + name + "']}}"] = plain if isinstance(plain, str) else json.dumps(plain)
     return found
-
-
-def _fingerprint(accepted: Accepted, step: str, executor_input: ExecutorInput, pod: dict[str, Any]) -> str:
-    """What the cache goes by: inputs by name and id, the outputs' types, image, command and claims."""
-    container = accepted.container(step)
-    inputs = executor_input.inputs
-    parts = [
-        step,
-        container.image,
-        sorted(claim for claim in pod["mounts"].values() if claim),
-        [*container.command, *container.args],
-        {name: artifacts.artifacts[0].name for name, artifacts in inputs.artifacts.items()},
-        {name: json_format.MessageToDict(value) for name, value in inputs.parameter_values.items()},
-        {name: json_format.MessageToDict(a.artifacts[0].type) for name, a in executor_input.outputs.artifacts.items()},
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _to_mlmd(key: str, value: Value) -> Any:
