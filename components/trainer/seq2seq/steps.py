@@ -74,10 +74,9 @@ def train_in_pieces(model: keras.Model, accuracy: TokenAccuracy, batch: Batch, p
                 losses.append(part_loss)
                 right.append(part_right)
             gradients.append([tf.add_n(values) for values in zip(*(piece[2] for piece in pieces), strict=True)])
-        # The loss is the mean over members, but each learns as if alone.
-        stacked = [tf.stack(values) / count for values in zip(*gradients, strict=True)]
-        model.optimizer.apply(stacked, [networks.stacked[name] for name in names])
         tokens = count * networks.members
+        stacked = [tf.stack(values) / tokens for values in zip(*gradients, strict=True)]
+        model.optimizer.apply(stacked, [networks.stacked[name] for name in names])
         model._loss_tracker.update_state(tf.add_n(losses) / tokens, sample_weight=count)
         accuracy.add(tf.add_n(right) / tokens, count)
 

