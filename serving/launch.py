@@ -104,6 +104,9 @@ def write_model_config(serving_dir: str | Path, config_file: Path) -> None:
     Raises:
       ValueError: there is no model, and TensorFlow Serving does not start without one; or the file is damaged.
     """
+    nothing = ValueError(f"There is no model below {serving_dir} yet; push one first (charseq run).")
+    if not Path(serving_dir).is_dir():
+        raise nothing
     with config_lock(serving_dir):
         try:
             existing = read_config(config_file) if config_file.exists() else None
@@ -111,5 +114,5 @@ def write_model_config(serving_dir: str | Path, config_file: Path) -> None:
             raise ValueError(f"{error.message}; correct or remove that file.") from error
         config = folder_config(serving_dir, existing)
         if not config.model_config_list.config:
-            raise ValueError(f"There is no model below {serving_dir} yet; push one first (charseq run).")
+            raise nothing
         write_config(config_file, config)

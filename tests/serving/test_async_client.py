@@ -48,8 +48,9 @@ def _with_client(target: str, use: Callable[[AsyncClient], Awaitable[Any]], **se
 
 def test_the_import_is_quick_and_brings_no_tensorflow() -> None:
     program = (
-        "import sys, time; begin = time.monotonic(); import serving.client.text; seconds = time.monotonic() - begin\n"
-        "assert 'tensorflow' not in sys.modules; assert seconds < 1, seconds"
+        # Of the processor, whatever else the machine does.
+        "import sys, time; import serving.client.text; seconds = time.process_time()\n"
+        "assert 'tensorflow' not in sys.modules; assert seconds < 1.5, seconds"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
