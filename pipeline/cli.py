@@ -87,8 +87,9 @@ def settings(family: str | None, markdown: bool, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps({"families": summaries}))
         else:
+            width = max(map(len, summaries))
             for name, summary in summaries.items():
-                click.echo(f"{name:8}{summary}")
+                click.echo(f"{name:{width}}  {summary}")
     elif as_json:
         click.echo(json.dumps({"family": family, "settings": [s._asdict() for s in list_settings(family)]}))
     else:

@@ -10,7 +10,7 @@ from pipeline.cli_options import json_option
 
 @click.command()
 @click.argument("name")
-@click.option("--family", required=True, help="Kind of the data: pairs, text, series or sums (charseq settings).")
+@click.option("--family", required=True, help="Kind of the data, such as pairs or text (charseq settings lists them).")
 @click.option("--data", multiple=True, metavar="FILES", help="Files, folders or globs with the data.")
 @click.argument("more", nargs=-1, metavar="[FILES]...")
 @click.option("--set", "assignments", multiple=True, metavar="K=V", help="A setting for the file: data.input=word.")

@@ -78,10 +78,11 @@ def write_task(
         draft = kind.draft(tuple(inputs), settings.get("data", {}))
     except DataError as error:
         raise SettingsError(str(error)) from None
-    settings["data"] = dict(draft.data) | _typed(family, name, assignments, settings.get("data", {}), draft.data)
-    for section in settings:
-        if section != "data":
-            settings[section] = _typed(family, name, assignments, settings[section], {}, section)
+    for section in settings.keys() | {"data"}:
+        found = draft.data if section == "data" else {}
+        settings[section] = dict(found) | _typed(
+            family, name, assignments, section, settings.get(section, {}), draft.data
+        )
     text = _render(name, family, settings, draft.found)
     _write(path, text)
     try:
@@ -98,14 +99,16 @@ def _typed(
     family: str,
     name: str,
     assignments: Sequence[str],
+    section: str,
     texts: Mapping[str, str],
     data: Mapping[str, Any],
-    section: str = "data",
 ) -> dict[str, Any]:
     """Returns the assigned settings of a section with the types of their fields."""
+    if not texts:
+        return {}
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, name + _ENDING)
-        _write(path, _render(name, family, {"data": dict(data)} if data else {}, []))
+        _write(path, _render(name, family, {"data": data} if data else {}, []))
         config = load_task(path, assignments)
     return {field: getattr(getattr(config, section), field) for field in texts}
 
