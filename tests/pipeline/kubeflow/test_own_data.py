@@ -15,9 +15,7 @@ pytestmark = [
     pytest.mark.skipif(bool(why_not_confined()), reason=why_not_confined() or "-"),
 ]
 
-DATA = "data.pattern=/charseq/pairs.tsv"
-
-SETTINGS = f"{DATA} data.eval_fraction=0.3 gate.exact_match=0.01"
+SETTINGS = "data.files=/charseq/pairs.tsv data.test_fraction=0.3 gate.exact_match=0.01"
 
 
 class Tools:
@@ -28,6 +26,9 @@ class Tools:
         (folder / "tmp").mkdir(parents=True)
         (folder / "tmp").chmod(0o777)
         self._mounts = {"/charseq": volume, "/tmp": folder / "tmp"}
+
+    def write(self, path, text):
+        (self._mounts["/tmp"] / path.removeprefix("/tmp/")).write_text(text)
 
     def charseq(self, *arguments):
         command = ["python", "-c", "from pipeline.cli import main; main()", *arguments]
@@ -54,14 +55,18 @@ def tools(tmp_path_factory, volume, cluster):
     return Tools(tmp_path_factory.mktemp("tools"), volume)
 
 
-def test_from_a_file_in_the_volume_to_a_pushed_model(cluster, tools, volume):
-    tools.charseq("kubeflow", "compile", "-o", "/charseq/pairs.yaml", "pairs", "--set", DATA)
-    accepted = accept((volume / "pairs.yaml").read_text())
+def test_from_a_users_own_task_file_to_a_pushed_model_of_its_name(cluster, tools, volume):
+    # In the tools' own /tmp: no step sees it.
+    task = ['name = "backwards"', 'family = "pairs"', "[data]", 'files = ["/charseq/pairs.tsv"]']
+    tools.write("/tmp/backwards.toml", "\n".join(task))
+    tools.charseq("kubeflow", "compile", "-o", "/charseq/backwards.yaml", "/tmp/backwards.toml")
+    accepted = accept((volume / "backwards.yaml").read_text())
+    assert accepted.spec.pipeline_info.name == "backwards"
     run = cluster.run(accepted, {"settings": SETTINGS}, pipeline_root="gs://bucket/charseq")
     assert set(run.seconds) == set(accepted.tasks)
     version = run.outputs["pusher"]["pushed_model"].metadata["pushed_version"]
-    assert (volume / "serving" / "pairs" / version / "saved_model.pb").exists()
-    assert all(a.uri.startswith("gs://bucket/charseq/pairs/") for o in run.outputs.values() for a in o.values())
+    assert (volume / "serving" / "backwards" / version / "saved_model.pb").exists()
+    assert all(a.uri.startswith("gs://bucket/charseq/backwards/") for o in run.outputs.values() for a in o.values())
     told = tools.charseq("models", "--serving-dir", "/charseq/serving")
-    assert "pairs" in told
+    assert "backwards" in told
     assert version in told
