@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.trainer.judging import ANSWERS, parse_answers
+from components.trainer.judging import ANSWERS, IMPOSSIBLE, parse_answers
 from components.trainer.seq2seq.inference import Memory, trained_networks
 from components.trainer.seq2seq.network import FIRST_CLASS
 from components.trainer.seq2seq.search import beam, greedy, mean
@@ -226,11 +226,16 @@ class PairsModel(StringModel):
         return said[:, 0], log_probs[:, 0]
 
     def _token_log_prob(self, memories: list[Memory], targets: tf.Tensor) -> tf.Tensor:
-        """Returns the log-probability of each token of answers int32 [N, length], 0 of padding: float32 [N, length]."""
+        """Returns the log-probability of each token of answers int32 [N, length], 0 of padding: float32 [N, length].
+
+        An unknown token costs IMPOSSIBLE: the model never says one, whatever its untrained class gets.
+        """
         begun = _begun(targets)
         said = mean([net.read(memory, begun)[0] for net, memory in zip(self._networks, memories, strict=True)])
         own = tf.gather(said, tf.maximum(targets - FIRST_CLASS, 0), batch_dims=2)
-        return tf.where(targets == PADDING, 0.0, tf.math.log(own))
+        # A probability that float32 rounds to 0 costs as much.
+        log_prob = tf.where(targets == UNKNOWN, IMPOSSIBLE, tf.maximum(tf.math.log(own), IMPOSSIBLE))
+        return tf.where(targets == PADDING, 0.0, log_prob)
 
     def _join(self, said: tf.Tensor) -> tf.Tensor:
         """Returns tokens int32 [..., length] as strings [...]."""

@@ -7,17 +7,28 @@ from typing import Any, ClassVar, Literal
 from components.settings import SettingsError
 from components.trainer.settings import FitSettings, check_least, check_shares
 
-# Up to so many pairs, batches of so many: a larger batch is faster, and with few pairs it makes too few steps.
-_BATCH_SIZES = ((10_000, 32), (50_000, 64), (math.inf, 128))
+# By number of pairs up to which each holds. A larger batch is faster, but few pairs would make too few steps of it.
+_BATCH_SIZES = ((1_000, 16), (10_000, 32), (50_000, 64), (math.inf, 128))
 
-# Epochs: 40 for 3,600 pairs.
-_EPOCHS, _EPOCHS_POWER = 1_060, -0.4
-_FEWEST_EPOCHS, _MOST_EPOCHS = 5, 150
+# XLA compiles for some 15 s for each shape: with few pairs that is more than the padding that another shape spares.
+_SHAPES = ((1_000, 1), (3_000, 2), (math.inf, 4))
+
+# Networks that answer together have fewer errors; many pairs take too long with them.
+_MEMBERS = ((200_000, 3), (1_000_000, 2), (math.inf, 1))
+
+# Many pairs leave a network of this width little room to learn them by heart.
+_DROPOUT = ((20_000, 0.3), (200_000, 0.2), (math.inf, 0.1))
+
+# (factor, power) of the number of pairs; the fewest epochs hold. 101 for 12 pairs, 60 for 300, 40 for 3,600, 10 for 120,000.
+_EPOCHS = ((152, -0.163), (1_060, -0.4))
+_FEWEST_EPOCHS = 2
+
+_FOUND = -1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Seq2SeqSettings(FitSettings):
-    """How to train a seq2seq model. What is 0 here is found from the data by `resolve`.
+    """How to train a seq2seq model. What is 0 here, and a dropout of -1, is found from the data by `resolve`.
 
     Attributes:
       architecture: Reads the input in both directions, and attends to it while it writes the answer token by token.
@@ -25,7 +36,7 @@ class Seq2SeqSettings(FitSettings):
       embedding: Width of a token's vector; 0 is found.
       layers: Bidirectional layers of the encoder.
       members: Networks that are trained side by side and answer together, by the mean of their probabilities; 0 is found.
-      dropout: Share of elements that training drops.
+      dropout: Share of elements that training drops; -1 is found.
       label_smoothing: Share of each label that all tokens have equally.
       shapes: Most shapes of a batch, each of which XLA compiles; 0 is found.
       beam: Answers that decoding keeps until it knows the best; 1 is greedy.
@@ -42,13 +53,14 @@ class Seq2SeqSettings(FitSettings):
     warmup: float = 0.05
     weight_decay: float = 0.01
     beta_2: float = 0.98
+    clip_norm: float = 1.0
     batch_size: int = 0
     epochs: int = 0
     units: int = 0
     embedding: int = 0
     layers: int = 2
     members: int = 0
-    dropout: float = 0.25
+    dropout: float = _FOUND
     label_smoothing: float = 0.05
     shapes: int = 0
     beam: int = 4
@@ -58,7 +70,7 @@ class Seq2SeqSettings(FitSettings):
         super().__post_init__()
         check_least(self, 0, "units", "embedding", "members", "shapes", "length_penalty")
         check_least(self, 1, "layers", "beam")
-        check_shares(self, "dropout", "label_smoothing")
+        check_shares(self, *(["dropout"] if self.dropout != _FOUND else []), "label_smoothing")
         if self.optimizer == "muon":
             # Its matrices are those of one network; here those of all lie in one variable.
             raise SettingsError("train.optimizer is muon, which seq2seq cannot use; set it to adam or rmsprop")
@@ -75,14 +87,21 @@ def resolve(settings: Seq2SeqSettings, pairs: int) -> Seq2SeqSettings:
       pairs: Number of training pairs.
     """
     found: dict[str, Any] = {
-        "batch_size": next(size for most, size in _BATCH_SIZES if pairs <= most),
-        "epochs": min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(_EPOCHS * pairs**_EPOCHS_POWER))),
+        "batch_size": _by_pairs(_BATCH_SIZES, pairs),
+        "epochs": max(_FEWEST_EPOCHS, round(min(factor * pairs**power for factor, power in _EPOCHS))),
         "units": 128,
         "embedding": 64,
-        "members": 3,
-        "shapes": 4,
+        "members": _by_pairs(_MEMBERS, pairs),
+        "shapes": _by_pairs(_SHAPES, pairs),
     }
     changes: dict[str, Any] = {name: getattr(settings, name) or value for name, value in found.items()}
     # A batch is never larger than the data.
     changes["batch_size"] = min(changes["batch_size"], max(1, pairs))
+    if settings.dropout == _FOUND:
+        changes["dropout"] = _by_pairs(_DROPOUT, pairs)
     return dataclasses.replace(settings, **changes)
+
+
+def _by_pairs(table: tuple[tuple[float, Any], ...], pairs: int) -> Any:
+    """Returns the value of the first row of (most pairs, value) that holds for so many pairs."""
+    return next(value for most, value in table if pairs <= most)

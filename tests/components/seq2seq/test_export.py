@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.trainer.judging import IMPOSSIBLE
 from components.transform.token_pairs import TARGET_VOCABULARY, read_vocabulary
 from tests.components.seq2seq.conftest import PAIRS, say, softmax
 
@@ -22,9 +23,8 @@ def test_an_answer_is_the_same_whatever_is_asked_with_it(served):
     assert together["log_prob"] == pytest.approx(np.concatenate([answer["log_prob"] for answer in alone]), abs=1e-5)
 
 
-@pytest.mark.parametrize("beam", [1, 4])
-@pytest.mark.parametrize("trained", ["trained_pairs", "untrained_pairs"])
-def test_the_score_of_the_own_answer_is_its_log_prob(serve, beam, trained, request):
+@pytest.mark.parametrize(("trained", "beam"), [("trained_pairs", 4), ("untrained_pairs", 1)])
+def test_the_score_of_the_own_answer_is_its_log_prob(serve, trained, beam, request):
     served = serve(request.getfixturevalue(trained), beam=beam)
     words = [word for word, _ in PAIRS[::7]]
     own = served("serving_default", text=words)
@@ -98,17 +98,15 @@ def test_unknown_characters_can_be_replaced_and_are_counted(serve, trained_pairs
 
 
 def examples(rows):
-    return [
-        tf.train.Example(
-            features=tf.train.Features(
-                feature={
-                    "expression": tf.train.Feature(bytes_list=tf.train.BytesList(value=[word.encode()])),
-                    "answer": tf.train.Feature(bytes_list=tf.train.BytesList(value=[a.encode() for a in answers])),
-                }
-            )
-        ).SerializeToString()
-        for word, answers in rows
-    ]
+    def example(word, answer, *others):
+        columns = {"expression": [word], "answer": [answer], "others": others}
+        features = {
+            name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode() for text in texts]))
+            for name, texts in columns.items()
+        }
+        return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+    return [example(word, *answers) for word, answers in rows]
 
 
 def test_evaluate_counts_edits_in_tokens(served):
@@ -127,6 +125,9 @@ def test_evaluate_counts_edits_in_tokens(served):
     scored = served("score", text=["ceb"] * 2, target=[say("ceb"), "tʃ b b d"])["log_prob"]
     assert judged["log_prob"][:2] == pytest.approx(scored, abs=1e-4)
     assert judged["log_prob"][2] == pytest.approx(scored[0], abs=1e-4)
+    known = served("score", text=["ceb"], target=["tʃ ɛ d"])["token_log_prob"]
+    # Of the answer with an unknown token, the two before it are said as likely as in the right answer.
+    assert judged["log_prob"][4] <= IMPOSSIBLE + known[0, :2].sum() + 1e-3
     assert all(judged[name].dtype == np.float32 for name in judged if name != "text")
 
 

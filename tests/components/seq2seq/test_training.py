@@ -1,6 +1,7 @@
 """Training of pairs: that a killed one ends as one that was never killed, and what it leaves."""
 
 import dataclasses
+import itertools
 import json
 from unittest import mock
 
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from components.settings import SettingsError, from_json, to_json
 from components.trainer.seq2seq import training
+from components.trainer.seq2seq.pairs import Rows, TokenPairs
 from components.trainer.seq2seq.settings import Seq2SeqSettings, resolve
 from components.trainer.seq2seq.trainer import Places, train_and_export
 from tests.components.seq2seq.conftest import PAIRS, SMALL
@@ -18,6 +20,15 @@ from tests.components.session import Session
 
 # Not compiled, which takes longer than so few steps.
 TINY = dataclasses.replace(SMALL, units=8, embedding=8, epochs=3, dropout=0.2, shapes=1, batch_size=64, compiled=False)
+
+WITHOUT_CHANCE = dataclasses.replace(TINY, dropout=0.0, epochs=1, batch_size=32, optimizer="rmsprop", weight_decay=0.0)
+
+
+def head(pairs, count):
+    """Returns the first pairs."""
+    return TokenPairs(
+        *(Rows(rows.flat[: rows.lengths[:count].sum()], rows.lengths[:count]) for rows in (pairs.source, pairs.target))
+    )
 
 
 def weights(result):
@@ -38,35 +49,43 @@ class Kill(keras.callbacks.Callback):
             raise KilledError
 
 
-def test_a_killed_training_ends_with_the_same_weights_and_another_seed_with_others(token_pairs, sizes, tmp_path):
-    whole = run(TINY, token_pairs, sizes, tmp_path / "whole")
+@pytest.fixture(scope="module")
+def few_pairs(token_pairs):
+    """A few steps of short words."""
+    return head(token_pairs, 96)
+
+
+def test_a_killed_training_ends_with_the_same_weights_and_another_seed_with_others(few_pairs, sizes, tmp_path):
+    whole = run(TINY, few_pairs, sizes, tmp_path / "whole")
     with pytest.raises(KilledError):
-        run(TINY, token_pairs, sizes, tmp_path / "killed", [Kill()])
-    resumed = run(TINY, token_pairs, sizes, tmp_path / "killed")
+        run(TINY, few_pairs, sizes, tmp_path / "killed", [Kill()])
+    resumed = run(TINY, few_pairs, sizes, tmp_path / "killed")
     assert len(resumed.history) == len(whole.history) == 3
     assert all((a == b).all() for a, b in zip(weights(whole), weights(resumed), strict=True))
-    other = run(dataclasses.replace(TINY, seed=18, epochs=1), token_pairs, sizes, tmp_path / "other")
+    other = run(dataclasses.replace(TINY, seed=18, epochs=1), few_pairs, sizes, tmp_path / "other")
     assert not (weights(whole)[0] == weights(other)[0]).all()
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_steps_in_pieces_are_those_of_keras(compiled, token_pairs, sizes, tmp_path):
-    settings = dataclasses.replace(TINY, dropout=0.0, epochs=1, optimizer="rmsprop", weight_decay=0.0)
-    pieces = dataclasses.replace(settings, parts=2, compiled=compiled)
-    ours = run(pieces, token_pairs, sizes, tmp_path / "ours")
+@pytest.fixture(scope="module")
+def steps_of_keras(few_pairs, sizes, tmp_path_factory):
+    """A training with Keras's own steps."""
     with mock.patch.object(training, "train_in_pieces"):
-        keras_own = run(settings, token_pairs, sizes, tmp_path / "keras")
+        return run(WITHOUT_CHANCE, few_pairs, sizes, tmp_path_factory.mktemp("keras"))
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_steps_in_pieces_are_those_of_keras(compiled, few_pairs, sizes, steps_of_keras, tmp_path):
+    ours = run(dataclasses.replace(WITHOUT_CHANCE, parts=2, compiled=compiled), few_pairs, sizes, tmp_path)
     for name, value in ours.history[0].items():
-        assert value == pytest.approx(keras_own.history[0][name], rel=0.02 if "loss" in name else 0.1), name
-    for a, b in zip(weights(ours)[:-1], weights(keras_own)[:-1], strict=True):
+        assert value == pytest.approx(steps_of_keras.history[0][name], rel=0.02 if "loss" in name else 0.1), name
+    for a, b in zip(weights(ours)[:-1], weights(steps_of_keras)[:-1], strict=True):
         assert np.abs(a - b).mean() < 1e-3  # of steps of 0.02
 
 
-def test_networks_of_one_model_differ_and_have_the_same_loss_as_alone(token_pairs, sizes, tmp_path):
-    model = run(dataclasses.replace(TINY, epochs=1), token_pairs, sizes, tmp_path).model
-    for variable in model.layers[-1].stacked.values():
+def test_networks_of_one_model_begin_differently(untrained_pairs):
+    for name, variable in untrained_pairs.layers[-1].stacked.items():
         first, second = np.asarray(variable)
-        assert not (first == second).any() or not first.any()
+        assert name.endswith("bias") or not (first == second).any(), name
 
 
 @pytest.mark.parametrize(
@@ -88,8 +107,22 @@ def test_what_is_left_open_is_found_and_what_is_set_stays(pairs):
     found = resolve(Seq2SeqSettings(), pairs)
     assert min(found.batch_size, found.epochs, found.units, found.embedding, found.members, found.shapes) >= 1
     assert from_json(Seq2SeqSettings, to_json(found)) == found
-    own = Seq2SeqSettings(batch_size=7, epochs=3, units=5, embedding=9, members=4, shapes=1)
+    assert 0 <= found.dropout < 1
+    own = Seq2SeqSettings(batch_size=1, epochs=3, units=5, embedding=9, members=4, shapes=1, dropout=0.0)
     assert resolve(own, pairs) == own
+
+
+def test_a_batch_is_no_larger_than_the_data():
+    assert resolve(Seq2SeqSettings(batch_size=7), 3).batch_size == 3
+
+
+def test_more_pairs_are_seen_less_often_by_no_more_networks():
+    found = [resolve(Seq2SeqSettings(), pairs) for pairs in (12, 300, 3_600, 120_000, 500_000, 10_000_000)]
+    for fewer, more in itertools.pairwise(found):
+        assert more.epochs < fewer.epochs
+        assert more.members <= fewer.members
+        assert more.dropout <= fewer.dropout
+        assert more.batch_size >= fewer.batch_size
 
 
 @pytest.fixture(scope="module")
