@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from components.settings import SettingsError
 from components.trainer.settings import FitSettings, check_least, check_shares
 
+
 # Up to so many pairs, batches of so many: a larger batch is faster, and with few pairs it makes too few steps.
 _BATCH_SIZES = ((10_000, 32), (50_000, 64), (math.inf, 128))
 
