@@ -78,11 +78,11 @@ def write_task(
         draft = kind.draft(tuple(inputs), settings.get("data", {}))
     except DataError as error:
         raise SettingsError(str(error)) from None
-    for section in settings.keys() | {"data"}:
-        found = draft.data if section == "data" else {}
-        settings[section] = dict(found) | _typed(
-            family, name, assignments, section, settings.get(section, {}), draft.data
-        )
+    settings = {
+        section: (dict(draft.data) if section == "data" else {})
+        | _typed(family, name, assignments, section, settings.get(section, {}), draft.data)
+        for section in ("data", *(section for section in settings if section != "data"))
+    }
     text = _render(name, family, settings, draft.found)
     _write(path, text)
     try:
