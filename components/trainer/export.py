@@ -120,7 +120,7 @@ class Seq2SeqModel(StringModel):
           `reference_tokens` (characters of that right answer).
         """
         parsed = parse_answers(examples)
-        answers, right_answers = parsed[ANSWERS][:, 0], parsed[ANSWERS]
+        answers, right_answers = parsed[ANSWER], parsed[ANSWERS]
         indexed = self.transform({EXPRESSION: parsed[EXPRESSION][:, tf.newaxis], ANSWER: answers[:, tf.newaxis]})
         targets = tf.cast(indexed[TARGETS], tf.int32)
         log_probabilities = self._predict(tf.cast(indexed[TOKENS], tf.int32))

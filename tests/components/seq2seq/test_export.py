@@ -125,17 +125,14 @@ def test_unknown_characters_can_be_replaced_and_are_counted(serve, trained_pairs
 
 
 def examples(rows):
-    return [
-        tf.train.Example(
-            features=tf.train.Features(
-                feature={
-                    "expression": tf.train.Feature(bytes_list=tf.train.BytesList(value=[word.encode()])),
-                    "answer": tf.train.Feature(bytes_list=tf.train.BytesList(value=[a.encode() for a in answers])),
-                }
-            )
-        ).SerializeToString()
-        for word, answers in rows
-    ]
+    """Serialized examples of inputs and their right answers."""
+    serialized = []
+    for word, (first, *others) in rows:
+        example = tf.train.Example()
+        for name, values in (("expression", [word]), ("answer", [first]), ("others", others)):
+            example.features.feature[name].bytes_list.value.extend(value.encode() for value in values)
+        serialized.append(example.SerializeToString())
+    return serialized
 
 
 def test_evaluate_counts_edits_in_tokens(served):
