@@ -1,4 +1,7 @@
-"""What a message calls a character: itself, and its code point; by its name alone if nobody could see it."""
+"""What a message calls a character: itself, and its code point; by its name alone if nobody could see it.
+
+A token of several characters is called by itself, and by all of them.
+"""
 
 import functools
 import unicodedata
@@ -61,6 +64,9 @@ _NAMED_MARKS = (range(0x3100), range(0xFE00, 0xFE30))
 
 _DIGITS = "0123456789ABCDEF"
 
+# Of a longer token so many characters are shown.
+_SHOWN = 20
+
 
 class CharacterNames(tf.Module):
     """Names characters in a graph."""
@@ -68,31 +74,37 @@ class CharacterNames(tf.Module):
     def __init__(self) -> None:
         """Makes the graph."""
         super().__init__()
-        self._describe = rare_function(_describe, tf.TensorSpec([], tf.int32))
+        self._describe = rare_function(_describe, tf.TensorSpec([None], tf.int32))
 
-    def __call__(self, code_point: tf.Tensor) -> tf.Tensor:
-        """Returns what a message calls a code point int32 []: string [].
+    def __call__(self, points: tf.Tensor) -> tf.Tensor:
+        """Returns what a message calls a token of code points int32 [N], at least one: string [].
 
-        Such as "`é` (U+00E9)" or "U+200B ZERO WIDTH SPACE".
+        Such as "`é` (U+00E9)", "U+200B ZERO WIDTH SPACE" or "`ab` (U+0061, U+0062)".
         """
-        return self._describe(code_point)
+        return self._describe(points)
 
 
-def _describe(code_point: tf.Tensor) -> tf.Tensor:
-    points, names = _names()
-    kind = look_up(to_ranges(_kinds()), code_point[tf.newaxis])[0]
-    found, place = find(points, code_point[tf.newaxis])
-    name = tf.where(found[0], tf.gather(tf.constant(names), place[0]), tf.gather(tf.constant(_UNNAMED), kind))
-    number = tf.strings.join(["U+", _hexadecimal(code_point)])
-    shown = tf.strings.join(["`", tf.strings.unicode_encode(code_point[tf.newaxis], "UTF-8"), "` (", number, ")"])
-    return tf.where(tf.strings.length(name) > 0, tf.strings.join([number, " ", name]), shown)
+def _describe(points: tf.Tensor) -> tf.Tensor:
+    shown = points[:_SHOWN]
+    more = tf.where(tf.size(points) > _SHOWN, "…", "")
+    named, names = _names()
+    kinds = look_up(to_ranges(_kinds()), shown)
+    found, places = find(named, shown)
+    name = tf.where(found, tf.gather(tf.constant(names), places), tf.gather(tf.constant(_UNNAMED), kinds))
+    numbers = tf.strings.join(["U+", _hexadecimal(shown)])
+    each = tf.where(name == "", numbers, tf.strings.join([numbers, name], " "))
+    text = tf.strings.join(["`", tf.strings.unicode_encode(shown, "UTF-8"), more, "` ("])
+    listed = tf.strings.join([text, tf.strings.reduce_join(each, separator=", "), more, ")"])
+    return tf.where((tf.size(points) == 1) & (name[0] != ""), each[0], listed)
 
 
-def _hexadecimal(code_point: tf.Tensor) -> tf.Tensor:
-    """Returns a number int32 [] in hexadecimal, four digits or more: string []."""
-    digits = tf.bitwise.right_shift(code_point, tf.range(20, -1, -4)) & 0xF
-    leading = tf.cast(code_point < 0x100000, tf.int32) + tf.cast(code_point < 0x10000, tf.int32)
-    return tf.strings.reduce_join(tf.gather(tf.constant(list(_DIGITS)), digits[leading:]))
+def _hexadecimal(points: tf.Tensor) -> tf.Tensor:
+    """Returns numbers int32 [N] in hexadecimal, four digits or more: string [N]."""
+    digits = tf.bitwise.right_shift(points[:, tf.newaxis], tf.range(20, -1, -4)) & 0xF
+    leading = tf.cast(points < 0x100000, tf.int32) + tf.cast(points < 0x10000, tf.int32)
+    return tf.strings.substr(
+        tf.strings.reduce_join(tf.gather(tf.constant(list(_DIGITS)), digits), axis=1), leading, 6 - leading
+    )
 
 
 @functools.cache

@@ -23,7 +23,8 @@ def floor_fn(examples_uri: str, settings_json: str) -> tuple[list[Floor], dict[s
 
     Args:
       examples_uri: Folder of the examples that TextExampleGen made.
-      settings_json: JSON of `ngram` (NgramSettings), and of `context` and `eval_context`, the settings of the windows.
+      settings_json: JSON of `ngram` (NgramSettings), of `context` and `eval_context`, the settings of the windows, and of
+        `stand_in`: whether U+FFFD stands for rare characters.
     """
     settings = json.loads(settings_json)
     ngram = NgramSettings(**settings["ngram"])
@@ -31,13 +32,14 @@ def floor_fn(examples_uri: str, settings_json: str) -> tuple[list[Floor], dict[s
         ngram,
         read_characters(examples_uri, TRAIN_SPLIT, settings["context"] > 0),
         read_characters(examples_uri, TEST_SPLIT, settings["eval_context"] > 0),
+        settings["stand_in"],
     )
     metrics = {name: figures[name] for name in ("bits_per_character", "nats_per_character")}
     return [Floor(f"the {ngram.order}-gram model", metrics)], figures
 
 
 def evaluate(
-    settings: NgramSettings, training: Iterable[Characters], evaluation: Iterable[Characters]
+    settings: NgramSettings, training: Iterable[Characters], evaluation: Iterable[Characters], stand_in: bool = False
 ) -> dict[str, Any]:
     """Counts one text and predicts another.
 
@@ -45,6 +47,7 @@ def evaluate(
       settings: Order, and how much to count.
       training: Stretches of the text to count, in order.
       evaluation: Stretches of the text to predict; each follows the one before it.
+      stand_in: Whether U+FFFD stands for rare characters.
 
     Returns:
       `order`, `nats_per_character`, `bits_per_character`, `training_characters`, `test_characters`,
@@ -56,7 +59,7 @@ def evaluate(
     text = _take(training, settings.most_characters)
     if not len(text.points):
         raise ValueError("the training examples have no character to count")
-    model = WittenBell(text, settings.order)
+    model = WittenBell(text, settings.order, stand_in)
     _LOG.info("counted %s characters", f"{len(text.points):,}")
     total, count = np.zeros(settings.order), 0
     # The last characters of a stretch are the context of the next.

@@ -4,7 +4,8 @@
 
 where N counts, T(h) is the number of distinct characters that were seen after h, and h' is h without its first character; an
 h that was not seen leaves it to h'. The empty h' has the uniform distribution over the characters of the training text and
-one more, which stands for every other character.
+one more, which stands for every other character: U+FFFD, if that stands for rare characters in the training text. The other
+characters share its probability equally, so the probabilities are a distribution over all of Unicode.
 
 Source: Witten, Bell, "The zero-frequency problem", IEEE Transactions on Information Theory 37(4), 1991, method C; interpolated
 as in Chen, Goodman, "An empirical study of smoothing techniques for language modeling", 1998, section 2.4.
@@ -25,7 +26,7 @@ _UNSEEN = -1
 # Of Unicode, surrogates left out.
 _CODE_POINTS = 0x110000 - 0x800
 
-# Stands for the characters that are too rare, in training and in what is predicted.
+# What can stand for the characters that are too rare, in training and in what is predicted.
 _REPLACEMENT = 0xFFFD
 
 
@@ -63,14 +64,19 @@ class _Order:
 class WittenBell:
     """A model of one text."""
 
-    def __init__(self, text: Characters, order: int):
+    def __init__(self, text: Characters, order: int, stand_in: bool = False):
         """Counts.
 
         Args:
           text: What to count; at least one character.
           order: Characters of the longest n-gram.
+          stand_in: Whether U+FFFD stands for rare characters. Otherwise it is a character like any other.
         """
         self.characters: CodePoints = np.unique(text.points)
+        # What a character that the text does not have is taken for.
+        self._unknown = _UNSEEN
+        if stand_in and _REPLACEMENT in self.characters:
+            self._unknown = int(np.searchsorted(self.characters, _REPLACEMENT))
         last = self._to_indices(text.points)
         self._orders: list[_Order] = []
         # Index, among the n-grams of the order below, of the one that ends before each character: int64 [N].
@@ -96,13 +102,10 @@ class WittenBell:
             context = _before(ending)
 
     def log_probabilities(self, text: Characters) -> npt.NDArray[np.float64]:
-        """Returns the natural-log probability of each character by each order from 1 up: float64 [order, N].
-
-        A character that training does not have has the probability of the one more, divided among all of them: so the
-        probabilities are a distribution over all of Unicode.
-        """
+        """Returns the natural-log probability of each character by each order from 1 up: float64 [order, N]."""
         last = self._to_indices(text.points)
-        probability = np.full(len(last), 1 / (len(self.characters) + 1))
+        known = len(self.characters) - (self._unknown != _UNSEEN)
+        probability = np.full(len(last), 1 / (known + 1))
         context: Int64Array = np.zeros(len(last), np.int64)
         result = np.empty((len(self._orders), len(last)))
         for size, order in enumerate(self._orders, 1):
@@ -123,14 +126,13 @@ class WittenBell:
             )
             result[size - 1] = np.log(probability)
             context = _before(ending)
-        others = _CODE_POINTS - len(self.characters)
-        result -= np.where((last == _UNSEEN) | (text.points == _REPLACEMENT), np.log(others), 0.0)
+        result[:, last == self._unknown] -= np.log(_CODE_POINTS - known)
         return result
 
     def _to_indices(self, points: CodePoints) -> Int64Array:
-        """Returns the index of each character, -1 for one that training does not have: int64 [N]."""
+        """Returns the index of each character: int64 [N]. It is -1 if training has neither it nor what would stand for it."""
         found = np.minimum(np.searchsorted(self.characters, points), len(self.characters) - 1)
-        return np.where(self.characters[found] == points, found, _UNSEEN)
+        return np.where(self.characters[found] == points, found, self._unknown)
 
 
 def _before(ending: Int64Array) -> Int64Array:

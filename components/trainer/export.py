@@ -11,8 +11,9 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.cleaning.settings import NO_CLEANING, Cleaning
 from components.trainer.judging import ANSWERS, IMPOSSIBLE, nearest_answer, parse_answers
-from components.trainer.string_model import StringModel, graph_function, tracked
+from components.trainer.string_model import Reading, StringModel, graph_function, tracked, unreadable
 from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points, read_vocabulary
 from serving.contract.layout import BATCHING_PARAMETERS_NAME
 
@@ -39,6 +40,7 @@ class Seq2SeqModel(StringModel):
         transform_output: tft.TFTransformOutput,
         input_length: int,
         output_length: int,
+        cleaning: Cleaning = NO_CLEANING,
     ):
         """Wraps a model.
 
@@ -47,8 +49,9 @@ class Seq2SeqModel(StringModel):
           transform_output: The graph that made the training tokens.
           input_length: Most characters of an expression.
           output_length: Most characters of an answer.
+          cleaning: How the training's strings were cleaned.
         """
-        super().__init__(tracked(model), transform_output, read_vocabulary(transform_output))
+        super().__init__(tracked(model), transform_output, read_vocabulary(transform_output), cleaning)
         self._logits = functools.partial(model, training=False)
         self._lengths = {EXPRESSION: input_length, ANSWER: output_length}
         # With the length in its shape, which is where a client finds it.
@@ -67,7 +70,8 @@ class Seq2SeqModel(StringModel):
     @graph_function(text=tf.string)
     def serving_default(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers expressions string [N]: `text` string [N] and its natural-log probability `log_prob` float32 [N]."""
-        log_probabilities = self._predict(self._index_or_refuse(text, EXPRESSION, TOKENS, "text"))
+        tokens, _ = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
+        log_probabilities = self._predict(tokens)
         answers, log_prob = self._decode(log_probabilities)
         return {"text": answers, "log_prob": log_prob}
 
@@ -80,12 +84,12 @@ class Seq2SeqModel(StringModel):
           [N, output_length], the addends of `log_prob`: the answer's characters stand in the last columns, what is before them
           is the padding on its left, which the model predicts like any character.
         """
-        tokens = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
-        targets = self._index_or_refuse(target, ANSWER, TARGETS, "target")
+        tokens, _ = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
+        targets, characters = self._index_or_refuse(target, ANSWER, TARGETS, "target")
         character_log_prob = _character_log_prob(self._predict(tokens), targets)
         return {
             "log_prob": tf.reduce_sum(character_log_prob, axis=1),
-            "characters": tf.strings.length(target, "UTF8_CHAR"),
+            "characters": characters,
             "character_log_prob": character_log_prob,
         }
 
@@ -116,7 +120,7 @@ class Seq2SeqModel(StringModel):
           `reference_tokens` (characters of that right answer).
         """
         parsed = parse_answers(examples)
-        answers, right_answers = parsed[ANSWERS][:, 0], parsed[ANSWERS]
+        answers, right_answers = parsed[ANSWER], parsed[ANSWERS]
         indexed = self.transform({EXPRESSION: parsed[EXPRESSION][:, tf.newaxis], ANSWER: answers[:, tf.newaxis]})
         targets = tf.cast(indexed[TARGETS], tf.int32)
         log_probabilities = self._predict(tf.cast(indexed[TOKENS], tf.int32))
@@ -149,32 +153,29 @@ class Seq2SeqModel(StringModel):
         text = tf.strings.reduce_join(tf.gather(self._characters, best), axis=1)
         return text, tf.reduce_sum(tf.reduce_max(log_probabilities, axis=-1), axis=1)
 
-    def _index_or_refuse(self, text: tf.Tensor, feature: str, output: str, name: str) -> tf.Tensor:
-        """Returns the indices of strings [N] by the Transform graph, int32 [N, length].
+    def _index_or_refuse(self, sent: tf.Tensor, feature: str, output: str, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the indices of strings [N], cleaned, by the Transform graph, int32 [N, length], and their lengths, int32 [N].
 
         Raises (in the graph, as INVALID_ARGUMENT): a string is empty, too long, no UTF-8, or has an unknown character.
         """
         longest = self._lengths[feature]
-        characters = code_points(text)
-        lengths = tf.cast(characters.row_lengths(), tf.int32)
+        text = self.clean(sent)
+        lengths = tf.cast(code_points(text).row_lengths(), tf.int32)
         tokens = tf.cast(self.transform({feature: text[:, tf.newaxis]})[output], tf.int32)
         # Tokens end where their string ends, so the first `longest` characters of a string that fits stand in its last
         # columns; a character with index 0 there is one that the vocabulary lacks.
         inside = tf.range(longest) >= longest - lengths[:, tf.newaxis]
         unknown = inside & (tokens == 0)
         wrong_length = (lengths < 1) | (lengths > longest)
-        refused = wrong_length | tf.reduce_any(unknown, axis=1)
 
         def describe(row: tf.Tensor) -> tf.Tensor:
-            column = tf.argmax(unknown[row], output_type=tf.int32) - (longest - lengths[row])
-            return tf.cond(
-                wrong_length[row],
-                lambda: self.describe_length(name, row, lengths[row], longest),
-                lambda: self.describe_unknown(name, row, characters[row][column], column),
-            )
+            where = self.place(name, row, sent, text)
+            columns = unknown[row][tf.maximum(longest - lengths[row], 0) :]
+            return self.describe_string(where, text[row], columns, wrong_length[row], Reading(self.vocabulary, longest))
 
+        refused = wrong_length | unreadable(text) | tf.reduce_any(unknown, axis=1)
         with tf.control_dependencies([self.refuse(refused, describe)]):
-            return tf.identity(tokens)
+            return tf.identity(tokens), lengths
 
 
 def _character_log_prob(log_probabilities: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:

@@ -22,13 +22,15 @@ def parse_answers(examples: tf.Tensor) -> dict[str, Any]:
       examples: string [N].
 
     Returns:
-      `expression` string [N], and `answers`, ragged string [N, answers]: `answer`, then the `others` that are right as well.
+      `expression` and `answer`, string [N], and `answers`, ragged string [N, answers]: `answer`, then the `others` that are
+      right as well.
     """
     fixed = tf.io.FixedLenFeature([1], tf.string)
     spec = {EXPRESSION: fixed, ANSWER: fixed, OTHERS: tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)}
     parsed = tf.io.parse_example(examples, spec)
     first = tf.RaggedTensor.from_tensor(parsed[ANSWER])
-    return {EXPRESSION: parsed[EXPRESSION][:, 0], ANSWERS: tf.concat([first, parsed[OTHERS]], axis=1)}
+    answers = tf.concat([first, parsed[OTHERS]], axis=1)
+    return {EXPRESSION: parsed[EXPRESSION][:, 0], ANSWER: parsed[ANSWER][:, 0], ANSWERS: answers}
 
 
 def edit_distance(predicted: tf.Tensor, right: tf.Tensor, separator: str = "") -> tf.Tensor:

@@ -1,5 +1,6 @@
-"""What the SavedModels of both families share: strings in, strings out, a clear refusal of what they cannot read."""
+"""What the SavedModels share: strings in, strings out, a clear refusal of what they cannot read."""
 
+import dataclasses
 import functools
 import json
 from collections.abc import Callable, Sequence
@@ -10,8 +11,42 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
+from components.cleaning.cleaner import Cleaner
+from components.cleaning.names import CharacterNames
+from components.cleaning.settings import Cleaning
+from components.transform.preprocessing import code_points
+from components.transform.token_pairs import split
+
 # A vocabulary larger than this is counted in an error message, not listed.
-_LISTED_CHARACTERS = 100
+_LISTED_TOKENS = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How a model reads the strings of an input, as far as a refusal says it.
+
+    Attributes:
+      vocabulary: The tokens that the model knows; an empty one is none.
+      longest: Most tokens of a string.
+      separator: What stands between two tokens; empty if every character is one.
+    """
+
+    vocabulary: Sequence[str]
+    longest: int
+    separator: str = ""
+
+    @property
+    def unit(self) -> str:
+        """What a token is called."""
+        return "token" if self.separator else "character"
+
+    def list_known(self) -> str:
+        """Returns the vocabulary as a message lists it, or how many tokens it has if they are many."""
+        tokens = sorted(filter(None, self.vocabulary))
+        if len(tokens) >= _LISTED_TOKENS:
+            return f"{len(tokens)} {self.unit}s"
+        listed = json.dumps(self.separator.join(tokens), ensure_ascii=False)[1:-1]
+        return f"`{listed}`"
 
 
 def tracked(model: keras.Model) -> list[tf.Variable]:
@@ -41,15 +76,24 @@ class StringModel(tf.Module):
     # The methods that are signatures of the SavedModel.
     SIGNATURES: tuple[str, ...] = ()
 
-    def __init__(self, weights: Sequence[Any], transform_output: tft.TFTransformOutput, vocabulary: Sequence[str]):
+    def __init__(
+        self,
+        weights: Sequence[Any],
+        transform_output: tft.TFTransformOutput,
+        vocabulary: Sequence[str],
+        cleaning: Cleaning,
+    ):
         """Wraps a model.
 
         Args:
           weights: What has the model's variables, as TensorFlow tracks them: see `tracked`.
           transform_output: The graph that made the training tokens.
           vocabulary: The tokens that the model reads, by index; empty for an index that is none.
+          cleaning: How the strings of the examples were cleaned; what is asked is cleaned likewise.
         """
         super().__init__()
+        self.clean = Cleaner(cleaning)
+        self._names = CharacterNames()
         self.weights = list(weights)
         # Not Keras's layer around it, which saving would trace again, several times: a third of the time of an export.
         loader = SavedModelLoader(transform_output.transform_savedmodel_dir)
@@ -57,7 +101,6 @@ class StringModel(tf.Module):
         self._transform_resources = vars(loader)  # tables and files are saved with what tracks them
         self.vocabulary = list(vocabulary)
         self._characters = tf.constant([character.encode() for character in self.vocabulary])
-        self._known = list_tokens(self.vocabulary)
 
     def save(self, path: str) -> None:
         """Writes the SavedModel with its signatures."""
@@ -77,56 +120,69 @@ class StringModel(tf.Module):
 
         return tf.cond(tf.reduce_any(refused), fail, tf.no_op)
 
-    def describe_length(self, name: str, row: tf.Tensor, length: tf.Tensor, longest: int) -> tf.Tensor:
-        """Returns what is said of a string that is empty or too long."""
-        too_long = functools.partial(
-            tf.strings.join,
+    def place(self, name: str, row: tf.Tensor, sent: tf.Tensor, cleaned: tf.Tensor) -> tf.Tensor:
+        """Returns what a message calls one of the strings [N] of an input: string [].
+
+        Lengths and positions are those of the cleaned string, so the message says if that is another one.
+
+        Args:
+          name: The input.
+          row: Which of its strings, int32 [].
+          sent: The strings as they were sent, [N].
+          cleaned: The same, cleaned.
+        """
+        where = tf.strings.join([f"{name}[", tf.strings.as_string(row), "]"])
+        note = tf.where(sent[row] == cleaned[row], "", f" (after cleaning: {self.clean.description})")
+        return tf.strings.join([where, note])
+
+    def describe_string(
+        self, where: tf.Tensor, text: tf.Tensor, unknown: tf.Tensor, wrong_length: tf.Tensor, reading: Reading
+    ) -> tf.Tensor:
+        """Returns what is said of a string that is refused: string [].
+
+        Args:
+          where: What it is called, string [].
+          text: The string, [].
+          unknown: Which of its tokens the model does not know, bool [tokens, or more].
+          wrong_length: Whether it has too few or too many tokens, bool [].
+          reading: How it is read.
+        """
+        tokens = split(text[tf.newaxis], reading.separator)[0]
+
+        def describe_unknown() -> tf.Tensor:
+            column = tf.argmax(unknown, output_type=tf.int32)
+            name = self._names(tf.cast(code_points(tokens[column : column + 1])[0], tf.int32))
+            position = tf.strings.as_string(column + 1)
+            known = f" is unknown: this model knows {reading.list_known()}"
+            return tf.strings.join([where, f": {reading.unit} ", name, " at position ", position, known])
+
+        return tf.case(
             [
-                _place(name, row),
-                " has ",
-                tf.strings.as_string(length),
-                f" characters: this model reads at most {longest}",
+                (wrong_length, lambda: _describe_length(where, tf.size(tokens), reading)),
+                (unreadable(text), lambda: _describe_unreadable(where, text)),
             ],
-        )
-        return tf.cond(
-            length < 1,
-            lambda: tf.strings.join([_place(name, row), " is empty: send at least one character"]),
-            too_long,
+            default=describe_unknown,
         )
 
-    def describe_unknown(self, name: str, row: tf.Tensor, code_point: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
-        """Returns what is said of a character that the model does not know, in column `column`, counted from 0."""
-        character = tf.strings.unicode_encode(tf.cast(code_point, tf.int32)[tf.newaxis], "UTF-8")
-        return describe_token(name, row, character, column, "character", self._known)
+
+def unreadable(text: tf.Tensor) -> tf.Tensor:
+    """Returns which strings, of any shape, are not UTF-8: bool of that shape."""
+    return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace") != text
 
 
-def describe_token(name: str, row: tf.Tensor, token: tf.Tensor, column: tf.Tensor, what: str, known: str) -> tf.Tensor:
-    """Returns what is said of a token that the model does not know.
+def _describe_length(where: tf.Tensor, length: tf.Tensor, reading: Reading) -> tf.Tensor:
+    """Returns what is said of a string, called `where`, that is empty or too long."""
+    limit = f" {reading.unit}s: this model reads at most {reading.longest}"
+    too_long = functools.partial(tf.strings.join, [where, " has ", tf.strings.as_string(length), limit])
+    empty = functools.partial(tf.strings.join, [where, f" is empty: send at least one {reading.unit}"])
+    return tf.cond(length < 1, empty, too_long)
 
-    Args:
-      name: Of the input.
-      row: Its row.
-      token: What is unknown.
-      column: Its place in the row, counted from 0.
-      what: What a token is.
-      known: What the model knows.
-    """
+
+def _describe_unreadable(where: tf.Tensor, text: tf.Tensor) -> tf.Tensor:
+    """Returns what is said of a string [], called `where`, that is not UTF-8."""
+    # What two replacements show differently is what was replaced: a U+FFFD of the text itself is not.
+    points = code_points(text[tf.newaxis])[0]
+    others = tf.strings.unicode_decode(text, "UTF-8", errors="replace", replacement_char=ord("?"))
+    column = tf.argmax(points != tf.cast(others, points.dtype), output_type=tf.int32)
     position = tf.strings.as_string(column + 1)
-    where = _place(name, row)
-    accepted = f"this model knows {known}"
-    return tf.cond(
-        tf.equal(token, "\ufffd"),
-        lambda: tf.strings.join([where, f": what stands at {what} ", position, " is not UTF-8: send UTF-8"]),
-        lambda: tf.strings.join([where, f": {what} `", token, "` at position ", position, " is unknown: ", accepted]),
-    )
-
-
-def list_tokens(vocabulary: Sequence[str], separator: str = "", what: str = "characters") -> str:
-    """Returns a vocabulary as a message lists it, or how many tokens it has if they are many."""
-    tokens = sorted(filter(None, vocabulary))
-    listed = json.dumps(separator.join(tokens), ensure_ascii=False)[1:-1]
-    return f"`{listed}`" if len(tokens) < _LISTED_CHARACTERS else f"{len(tokens)} {what}"
-
-
-def _place(name: str, row: tf.Tensor) -> tf.Tensor:
-    return tf.strings.join([f"{name}[", tf.strings.as_string(row), "]"])
+    return tf.strings.join([where, ": what stands at character ", position, " is not UTF-8: send UTF-8"])

@@ -6,7 +6,8 @@ import os
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.settings import architecture_from_json, to_json
+from components.cleaning.settings import Cleaning
+from components.settings import architecture_from_json, from_json, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
 from components.trainer.export import Seq2SeqModel
 from components.trainer.fitting import TrainOnce
@@ -25,7 +26,8 @@ def run_fn(fn_args: FnArgs) -> None:
     """Trains on the transformed examples, leaves the run's files, exports the SavedModel.
 
     Args:
-      fn_args: TFX's. `custom_config` holds `train` (JSON of StringSettings) and `checkpoint_root`, the folder of checkpoints.
+      fn_args: TFX's. `custom_config` holds `train` (JSON of StringSettings), `cleaning` (JSON of Cleaning: how the strings of
+        the examples were cleaned; none if it is absent) and `checkpoint_root`, the folder of checkpoints.
     """
     settings: StringSettings = apply_hyperparameters(
         architecture_from_json(StringSettings, fn_args.custom_config["train"]), fn_args.hyperparameters
@@ -49,7 +51,8 @@ def run_fn(fn_args: FnArgs) -> None:
     write_run_files(training, fn_args.model_run_dir)
     write_predictions(training.model, eval_arrays, vocabulary, fn_args.model_run_dir)
     lengths = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
-    Seq2SeqModel(training.model, transform_output, *lengths).save(fn_args.serving_model_dir)
+    cleaning = from_json(Cleaning, fn_args.custom_config.get("cleaning", "{}"))
+    Seq2SeqModel(training.model, transform_output, *lengths, cleaning).save(fn_args.serving_model_dir)
     discard_checkpoint(checkpoint_dir)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from components.cleaning.cleaner import Cleaner
 from components.cleaning.names import CharacterNames
 from components.cleaning.settings import NO_CLEANING, Cleaning
-from data.files import CorpusFile
+from data.files import DataFile
 from data.reading import read_text
 from tests.components.session import Session
 
@@ -91,7 +91,7 @@ def test_any_text_is_cleaned_as_python_does(clean, texts, cleaning):
 def test_a_prompt_gets_what_training_text_gets(clean, tmp_path_factory, text, nfc, lowercase):
     path = tmp_path_factory.mktemp("text") / "t"
     path.write_bytes(text.encode())
-    read = "".join(read_text(CorpusFile("t", str(path)), nfc=nfc, lowercase=lowercase))
+    read = "".join(read_text(DataFile("t", str(path)), nfc=nfc, lowercase=lowercase))
     cleaning = Cleaning(byte_order_mark=True, line_ends=True, nfc=nfc, lowercase=lowercase)
     assert clean(cleaning, [text]) == [read.encode()]
 
@@ -189,12 +189,28 @@ def test_the_words_for_a_cleaning_name_each_step():
     ],
 )
 def test_a_character_that_nobody_could_see_is_called_by_its_name(character, name):
-    names = tf.function(CharacterNames(), input_signature=[tf.TensorSpec([], tf.int32)], autograph=False)
-    assert names(ord(character)).numpy().decode() == name
+    names = tf.function(CharacterNames(), input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False)
+    assert names([ord(character)]).numpy().decode() == name
+
+
+@pytest.mark.parametrize(
+    ("token", "name"),
+    [
+        ("ts", "`ts` (U+0074, U+0073)"),
+        ("a\u200b\N{PILE OF POO}", "`a\u200b\N{PILE OF POO}` (U+0061, U+200B ZERO WIDTH SPACE, U+1F4A9)"),
+        (
+            "\U00100000" * 21,
+            "`" + "\U00100000" * 20 + "…` (" + "U+100000 (private use), " * 19 + "U+100000 (private use)…)",
+        ),
+    ],
+)
+def test_a_token_is_called_by_all_its_characters(token, name):
+    points = tf.constant([ord(character) for character in token])
+    assert CharacterNames()(points).numpy().decode() == name
 
 
 def test_the_names_of_control_characters_are_unicodes():
     names = CharacterNames()
     for point in [*range(0x20), 0x7F, 0x85]:
-        name = names(tf.constant(point)).numpy().decode().partition(" ")[2]
+        name = names(tf.constant([point])).numpy().decode().partition(" ")[2]
         assert unicodedata.lookup(name) == chr(point)

@@ -6,8 +6,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.cleaning.settings import Cleaning
 from components.example_gen.sums import to_record_batch
+from components.trainer.export import Seq2SeqModel
 from components.transform.preprocessing import read_vocabulary
+from tests.components.conftest import LENGTHS
 from tests.components.session import Session
 
 
@@ -78,9 +81,9 @@ def test_probabilities_of_all_answers_sum_to_one(served):
         (b"", r"text\[1\] is empty: send at least one character"),
         (b"1+22", r"text\[1\] has 4 characters: this model reads at most 3"),
         (b"1" * 10_000, r"text\[1\] has 10000 characters"),
-        (b"1a2", r"text\[1\]: character `a` at position 2 is unknown: this model knows `\+0123456789`"),
-        ("1+２".encode(), r"text\[1\]: character `２` at position 3 is unknown"),
-        (b" 1", r"text\[1\]: character ` ` at position 1 is unknown"),
+        (b"1a2", r"text\[1\]: character `a` \(U\+0061\) at position 2 is unknown: this model knows `\+0123456789`"),
+        ("1+２".encode(), r"text\[1\]: character `２` \(U\+FF12\) at position 3 is unknown"),
+        (b" 1", r"text\[1\]: character U\+0020 SPACE at position 1 is unknown"),
         (b"1\xff", r"text\[1\]: what stands at character 2 is not UTF-8"),
     ],
 )
@@ -91,8 +94,21 @@ def test_what_the_model_does_not_know_is_refused_by_name_and_position(served, te
         served("score", text=["1+2", text], target=["3", "3"])
 
 
+def test_inputs_and_targets_are_cleaned_as_the_examples_were(trained, transform_output, served, tmp_path):
+    cleaning = Cleaning(byte_order_mark=True, nfc=True)
+    Seq2SeqModel(trained, transform_output, *LENGTHS.values(), cleaning).save(str(tmp_path))
+    cleans = Session(str(tmp_path))
+    assert cleans("serving_default", text=["\ufeff1+2"])["text"].tolist() == [b"3"]
+    scored = cleans("score", text=["\ufeff1+2"], target=["\ufeff3"])
+    assert scored["log_prob"] == pytest.approx(served("score", text=["1+2"], target=["3"])["log_prob"])
+    assert scored["characters"].tolist() == [1]
+    said = r"text\[0\] \(after cleaning: .*NFC\): character `é` \(U\+00E9\) at position 2"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+        cleans("serving_default", text=["1e\u0301"])
+
+
 def test_a_target_that_the_model_cannot_write_is_refused(served):
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"target\[0\]: character `x` at position 1"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"target\[0\]: character `x` \(U\+0078\) at position 1"):
         served("score", text=["1+2"], target=["x"])
     with pytest.raises(
         tf.errors.InvalidArgumentError, match=r"target\[0\] has 3 characters: this model reads at most 2"

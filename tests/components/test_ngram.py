@@ -22,12 +22,17 @@ from pipeline.config.task_files import load_task
 from pipeline.families import find_family
 from tests.components.test_example_gen import generate
 
-TEXTS = st.lists(st.text("ab\n é🙂", max_size=30), min_size=1, max_size=4)
+TEXTS = st.lists(st.text("ab\n é🙂\ufffd", max_size=30), min_size=1, max_size=4)
+
+# Of Unicode, surrogates left out.
+CODE_POINTS = 0x110000 - 0x800
 
 
-def slow(order, training, evaluation):
+def slow(order, training, evaluation, stand_in):
     """Nats per character by each order, from the formula as it is written; both are lists of strings, the runs."""
-    known = set("".join(training))
+    known = set("".join(training)) - ({"\ufffd"} if stand_in else set())
+    if stand_in and "\ufffd" in "".join(training):
+        evaluation = ["".join(c if c in known else "\ufffd" for c in run) for run in evaluation]
     following = collections.defaultdict(collections.Counter)
     for run in training:
         for index, character in enumerate(run):
@@ -41,9 +46,12 @@ def slow(order, training, evaluation):
             return lower
         return (seen[character] + len(seen) * lower) / (seen.total() + len(seen))
 
+    def share(character):
+        return 1 if character in known else CODE_POINTS - len(known)
+
     return [
         -sum(
-            math.log(probability(run[max(0, index - size) : index], character))
+            math.log(probability(run[max(0, index - size) : index], character) / share(character))
             for run in evaluation
             for index, character in enumerate(run)
         )
@@ -58,8 +66,8 @@ def to_characters(runs):
 
 
 @settings(deadline=None, max_examples=200)
-@given(training=TEXTS, evaluation=TEXTS, order=st.integers(1, 6), stretch=st.integers(1, 40))
-def test_it_is_the_formula(training, evaluation, order, stretch):
+@given(training=TEXTS, evaluation=TEXTS, order=st.integers(1, 6), stretch=st.integers(1, 40), stand_in=st.booleans())
+def test_it_is_the_formula(training, evaluation, order, stretch, stand_in):
     if not "".join(training) or not "".join(evaluation):
         return
     joined = to_characters(evaluation)
@@ -67,8 +75,8 @@ def test_it_is_the_formula(training, evaluation, order, stretch):
         Characters(joined.points[first : first + stretch], joined.runs[first : first + stretch])
         for first in range(0, len(joined.points), stretch)
     ]
-    figures = evaluate(NgramSettings(order), [to_characters(training)], stretches)
-    expected = slow(order, training, evaluation)
+    figures = evaluate(NgramSettings(order), [to_characters(training)], stretches, stand_in)
+    expected = slow(order, training, evaluation, stand_in)
     assert [f["nats_per_character"] for f in figures["orders"]] == pytest.approx(expected)
     assert figures["nats_per_character"] == pytest.approx(expected[-1])
     assert figures["bits_per_character"] == pytest.approx(expected[-1] / math.log(2))
@@ -76,14 +84,25 @@ def test_it_is_the_formula(training, evaluation, order, stretch):
 
 
 @settings(deadline=None)
-@given(training=TEXTS, context=st.text("ab\n é🙂x", max_size=6), order=st.integers(1, 5))
-def test_the_probabilities_of_all_characters_are_one(training, context, order):
+@given(training=TEXTS, context=st.text("ab\n é🙂x\ufffd", max_size=6), order=st.integers(1, 5), stand_in=st.booleans())
+def test_the_probabilities_of_all_characters_are_one(training, context, order, stand_in):
     if not "".join(training):
         return
-    model = WittenBell(to_characters(training), order)
-    every = [*sorted(set("".join(training))), "\u4e2d"]
-    last = [model.log_probabilities(to_characters([context + character]))[:, -1] for character in every]
-    assert np.exp(last).sum(axis=0) == pytest.approx(np.ones(order))
+    model = WittenBell(to_characters(training), order, stand_in)
+    known = sorted(set("".join(training)) - ({"\ufffd"} if stand_in else set()))
+    last = [model.log_probabilities(to_characters([context + character]))[:, -1] for character in [*known, "\u4e2d"]]
+    *of_known, of_each_other = np.exp(last)
+    # All code points that the text lacks are as likely as each other.
+    total = np.sum(of_known, axis=0) + of_each_other * (CODE_POINTS - len(known))
+    assert total == pytest.approx(np.ones(order))
+
+
+def test_a_replacement_character_of_the_text_itself_costs_no_more_than_another():
+    genuine, usual = (
+        evaluate(NgramSettings(2), [to_characters([text * 20])], [to_characters([text])])["bits_per_character"]
+        for text in ("ab\ufffd", "abc")
+    )
+    assert genuine == pytest.approx(usual)
 
 
 def test_only_the_first_characters_are_counted():

@@ -5,9 +5,13 @@ import sys
 
 import pytest
 
+from components.evaluator.settings import GateSettings
+from components.example_gen.settings import PairsData
 from components.settings import SettingsError
+from components.trainer.seq2seq.settings import Seq2SeqSettings
 from pipeline.config.task_files import dump_config, list_tasks, load_task, restore_config
 from pipeline.families import family_of, find_family, list_families
+from pipeline.families.pairs.family import PairsConfig
 from pipeline.places import Places
 
 FAMILY = """
@@ -173,3 +177,26 @@ def test_one_that_cannot_be_loaded_is_said_and_ours_still_can(installed, name, s
     assert str(error.value).startswith(said)
     assert family_of({"family": name}) is None
     assert find_family("sums").name == "sums"
+
+
+@pytest.mark.parametrize("nfc", [True, False])
+def test_a_model_cleans_as_the_examples_are_cleaned(nfc):
+    pairs = PairsConfig(data=PairsData(("pairs.csv",), nfc=nfc), train=Seq2SeqSettings(), gate=GateSettings())
+    text = load_task("text", [f"data.nfc={nfc}", "data.lowercase=true"])
+    cleaning = {
+        config.family: json.loads(find_family(config.family).train_config(config)["cleaning"])
+        for config in (pairs, text, load_task("sums"))
+    }
+    assert {name for name, does in cleaning["pairs"].items() if does} == {"byte_order_mark"} | (
+        {"nfc"} if nfc else set()
+    )
+    assert cleaning["text"] == {"byte_order_mark": True, "line_ends": True, "lowercase": True, "nfc": nfc}
+    assert not any(cleaning["sums"].values())
+
+
+@pytest.mark.parametrize(("min_count", "stand_in"), [(1, False), (2, True)])
+def test_the_model_and_its_floor_agree_on_what_a_replacement_character_is(min_count, stand_in):
+    config = load_task("text", [f"data.min_count={min_count}"])
+    family = find_family("text")
+    assert family.train_config(config)["stand_in"] is stand_in
+    assert json.loads(family.floors(config).settings)["stand_in"] is stand_in

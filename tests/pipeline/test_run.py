@@ -89,7 +89,7 @@ def test_predict_answers_a_line_for_each_text(charseq, server, first_run):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("1a+2", "text[0]: character `a` at position 2 is unknown"),
+        ("1a+2", "text[0]: character `a` (U+0061) at position 2 is unknown"),
         ("", "text[0] is empty"),
         ("1" * 10_000, "text[0] has 10000 characters: this model reads at most 7"),
         (b"1+\xff", "text[0]: what stands at character 3 is not UTF-8"),

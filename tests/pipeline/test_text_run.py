@@ -152,7 +152,7 @@ def test_streamed_text_is_the_unstreamed_one(charseq, text_server):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--prompt", "λόγοß"), "character `ß` at position 5 is unknown"),
+        (("--prompt", "λόγοß"), "character `ß` (U+00DF) at position 5 is unknown"),
         (("--temperature", "-1"), "`temperature` is -1"),
         (("--length", "10000000"), "`length` is 10000000"),
         (("--length", "99999999999"), "99999999999 is not in the range"),

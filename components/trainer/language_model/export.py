@@ -7,10 +7,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.cleaning.settings import NO_CLEANING, Cleaning
 from components.example_gen.settings import REPLACEMENT
 from components.trainer.language_model.decoding import CharacterModel, generate, read
 from components.trainer.language_model.sampling import SamplingInputs
-from components.trainer.string_model import StringModel, graph_function, tracked
+from components.trainer.string_model import Reading, StringModel, graph_function, tracked, unreadable
 from components.transform.preprocessing import TOKENS, code_points, read_vocabulary
 from components.transform.text import CONTEXT, POSITION, SCORED, TEXT
 
@@ -33,7 +34,13 @@ class LanguageModel(StringModel):
     SIGNATURES = ("serving_default", "score", "step", "evaluate")
 
     def __init__(
-        self, model: keras.Model, transform_output: tft.TFTransformOutput, characters: CharacterModel, max_length: int
+        self,
+        model: keras.Model,
+        transform_output: tft.TFTransformOutput,
+        characters: CharacterModel,
+        max_length: int,
+        cleaning: Cleaning = NO_CLEANING,
+        stand_in: bool = True,
     ):
         """Wraps a model.
 
@@ -42,15 +49,18 @@ class LanguageModel(StringModel):
           transform_output: The graph that made the training tokens.
           characters: The same model, character by character.
           max_length: Most characters to write, or of a prompt, in one request.
+          cleaning: How the training text was cleaned.
+          stand_in: Whether U+FFFD stands for the training text's rare characters. It is no character then that a prompt can
+            have, or that the model writes. Otherwise it is a character like any other, if the training text has it.
         """
-        super().__init__(tracked(model), transform_output, read_vocabulary(transform_output))
+        super().__init__(tracked(model), transform_output, read_vocabulary(transform_output), cleaning)
         self._model = characters
         self._max_length = max_length
-        self._replacement = self.vocabulary.index(REPLACEMENT) if REPLACEMENT in self.vocabulary else 0
-        # What stands for rare characters is read and scored, but a text that is written has real ones only.
-        self._barred = tf.constant(
-            [-np.inf if character in ("", REPLACEMENT) else 0.0 for character in self.vocabulary], tf.float32
-        )
+        # What stands for rare characters is read and scored, but it is no character itself.
+        nameless = ("", REPLACEMENT) if stand_in else ("",)
+        self._is_unknown = tf.constant([character in nameless for character in self.vocabulary])
+        self._barred = tf.where(self._is_unknown, -np.inf, 0.0)
+        self._unknown_points = _CODE_POINTS - sum(character not in nameless for character in self.vocabulary)
 
     @graph_function(prompt=tf.string, **_SAMPLING)
     def serving_default(
@@ -115,8 +125,8 @@ class LanguageModel(StringModel):
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Judges serialized tf.Examples [N] by their own text, given their context; the Evaluator adds these figures up.
 
-        A character that the vocabulary lacks costs what the model gives to the unknown (index 0, or what stands for rare
-        characters), and beside that the choice among all code points that the vocabulary lacks, each as likely: so the
+        A character that the vocabulary lacks costs what the model gives to the unknown (index 0, or U+FFFD where it stands for
+        rare characters), and beside that the choice among all code points that the vocabulary lacks, each as likely: so the
         figures are those of a distribution over all of Unicode.
 
         Returns:
@@ -131,8 +141,7 @@ class LanguageModel(StringModel):
         log_prob, _ = read(self._model, self._model.initial_state(tf.shape(tokens)[0]), tokens, lengths)
         column = tf.range(tf.shape(tokens)[1])
         inside = (column >= (lengths - scored)[:, tf.newaxis]) & (column < lengths[:, tf.newaxis])
-        unknown = (tokens == 0) | (tokens == self._replacement)
-        log_prob += tf.where(unknown, -math.log(_CODE_POINTS - len(self.vocabulary)), 0.0)
+        log_prob -= tf.where(tf.gather(self._is_unknown, tokens), math.log(self._unknown_points), 0.0)
         return {
             "log_prob": tf.reduce_sum(tf.where(inside, log_prob, 0.0), axis=1),
             "characters": tf.cast(scored, tf.float32),
@@ -202,32 +211,26 @@ class LanguageModel(StringModel):
             return ~((values > 0) & (values <= 1)), "it is a probability above 0 and up to 1"
         return tf.zeros_like(values, tf.bool), ""
 
-    def _index_or_refuse(self, text: tf.Tensor, name: str, least: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the indices of strings [N] by the Transform graph, int32 [N, longest], and their lengths, int32 [N].
+    def _index_or_refuse(self, sent: tf.Tensor, name: str, least: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the indices of strings [N], cleaned, by the Transform graph, int32 [N, longest], and their lengths [N].
 
         Raises (in the graph, as INVALID_ARGUMENT): a string is too short, too long, no UTF-8, or has an unknown character.
         """
-        characters = code_points(text)
-        lengths = tf.cast(characters.row_lengths(), tf.int32)
+        text = self.clean(sent)
+        lengths = tf.cast(code_points(text).row_lengths(), tf.int32)
         inputs = {CONTEXT: tf.fill([tf.shape(text)[0], 1], ""), TEXT: text[:, tf.newaxis]}
         indexed = self.transform(inputs | {POSITION: tf.zeros([tf.shape(text)[0], 1], tf.int64)})
         tokens = tf.cast(indexed[TOKENS].to_tensor(), tf.int32)
         inside = tf.range(tf.shape(tokens)[1]) < lengths[:, tf.newaxis]
-        # What stands for rare characters is no character that anyone could have typed.
-        unknown = inside & ((tokens == 0) | (characters.to_tensor() == ord(REPLACEMENT)))
+        unknown = inside & tf.gather(self._is_unknown, tokens)
         wrong_length = (lengths < least) | (lengths > self._max_length)
 
         def describe(row: tf.Tensor) -> tf.Tensor:
-            def describe_unknown() -> tf.Tensor:
-                column = tf.argmax(unknown[row], output_type=tf.int32)
-                return self.describe_unknown(name, row, characters[row][column], column)
-
-            return tf.cond(
-                wrong_length[row],
-                lambda: self.describe_length(name, row, lengths[row], self._max_length),
-                describe_unknown,
+            where = self.place(name, row, sent, text)
+            return self.describe_string(
+                where, text[row], unknown[row], wrong_length[row], Reading(self.vocabulary, self._max_length)
             )
 
-        refused = wrong_length | tf.reduce_any(unknown, axis=1)
+        refused = wrong_length | unreadable(text) | tf.reduce_any(unknown, axis=1)
         with tf.control_dependencies([self.refuse(refused, describe)]):
             return tf.identity(tokens), lengths

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components.cleaning.settings import Cleaning
 from components.settings import from_json, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
 from components.trainer.fitting import Training, TrainOnce
@@ -35,7 +36,9 @@ def run(
     """Trains on the transformed windows, leaves the run's files, exports the SavedModel.
 
     Args:
-      fn_args: TFX's. `custom_config` holds `train` (JSON of the settings) and `checkpoint_root`, the folder of checkpoints.
+      fn_args: TFX's. `custom_config` holds `train` (JSON of the settings), `cleaning` (JSON of Cleaning: how the text was
+        cleaned), `stand_in` (whether U+FFFD stands for the text's rare characters) and `checkpoint_root`, the folder of
+        checkpoints.
       settings_class: The architecture's settings.
       approach_class: The architecture.
     """
@@ -59,7 +62,9 @@ def run(
     _LOG.info("trained %d epochs in %.1f s", len(training.history), training.seconds)
     write_run_files(training, fn_args.model_run_dir)
     characters = approach.character_model(training.model, first)
-    LanguageModel(training.model, transform_output, characters, settings.max_length).save(fn_args.serving_model_dir)
+    cleaning, stand_in = from_json(Cleaning, fn_args.custom_config["cleaning"]), fn_args.custom_config["stand_in"]
+    served = LanguageModel(training.model, transform_output, characters, settings.max_length, cleaning, stand_in)
+    served.save(fn_args.serving_model_dir)
     discard_checkpoint(checkpoint_dir)
     discard_best(checkpoint_dir)
 

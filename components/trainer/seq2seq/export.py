@@ -8,11 +8,12 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.cleaning.settings import NO_CLEANING, Cleaning
 from components.trainer.judging import ANSWERS, IMPOSSIBLE, parse_answers
 from components.trainer.seq2seq.inference import Memory, trained_networks
 from components.trainer.seq2seq.network import FIRST_CLASS
 from components.trainer.seq2seq.search import beam, greedy, mean
-from components.trainer.string_model import StringModel, describe_token, graph_function, list_tokens
+from components.trainer.string_model import Reading, StringModel, graph_function, unreadable
 from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS
 from components.transform.token_pairs import (
     BEGIN,
@@ -22,7 +23,6 @@ from components.transform.token_pairs import (
     TARGET_VOCABULARY,
     UNKNOWN,
     read_vocabulary,
-    split,
 )
 from serving.contract.layout import BATCHING_PARAMETERS_NAME
 
@@ -58,6 +58,7 @@ class Decoding:
       beam: Beginnings of answers that `serving_default` keeps; 1 is greedy.
       length_penalty: See `search.beam`.
       unknown: Whether an input with an unknown token is refused, or answered as well as the model can.
+      cleaning: How the strings of the examples were cleaned; inputs and targets that are sent are cleaned likewise.
     """
 
     source_limit: int
@@ -67,6 +68,7 @@ class Decoding:
     beam: int = 1
     length_penalty: float = 0.0
     unknown: Unknown = "refuse"
+    cleaning: Cleaning = NO_CLEANING
 
 
 class PairsModel(StringModel):
@@ -85,16 +87,16 @@ class PairsModel(StringModel):
         source = read_vocabulary(transform_output, SOURCE_VOCABULARY)
         target = read_vocabulary(transform_output, TARGET_VOCABULARY)
         networks = trained_networks(model)
-        super().__init__([], transform_output, source)
+        super().__init__([], transform_output, source, decoding.cleaning)
         self._networks = networks
         self._how = decoding
         # Each with the separator behind it, so that an answer is one join.
         behind = decoding.target_separator
         self._pieces = tf.constant([token + behind if token else "" for token in target])
         self._tokens = {EXPRESSION: tf.constant(source), ANSWER: tf.constant(target)}
-        self._sides = {
-            EXPRESSION: _side(source, decoding.source_separator, decoding.source_limit),
-            ANSWER: _side(target, decoding.target_separator, decoding.target_limit),
+        self._readings = {
+            EXPRESSION: Reading(source, decoding.source_limit, decoding.source_separator),
+            ANSWER: Reading(target, decoding.target_limit, decoding.target_separator),
         }
 
     def save(self, path: str) -> None:
@@ -252,49 +254,28 @@ class PairsModel(StringModel):
         tokens = tf.cast(self.transform({feature: text[:, tf.newaxis]})[output], tf.int32)
         return tf.concat([tokens, tf.fill([tf.shape(text)[0], 1], END)], axis=1).to_tensor(PADDING)
 
-    def _index_or_refuse(self, text: tf.Tensor, feature: str, output: str, name: str) -> tf.Tensor:
-        """Returns what `_index` returns.
+    def _index_or_refuse(self, sent: tf.Tensor, feature: str, output: str, name: str) -> tf.Tensor:
+        """Returns what `_index` returns for strings [N], cleaned.
 
         Raises (in the graph, as INVALID_ARGUMENT): a string is empty, too long, no UTF-8, or has an unknown token that is not
         to be replaced. A right answer may be empty.
         """
-        side = self._sides[feature]
+        reading = self._readings[feature]
+        text = self.clean(sent)
         indices = self._index(text, feature, output)
         lengths = tf.reduce_sum(tf.cast(indices >= UNKNOWN, tf.int32), axis=1)
         unknown = indices == UNKNOWN
         if feature == EXPRESSION and self._how.unknown == "replace":
             unknown = tf.zeros_like(unknown)
-        wrong_length = (lengths < (1 if feature == EXPRESSION else 0)) | (lengths > side.limit)
+        wrong_length = (lengths < (1 if feature == EXPRESSION else 0)) | (lengths > reading.longest)
 
         def describe(row: tf.Tensor) -> tf.Tensor:
-            def describe_unknown() -> tf.Tensor:
-                column = tf.argmax(unknown[row], output_type=tf.int32)
-                token = split(text[row][tf.newaxis], side.separator)[0][column]
-                return describe_token(name, row, token, column, side.what, side.known)
+            where = self.place(name, row, sent, text)
+            return self.describe_string(where, text[row], unknown[row], wrong_length[row], reading)
 
-            return tf.cond(
-                wrong_length[row],
-                lambda: self.describe_length(name, row, lengths[row], side.limit),
-                describe_unknown,
-            )
-
-        with tf.control_dependencies([self.refuse(wrong_length | tf.reduce_any(unknown, axis=1), describe)]):
+        refused = wrong_length | unreadable(text) | tf.reduce_any(unknown, axis=1)
+        with tf.control_dependencies([self.refuse(refused, describe)]):
             return tf.identity(indices)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Side:
-    """What is said of the tokens of inputs or of answers that are refused."""
-
-    separator: str
-    limit: int
-    what: str
-    known: str
-
-
-def _side(vocabulary: list[str], separator: str, limit: int) -> _Side:
-    what = "token" if separator else "character"
-    return _Side(separator, limit, what, list_tokens(vocabulary, separator, f"{what}s"))
 
 
 def _begun(said: tf.Tensor) -> tf.Tensor:

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components.cleaning.settings import NO_CLEANING, Cleaning
 from components.files import write_file
 from components.settings import from_json, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
@@ -41,7 +42,7 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
       fn_args: TFX's. `custom_config` holds `train` (JSON of Seq2SeqSettings), `checkpoint_root` (the folder of checkpoints),
-        `source_separator`, `target_separator` and `unknown`, see `Decoding`.
+        `cleaning` (JSON of Cleaning), `source_separator`, `target_separator` and `unknown`, see `Decoding`.
     """
     config = fn_args.custom_config
     places = Places(
@@ -53,7 +54,10 @@ def run_fn(fn_args: FnArgs) -> None:
         fn_args.serving_model_dir,
     )
     settings = apply_hyperparameters(from_json(Seq2SeqSettings, config["train"]), fn_args.hyperparameters)
-    train_and_export(settings, places, config["source_separator"], config["target_separator"], config["unknown"])
+    cleaning = from_json(Cleaning, config["cleaning"])
+    train_and_export(
+        settings, places, config["source_separator"], config["target_separator"], config["unknown"], cleaning
+    )
 
 
 def train_fn(fn_args: FnArgs) -> TrainOnce[Seq2SeqSettings]:
@@ -100,6 +104,7 @@ def train_and_export(
     source_separator: str = "",
     target_separator: str = "",
     unknown: Unknown = "refuse",
+    cleaning: Cleaning = NO_CLEANING,
 ) -> Training:
     """Trains on transformed examples, leaves the run's files, exports the SavedModel.
 
@@ -109,6 +114,7 @@ def train_and_export(
       source_separator: What stands between an input's tokens; empty if every character is one.
       target_separator: Likewise of an answer's.
       unknown: What the model does with an input's unknown tokens.
+      cleaning: How the strings of the examples were cleaned.
     """
     transform_output = tft.TFTransformOutput(places.transform_output)
     source, target, training_pairs, validation_pairs = _read(
@@ -142,6 +148,7 @@ def train_and_export(
         beam=found.beam,
         length_penalty=found.length_penalty,
         unknown=unknown,
+        cleaning=cleaning,
     )
     samples = sample_predictions(training.model, validation_pairs, source, target, decoding)
     content = json.dumps([dataclasses.asdict(sample) for sample in samples], indent=1, ensure_ascii=False)

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from components.cleaning.settings import NO_CLEANING, Cleaning
 from components.evaluator.settings import Figure, Judging
+from components.settings import to_json
 from pipeline.families.family import Family, Headline, Section
 
 if TYPE_CHECKING:
@@ -24,6 +26,14 @@ class AnswersFamily(Family):
             "preprocessing_fn": "components.transform.preprocessing.preprocessing_fn",
             "custom_config": {"input_length": config.data.input_length, "output_length": config.data.output_length},
         }
+
+    def train_config(self, config: Any) -> dict[str, Any]:
+        """Returns what requests are cleaned by."""
+        return {"cleaning": to_json(self.cleaning(config))}
+
+    def cleaning(self, config: Any) -> Cleaning:
+        """Returns how the strings of the examples were cleaned."""
+        return NO_CLEANING
 
     def judging(self, config: Any) -> Judging:
         """Returns the figures of answers."""

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from components.cleaning.settings import Cleaning
 from components.evaluator.settings import GateSettings, Judging
 from components.example_gen.settings import PairsData
 from components.settings import SettingsError
@@ -83,7 +84,11 @@ class PairsFamily(AnswersFamily):
 
     def train_config(self, config: PairsConfig) -> dict[str, Any]:
         """Returns how the model reads and answers."""
-        return self._separators(config) | {"unknown": config.data.unknown}
+        return super().train_config(config) | self._separators(config) | {"unknown": config.data.unknown}
+
+    def cleaning(self, config: PairsConfig) -> Cleaning:
+        """Returns what the reader does: it leaves a file's byte order mark out, and composes strings if it is told to."""
+        return Cleaning(byte_order_mark=True, nfc=config.data.nfc)
 
     def judging(self, config: PairsConfig) -> Judging:
         """Returns the figures of answers, without those that only models of a fixed length have."""

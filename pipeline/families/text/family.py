@@ -5,10 +5,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from components.cleaning.settings import Cleaning
 from components.evaluator.settings import Figure, Judging, TextGateSettings
 from components.example_gen.settings import TextData
 from components.ngram.settings import NgramSettings
-from components.settings import SettingsError
+from components.settings import SettingsError, to_json
 from components.trainer.language_model.settings import LanguageModelSettings, StreamSettings, WindowSettings
 from pipeline.config.settings import Config
 from pipeline.families.family import Draft, Family, Floors, Headline, Section
@@ -83,6 +84,12 @@ class TextFamily(Family):
         }
         return dataclasses.replace(config.train, **changes)
 
+    def train_config(self, config: TextConfig) -> dict[str, Any]:
+        """Returns what prompts are cleaned by, and whether U+FFFD stands for rare characters."""
+        data = config.data
+        cleaning = Cleaning(byte_order_mark=True, line_ends=True, lowercase=data.lowercase, nfc=data.nfc)
+        return {"cleaning": to_json(cleaning), "stand_in": _has_stand_in(data)}
+
     def judging(self, config: TextConfig) -> Judging:
         """Returns the figures of a language model."""
         ratio = {"numerator": "log_prob", "denominator": "characters", "sign": -1.0}
@@ -100,8 +107,13 @@ class TextFamily(Family):
 
     def floors(self, config: TextConfig) -> Floors:
         """Returns the n-gram model."""
-        windows = {"context": config.data.context, "eval_context": config.data.eval_context}
-        settings = {"ngram": dataclasses.asdict(config.ngram)} | windows
+        data = config.data
+        settings = {
+            "ngram": dataclasses.asdict(config.ngram),
+            "context": data.context,
+            "eval_context": data.eval_context,
+            "stand_in": _has_stand_in(data),
+        }
         return Floors("components.ngram.evaluation.floor_fn", json.dumps(settings, sort_keys=True))
 
     def draft(self, inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
@@ -131,6 +143,14 @@ class TextFamily(Family):
         from pipeline.families.text.report import text_sections
 
         return text_sections(contents)
+
+
+def _has_stand_in(data: TextData) -> bool:
+    """Returns whether U+FFFD stands for rare characters in the training text.
+
+    With a `min_count` of 1 no character of it is replaced: where U+FFFD is in it, it was there before.
+    """
+    return data.min_count > 1
 
 
 FAMILY = TextFamily()

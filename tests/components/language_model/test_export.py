@@ -10,6 +10,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.trainer.language_model.decoding import read
+from components.trainer.language_model.streams import Streams, build_stream_model
 from tests.components.language_model.conftest import SMALL, TEXT, WINDOW
 from tests.components.session import Session
 
@@ -138,7 +140,7 @@ def test_evaluation_counts_the_text_alone_given_its_context(served):
 
 def test_an_unknown_character_is_named_with_its_place(served):
     message = refusal(served, "serving_default", prompt=["the", "the cät"], **sampling())
-    assert "prompt[1]: character `ä` at position 6 is unknown: this model knows `" in message
+    assert "prompt[1]: character `ä` (U+00E4) at position 6 is unknown: this model knows `" in message
     assert "not UTF-8" in refusal(served, "score", text=[b"the \xff"])
     assert "text[0] is empty" in refusal(served, "score", text=[""])
     assert "has 1001 characters: this model reads at most 1000" in refusal(served, "score", text=["t" * 1001])
@@ -180,9 +182,6 @@ def test_any_prompt_is_continued_or_refused_with_a_reason(served, prompt):
 
 
 def test_a_model_of_mixed_precision_says_what_its_keras_model_says(transform_output, first, vocabulary, tokens):
-    from components.trainer.language_model.decoding import read
-    from components.trainer.language_model.streams import Streams, build_stream_model
-
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         model = build_stream_model(SMALL, len(vocabulary))

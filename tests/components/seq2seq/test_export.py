@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.cleaning.settings import Cleaning
 from components.trainer.judging import IMPOSSIBLE
 from components.transform.token_pairs import TARGET_VOCABULARY, read_vocabulary
 from tests.components.seq2seq.conftest import PAIRS, say, softmax
@@ -73,7 +74,8 @@ def test_attention_says_where_the_model_looked(served):
     [
         ("", r"text\[1\] is empty: send at least one character"),
         ("a" * 21, r"text\[1\] has 21 characters: this model reads at most 20"),
-        ("abxé", r"text\[1\]: character `x` at position 3 is unknown: this model knows `abcdeh`"),
+        ("abxé", r"text\[1\]: character `x` \(U\+0078\) at position 3 is unknown: this model knows `abcdeh`"),
+        ("ab\u200b", r"text\[1\]: character U\+200B ZERO WIDTH SPACE at position 3 is unknown"),
         (b"ab\xff", r"text\[1\]: what stands at character 3 is not UTF-8: send UTF-8"),
     ],
 )
@@ -83,9 +85,32 @@ def test_what_the_model_cannot_read_is_refused(served, text, said):
             served(signature, text=["a", text], **inputs)
 
 
-def test_a_target_with_an_unknown_token_is_refused(served):
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"target\[0\]: token `q` at position 2 is unknown"):
-        served("score", text=["ab"], target=["a q"])
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("a q", r"target\[0\]: token `q` \(U\+0071\) at position 2 is unknown: this model knows `a aː"),
+        ("k\u200b a", r"target\[0\]: token `k\u200b` \(U\+006B, U\+200B ZERO WIDTH SPACE\) at position 1 is unknown"),
+        ("a " * 13, r"target\[0\] has 13 tokens: this model reads at most 12"),
+        (b"a tb\xff", r"target\[0\]: what stands at character 5 is not UTF-8: send UTF-8"),
+    ],
+)
+def test_a_target_that_the_model_cannot_say_is_refused(served, target, said):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+        served("score", text=["ab"], target=[target])
+
+
+def test_inputs_and_targets_are_cleaned_as_the_pairs_were(serve, trained_pairs, served):
+    cleans = serve(trained_pairs, cleaning=Cleaning(byte_order_mark=True, nfc=True))
+    plain = served("score", text=["ceb"], target=[say("ceb")])
+    scored = cleans("score", text=["\ufeffceb"], target=["\ufeff" + say("ceb")])
+    assert scored["log_prob"] == pytest.approx(plain["log_prob"], abs=1e-5)
+    assert [text.decode() for text in cleans("serving_default", text=["\ufeffceb"])["text"]] == [say("ceb")]
+    # Its vocabulary has e but no é: what is typed as two characters is one that is unknown, as it was in the examples.
+    said = r"text\[0\] \(after cleaning: .*NFC\): character `é` \(U\+00E9\) at position 2 is unknown"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+        cleans("serving_default", text=["ce\u0301b"])
+    replaces = serve(trained_pairs, unknown="replace", cleaning=Cleaning(nfc=True))
+    assert replaces("serving_default", text=["ce\u0301b"])["unknown"].tolist() == [1]
 
 
 def test_unknown_characters_can_be_replaced_and_are_counted(serve, trained_pairs):
@@ -95,18 +120,19 @@ def test_unknown_characters_can_be_replaced_and_are_counted(serve, trained_pairs
     assert answers["text"][1].decode() == say("ceb")
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"text\[0\] is empty"):
         served("serving_default", text=[""])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"text\[0\]: what stands at character 2 is not UTF-8"):
+        served("serving_default", text=[b"c\xff"])
 
 
 def examples(rows):
-    def example(word, answer, *others):
-        columns = {"expression": [word], "answer": [answer], "others": others}
-        features = {
-            name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode() for text in texts]))
-            for name, texts in columns.items()
-        }
-        return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
-
-    return [example(word, *answers) for word, answers in rows]
+    """Serialized examples of inputs and their right answers."""
+    serialized = []
+    for word, (first, *others) in rows:
+        example = tf.train.Example()
+        for name, values in (("expression", [word]), ("answer", [first]), ("others", others)):
+            example.features.feature[name].bytes_list.value.extend(value.encode() for value in values)
+        serialized.append(example.SerializeToString())
+    return serialized
 
 
 def test_evaluate_counts_edits_in_tokens(served):
