@@ -1,6 +1,6 @@
-"""The catalogue: corpora that are known by name.
+"""The catalogue: texts and tables that are known by name.
 
-One more that is downloaded is an address and the sha256 of its cleaned bytes in `DOWNLOADS`, and a line in `SUMMARIES`.
+One more that is downloaded is an address and the sha256 of its cleaned bytes in `DOWNLOADS`, and a line in `TEXTS` or `TABLES`.
 """
 
 import functools
@@ -9,16 +9,27 @@ import io
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from data.download import Download, open_download
+from data import g2p
+from data.download import Download, clean, open_download
 from data.errors import CorpusError
 
 PYTHON_DOCS = "python-docs"
 SHERLOCK = "sherlock"
+CMUDICT = "cmudict"
 
-# What there is, for a person to read.
-SUMMARIES: Mapping[str, str] = {
+# What there is, for a person to read: the texts, which `data.corpus` may name,
+TEXTS: Mapping[str, str] = {
     PYTHON_DOCS: "the manual that CPython itself carries (pydoc_data.topics), about 465,000 characters; needs no network",
     SHERLOCK: "The Adventures of Sherlock Holmes (Project Gutenberg number 1661), 562,205 characters; downloaded once",
+}
+
+# and the tables, which `data.files` may name.
+TABLES: Mapping[str, str] = {
+    CMUDICT: "the CMU Pronouncing Dictionary, 135,000 pronunciations of English words; downloaded once",
+    **{
+        name: f"SIGMORPHON's 2020 shared task 1, {name.removeprefix('g2p-')}: words and their phones; downloaded once"
+        for name in g2p.downloads()
+    },
 }
 
 DOWNLOADS: Mapping[str, Download] = {
@@ -27,12 +38,21 @@ DOWNLOADS: Mapping[str, Download] = {
         name=SHERLOCK,
         address="https://www.gutenberg.org/cache/epub/1661/pg1661.txt",
         sha256="e21895308fe6da6919abc53e2cf77d81f914887897546153cc5d49b2eadefe50",
+        clean=clean,
     ),
+    # A licence like BSD's.
+    CMUDICT: Download(
+        name=CMUDICT,
+        address="https://raw.githubusercontent.com/cmusphinx/cmudict/0f8072f814306c5ee4fbf992ed853601b12c01f9/cmudict.dict",
+        sha256="81917843c7f44ce2b094ac63873c2c7a4cf802040792c455ba3ca406891c3d22",
+        setting="data.files",
+    ),
+    **g2p.downloads(),
 }
 
 
 def open_corpus(name: str) -> BinaryIO:
-    """Opens a corpus of the catalogue: UTF-8, cleaned.
+    """Opens a text or table of the catalogue, cleaned.
 
     Raises:
       CorpusError: It cannot be had, or is not what it was.
@@ -41,7 +61,7 @@ def open_corpus(name: str) -> BinaryIO:
 
 
 def identity(name: str) -> str:
-    """Returns what changes with the content of a corpus of the catalogue; downloads nothing."""
+    """Returns what changes with the content of a text or table of the catalogue; downloads nothing."""
     return hashlib.sha256(_python_docs()).hexdigest() if name == PYTHON_DOCS else DOWNLOADS[name].sha256
 
 

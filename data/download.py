@@ -1,4 +1,4 @@
-"""Corpora that are downloaded once: cleaned, checked and kept in the user's cache folder."""
+"""Files that are downloaded once: cleaned, checked and kept in the user's cache folder."""
 
 import contextlib
 import dataclasses
@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from typing import BinaryIO
 
 from data.errors import CorpusError
@@ -32,19 +33,37 @@ _START = re.compile(r"^\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG EBOOK[^*]*\
 _END = re.compile(r"^\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG EBOOK[^*]*\*\*\*", re.MULTILINE)
 
 
+def _as_it_is(raw: bytes) -> bytes:
+    return raw
+
+
 @dataclasses.dataclass(frozen=True)
 class Download:
-    """A corpus that is downloaded.
+    """A file that is downloaded.
 
     Attributes:
       name: What it is called.
-      address: Where it is, a URL of one text file in UTF-8.
+      address: Where it is, a URL. The copy in the cache has the same ending.
       sha256: Of its bytes once they are cleaned.
+      setting: The setting that a user sets to use a file of their own instead, for messages.
+      clean: Makes what is read of what is downloaded. It leaves its own result as it is, and raises UnicodeDecodeError.
     """
 
     name: str
     address: str
     sha256: str
+    setting: str = "data.corpus"
+    clean: Callable[[bytes], bytes] = _as_it_is
+
+    @property
+    def ending(self) -> str:
+        """What the address ends in, such as `.txt`."""
+        return os.path.splitext(self.address)[1]
+
+    @property
+    def cache_path(self) -> str:
+        """Where this user's copy is kept."""
+        return cache_path(self.name, self.ending)
 
 
 def cache_folder() -> str:
@@ -56,20 +75,20 @@ def cache_folder() -> str:
     return os.path.join(root, "charseq")
 
 
-def cache_path(name: str) -> str:
-    """Returns where a downloaded corpus is kept."""
-    return os.path.join(cache_folder(), f"{name}.txt")
+def cache_path(name: str, ending: str = ".txt") -> str:
+    """Returns where a downloaded file is kept."""
+    return os.path.join(cache_folder(), f"{name}{ending}")
 
 
 def open_download(download: Download) -> BinaryIO:
-    """Opens a corpus that is downloaded, from the cache if it is there.
+    """Opens a file that is downloaded, from the cache if it is there.
 
     A copy that a user has put into the cache may still have its header and footer: it is cleaned as a download is.
 
     Raises:
-      CorpusError: It cannot be downloaded, or what came or what is in the cache is another text.
+      CorpusError: It cannot be downloaded, or what came or what is in the cache is another file.
     """
-    path = cache_path(download.name)
+    path = download.cache_path
     if not os.path.exists(path):
         _write_aside(path, _check(download, _fetch(download), download.address))
     else:
@@ -94,27 +113,28 @@ def clean(raw: bytes) -> bytes:
 
 
 def _check(download: Download, raw: bytes, source: str) -> bytes:
-    """Returns the cleaned text if it is the one that is known."""
+    """Returns the cleaned file if it is the one that is known."""
     try:
-        cleaned = clean(raw)
+        cleaned = download.clean(raw)
     except UnicodeDecodeError as error:
         raise CorpusError(f"{source} is no UTF-8 text (byte {error.start:,}); {_remedy(download)}") from None
     found = hashlib.sha256(cleaned).hexdigest()
     if found == download.sha256:
         return cleaned
-    changed = cache_path(f"{download.name}-{found[:8]}")
+    changed = cache_path(f"{download.name}-{found[:8]}", download.ending)
     _write_aside(changed, cleaned)
+    once = "once cleaned its" if cleaned != raw else "its"
     raise CorpusError(
-        f"{source} is not the corpus {download.name!r}: once cleaned its sha256 is {found}, not {download.sha256}; "
-        f"it may be a newer edition: to use it all the same, --set data.corpus={changed} (cleaned). Otherwise: "
+        f"{source} is not {download.name!r} of the catalogue: {once} sha256 is {found}, not {download.sha256}; "
+        f"it may be a newer edition: to use it all the same, --set {download.setting}={changed}. Otherwise: "
         f"{_remedy(download)}"
     )
 
 
 def _remedy(download: Download) -> str:
     return (
-        f"put a copy of {download.address} at {cache_path(download.name)}, or use a text of your own: "
-        "--set data.corpus=/path/to/your/copy"
+        f"put a copy of {download.address} at {download.cache_path}, or use a file of your own: "
+        f"--set {download.setting}=/path/to/your/copy"
     )
 
 
@@ -161,7 +181,7 @@ def _read_limited(path: str) -> bytes:
     with open(path, "rb") as file:
         content = file.read(_LARGEST_BYTES + 1)
     if len(content) > _LARGEST_BYTES:
-        raise CorpusError(f"{path} has more than {_LARGEST_BYTES:,} bytes; remove it, it is no download of this corpus")
+        raise CorpusError(f"{path} has more than {_LARGEST_BYTES:,} bytes; remove it, it is no file of the catalogue")
     return content
 
 

@@ -53,6 +53,11 @@ class DataFile:
     modified: float = 0.0
 
     @property
+    def identity(self) -> tuple[str | float, ...]:
+        """What a cached result depends on: path, size and time of the last change."""
+        return self.path, self.size, self.modified
+
+    @property
     def ending(self) -> str:
         """What the name ends in, in lower case, such as `.tsv`; what it is packed with left off."""
         return split_ending(self.path)[0]
@@ -136,9 +141,8 @@ def find_files(
 
 
 def fingerprint(files: Iterable[DataFile]) -> str:
-    """Returns a hash of what a cached result depends on: path, size and time of last change of each file."""
-    described = [(file.path, file.size, file.modified) for file in files]
-    return hashlib.sha256(repr(described).encode()).hexdigest()
+    """Returns a hash of what a cached result depends on."""
+    return hashlib.sha256(repr([file.identity for file in files]).encode()).hexdigest()
 
 
 def _match(name: str, endings: Sequence[str], setting: str, spans: int, others: list[str]) -> patterns.Matches:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
@@ -14,11 +15,11 @@ import pyarrow.compute as pc
 from components.example_gen.settings import PairsData
 from components.example_gen.splits import TEST, TRAIN, VALIDATION
 from components.settings import SettingsError
+from data.corpora import find_tables
 from data.errors import DataError, TableError
-from data.files import DataFile, FoundFiles, find_files
+from data.files import DataFile, FoundFiles
 from data.tables.batch import Batch
 from data.tables.detection import find_layout
-from data.tables.options import ENDINGS
 from data.tables.reading import Part, plan_parts, read_part
 from data.tables.report import ReadReport
 
@@ -80,9 +81,9 @@ def find_pairs(data: PairsData) -> tuple[FoundFiles, FoundFiles, FoundFiles]:
     """
     groups = []
     for setting in ("files", "validation_files", "test_files"):
-        names = getattr(data, setting)
+        names = data.named_files(setting)
         try:
-            found = find_files(names, ENDINGS, f"data.{setting}", data.spans) if names else FoundFiles(())
+            found = find_tables(names, f"data.{setting}", data.spans) if names else FoundFiles(())
         except DataError as error:
             raise SettingsError(str(error)) from None
         groups.append(found)
@@ -146,6 +147,8 @@ def read_pairs(data: PairsData, part: Part, report: ReadReport) -> Iterator[pa.R
       TableError: A row is no pair, or has an empty or over-long side, and `data.on_error` is `stop`.
     """
     for batch in read_part(part, data.table_options, report):
+        if data.target_without:
+            batch = dataclasses.replace(batch, columns=_without(batch.columns, data.target_without))
         pairs = _usable(data, batch, report)
         if data.nfc:
             pairs = pa.RecordBatch.from_arrays([_compose(column) for column in pairs.columns], pairs.schema.names)
@@ -185,6 +188,14 @@ def summarize(groups: tuple[FoundFiles, ...], report: ReadReport, grouped: Group
         "skipped": report.skipped,
         "skipped_rows": counts["examples"],
     }
+
+
+def _without(pairs: pa.RecordBatch, left_out: str) -> pa.RecordBatch:
+    """Returns pairs without some characters of their targets, nor the spaces that had only these between them."""
+    characters = "|".join(map(re.escape, left_out))
+    bare = pc.replace_substring_regex(pairs.column("target"), characters, "")
+    targets = pc.utf8_trim(pc.replace_substring_regex(bare, " {2,}", " "), " ")
+    return pa.RecordBatch.from_arrays([pairs.column("input"), targets], ["input", "target"])
 
 
 def _usable(data: PairsData, batch: Batch, report: ReadReport) -> pa.RecordBatch:

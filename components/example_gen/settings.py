@@ -12,6 +12,9 @@ from data.tables.options import Column, TableOptions
 # What stands for a character that is too rare, Unicode's own replacement character.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
+# In the names of files: the setting `language`.
+_LANGUAGE = "{LANGUAGE}"
+
 _MOST_TERMS = 99
 
 # Sums are computed in int64.
@@ -94,8 +97,10 @@ class PairsData(SplitData):
 
     Attributes:
       files: Files, folders, globs, or patterns such as `days/{YYYY}-{MM}-{DD}/*.csv`, on any file system that Beam knows. CSV,
-        TSV, JSONL and Parquet, told by their endings; text also with `.gz`, `.bz2` or `.zst`. What exists under a name is
-        that, whatever wildcards the name has. A row is on one side whatever file it is in.
+        TSV, JSONL, Parquet and pronunciation dictionaries (`.dict`), told by their endings; text also with `.gz`, `.bz2` or
+        `.zst`. What exists under a name is that, whatever wildcards the name has. A table of the catalogue has a name:
+        `cmudict`, or `g2p-fre-train` and the like. A row is on one side whatever file it is in.
+      language: What `{LANGUAGE}` stands for in the names of files, such as `words/{LANGUAGE}/*.tsv`.
       input: The column of the inputs: its name, or its position, 1 for the first. Empty: `input` or `expression`, or the
         first of two columns.
       target: The column of the answers, likewise. Empty: `target`, `answer` or `output`, or the second of two columns.
@@ -116,6 +121,7 @@ class PairsData(SplitData):
         stands between spaces), or any other separator.
       target_tokens: The same of an answer. `auto`: `space` if the answers look like symbols with spaces between them, such as
         `w a z o`, otherwise `characters`.
+      target_without: Characters that are left out of every answer, such as `012`, the digits of stress in CMU's dictionary.
       unknown: What a served model does with an input that has a token which training did not have: `refuse` it, or `replace`
         the token by a sign for the unknown, answer as well as it can, and say so in the output `unknown`.
       spans: How many spans of a pattern, the latest.
@@ -124,6 +130,7 @@ class PairsData(SplitData):
     """
 
     files: tuple[str, ...] = dataclasses.field(default=(), metadata={"paths": True, "formerly": ("pattern",)})
+    language: str = ""
     input: str = ""
     target: str = ""
     header: Literal["auto", "yes", "no"] = "auto"
@@ -138,6 +145,7 @@ class PairsData(SplitData):
     nfc: bool = True
     input_tokens: str = "characters"
     target_tokens: str = "auto"
+    target_without: str = ""
     unknown: Literal["refuse", "replace"] = "refuse"
     spans: int = 1
     input_length: int = dataclasses.field(default=0, metadata={"derived": "the data"})
@@ -149,6 +157,9 @@ class PairsData(SplitData):
             raise SettingsError("data.files is empty; name files, a folder or a glob: --set data.files='pairs/*.csv'")
         if isinstance(self.files, str):
             raise SettingsError(f"data.files is {self.files!r}; it is a list: ({self.files!r},)")
+        for name in ("files", "validation_files", "test_files"):
+            if not self.language and any(_LANGUAGE in file for file in getattr(self, name)):
+                raise SettingsError(f"data.{name} has {_LANGUAGE}; say which one, such as --set data.language=fre")
         for name in ("input_tokens", "target_tokens"):
             if not getattr(self, name):
                 raise SettingsError(f"data.{name} is empty; it is characters, space, or a separator such as '|'")
@@ -163,6 +174,10 @@ class PairsData(SplitData):
             _ = self.table_options
         except DataError as error:
             raise SettingsError(f"data.{error}") from None
+
+    def named_files(self, setting: str) -> tuple[str, ...]:
+        """Returns what `files`, `validation_files` or `test_files` names, with the language in its place."""
+        return tuple(name.replace(_LANGUAGE, self.language) for name in getattr(self, setting))
 
     @property
     def table_options(self) -> TableOptions:

@@ -13,6 +13,7 @@ from data.tables.layout import Format, Layout
 from data.tables.options import TableOptions
 from data.tables.parquet import open_parquet
 from data.tables.text import delimiters
+from data.tables.text.dictionary import DICTIONARY_COLUMNS, split_entry
 from data.tables.text.fields import sample_rows
 from data.tables.text.header import find_header
 from data.tables.text.json_lines import decode_object
@@ -28,6 +29,7 @@ _FORMATS: dict[str, Format] = {
     ".json": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".dict": "dictionary",
 }
 
 # What is looked at of a file, and how many rows of that.
@@ -73,6 +75,9 @@ def find_layout(file: DataFile, options: TableOptions) -> Layout:
             file.path, "many of its bytes are 0: it looks like UTF-16", "state the encoding: utf-16-le or utf-16-be"
         )
     layout = Layout(_text_format(file, sample), encoding, mark)
+    if layout.format == "dictionary":
+        examples = next(filter(None, map(split_entry, sample.decode(errors="replace").splitlines())), ("", ""))
+        return _with_columns(file, layout, list(DICTIONARY_COLUMNS), 2, list(examples), options)
     return (
         _json_lines(file, layout, sample, is_whole, options)
         if layout.format == "jsonl"

@@ -5,7 +5,7 @@ from typing import Literal
 
 from data.tables.text.records import Grammar
 
-Format = Literal["delimited", "jsonl", "parquet"]
+Format = Literal["delimited", "jsonl", "parquet", "dictionary"]
 
 
 @dataclasses.dataclass(frozen=True)

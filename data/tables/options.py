@@ -10,7 +10,7 @@ Choice = Literal["auto", "yes", "no"]
 OnError = Literal["stop", "skip"]
 
 # What is read in a folder; a file that is named may end in anything.
-ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
+ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".dict")
 
 # A longer line is no row of short strings, and reading it whole could exhaust the memory.
 LONGEST_LINE_BYTES = 1 << 20

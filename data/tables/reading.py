@@ -15,6 +15,7 @@ from data.tables.options import TableOptions
 from data.tables.parquet import open_parquet, read_parquet
 from data.tables.report import ReadReport
 from data.tables.text.delimited import parse_delimited
+from data.tables.text.dictionary import parse_dictionary
 from data.tables.text.fields import is_blank
 from data.tables.text.json_lines import Key, parse_json_lines
 from data.tables.text.records import Block, read_records
@@ -107,6 +108,8 @@ def read_part(part: Part, options: TableOptions, report: ReadReport) -> Iterator
             rows, has_header = _without_header(block, grammar.delimiter, report)
         if layout.format == "jsonl":
             batch = parse_json_lines(rows, file.path, keys, layout.columns, layout.encoding, report)
+        elif layout.format == "dictionary":
+            batch = parse_dictionary(rows, file.path, layout.indices, layout.columns, layout.encoding, report)
         else:
             batch = parse_delimited(rows, file.path, layout, report)
         if len(batch):

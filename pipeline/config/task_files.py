@@ -29,6 +29,8 @@ _ORDER = (
     "text-lstm",
     "text-lstm-dropout",
     "pairs",
+    "g2p",
+    "cmudict",
 )
 
 _ENDING = ".toml"
@@ -242,7 +244,7 @@ def _from_folder_of(path: str, classes: tuple[type, ...], values: Mapping[str, V
         if not isinstance(entry, str) or "://" in entry or entry.startswith(("/", "~")) or not folder:
             return entry
         moved = os.path.join(folder, entry)
-        # A corpus of the catalogue is a name, and no path.
+        # What is of the catalogue is a name, and no path.
         return moved if "/" in entry or "." in entry or os.path.exists(moved) else entry
 
     moved = {}

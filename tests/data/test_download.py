@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from data import catalogue, download
+from data import catalogue, download, g2p
 from data.download import Download, cache_path, clean, open_download
 from data.errors import CorpusError
 
@@ -51,12 +51,46 @@ def serve(content, claimed=None):
 
 
 def book(address):
-    return Download("book", address, hashlib.sha256(BOOK).hexdigest())
+    return Download("book", address, hashlib.sha256(BOOK).hexdigest(), clean=clean)
 
 
 def read(wanted):
     with open_download(wanted) as file:
         return file.read()
+
+
+TABLE = b"abc\ta b c\r\n"
+
+
+def table(address):
+    return Download("words", address, hashlib.sha256(TABLE).hexdigest(), "data.files")
+
+
+def test_a_table_is_kept_as_it_is_under_its_own_ending(cache):
+    with serve(TABLE) as (address, requests):
+        wanted = table(address.replace("book.txt", "words.tsv"))
+        assert read(wanted) == read(wanted) == TABLE
+        assert requests == ["/words.tsv"]
+    assert os.listdir(cache) == ["words.tsv"]
+
+
+def test_without_a_network_a_table_is_asked_for_by_its_own_setting(cache):
+    with pytest.raises(CorpusError) as raised:
+        read(table("http://127.0.0.1:9/words.tsv"))
+    assert f"put a copy of http://127.0.0.1:9/words.tsv at {cache / 'words.tsv'}" in str(raised.value)
+    assert "--set data.files=/path/to/your/copy" in str(raised.value)
+
+
+def test_the_catalogue_has_every_language_of_the_shared_task():
+    assert len(g2p.LANGUAGES) == 15
+    for language in g2p.LANGUAGES:
+        for split in g2p.SPLITS:
+            found = catalogue.DOWNLOADS[f"g2p-{language}-{split}"]
+            assert found.address.endswith(f"/task1/data/{split}/{language}_{split}.tsv")
+            assert len(found.sha256) == 64
+    hashes = [entry.sha256 for entry in catalogue.DOWNLOADS.values()]
+    assert len(set(hashes)) == len(hashes)
+    assert {*catalogue.TEXTS, *catalogue.TABLES} == {*catalogue.DOWNLOADS, catalogue.PYTHON_DOCS}
 
 
 def test_header_footer_and_line_ends_go():
@@ -97,7 +131,7 @@ def test_another_text_is_refused_and_kept_for_who_wants_it(cache):
 def test_a_wrong_copy_in_the_cache_is_refused(cache):
     cache.mkdir(parents=True)
     (cache / "book.txt").write_bytes(b"another book")
-    with pytest.raises(CorpusError, match=r"book\.txt is not the corpus 'book'"):
+    with pytest.raises(CorpusError, match=r"book\.txt is not 'book' of the catalogue"):
         read(book("http://nowhere.invalid/book.txt"))
     (cache / "book.txt").write_bytes(b"\xff")
     with pytest.raises(CorpusError, match=r"book\.txt is no UTF-8 text \(byte 0\)"):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data import catalogue
-from data.corpora import CatalogueFile, find_corpus, fingerprint
+from data.corpora import CatalogueFile, find_corpus, find_tables, fingerprint
 from data.errors import CorpusError, DataError
 from data.files import find_files
 from tests.data.bucket import InMemoryFileSystem
@@ -122,12 +122,28 @@ def test_the_catalogue_has_a_text_that_needs_no_network():
         text = content.read().decode()
     assert len(text) > 400_000
     assert text.startswith('The "assert" statement')
-    assert fingerprint("python-docs") == catalogue.identity("python-docs")
+    assert file.identity == ("python-docs", catalogue.identity("python-docs"))
+    assert fingerprint("python-docs") == fingerprint("python-docs") != fingerprint("sherlock")
 
 
 def test_the_fingerprint_of_a_download_needs_no_network():
-    assert fingerprint("sherlock").startswith("e2189530")
-    assert set(catalogue.SUMMARIES) == {*catalogue.DOWNLOADS, "python-docs"}
+    (file,) = find_corpus("sherlock").files
+    assert file.identity[1].startswith("e2189530")
+    assert len(fingerprint("sherlock")) == 64
+
+
+def test_tables_of_the_catalogue_stand_beside_files(tmp_path):
+    write(tmp_path, "a.csv")
+    found = find_tables(["cmudict", str(tmp_path / "a.csv"), "g2p-fre-dev", "cmudict"]).files
+    assert [file.name for file in found] == ["cmudict", "a.csv", "g2p-fre-dev"]
+    assert [file.ending for file in found] == [".dict", ".csv", ".tsv"]
+
+
+def test_a_text_is_no_table_and_a_table_is_no_text():
+    with pytest.raises(CorpusError, match=r"no file matches 'cmudict'.*the catalogue has python-docs, sherlock"):
+        find_corpus("cmudict")
+    with pytest.raises(CorpusError, match=r"data\.files.*the catalogue has .*g2p-fre-dev"):
+        find_tables(["g2p-fra-dev"])
 
 
 def tables(*inputs, **settings):

@@ -7,8 +7,8 @@ from typing import Any
 from components.example_gen.pairs import find_pairs
 from components.example_gen.settings import PairsData
 from components.settings import SettingsError
+from data.corpora import find_tables
 from data.errors import DataError
-from data.files import find_files
 from data.tables.detection import find_layout
 from data.tables.inspection import (
     ColumnDescription,
@@ -17,7 +17,6 @@ from data.tables.inspection import (
     describe_column,
     describe_tables,
 )
-from data.tables.options import ENDINGS
 from data.tables.reading import Part, read_part
 from data.tables.report import ReadReport
 from pipeline.families.family import Draft
@@ -40,7 +39,7 @@ def look_at_pairs(inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
     """
     stated = {name: value for name, value in data.items() if name in {f.name for f in dataclasses.fields(PairsData)}}
     options = PairsData(files=inputs, **{n: v for n, v in stated.items() if n in _READING}).table_options  # type: ignore[arg-type]
-    found = find_files(inputs, ENDINGS, "--data")
+    found = find_tables(inputs, "--data")
     description = describe_tables(found.files, options)
     settings: dict[str, Any] = {"files": list(inputs)}
     source, target = description.columns
