@@ -1,11 +1,14 @@
 """The ExampleGen components, as TFX names them."""
 
+import importlib.metadata
+
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import Channel, ComponentSpec, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from components.example_gen.executor import PairsExecutor, SumsExecutor, TextExecutor
+from components.example_gen.dates.settings import DatesData
+from components.example_gen.executor import DatesExecutor, PairsExecutor, SumsExecutor, TextExecutor
 from components.example_gen.pairs import look_at_files
 from components.example_gen.settings import PairsData, SumsData, TextData
 from components.settings import SettingsError, to_json
@@ -31,6 +34,23 @@ class SumsExampleGen(BaseBeamComponent):
     def __init__(self, data: SumsData):
         super().__init__(
             ExampleGenSpec(data=to_json(data), fingerprint="", examples=Channel(type=standard_artifacts.Examples))
+        )
+
+
+class DatesExampleGen(BaseBeamComponent):
+    """Generates dates as strings: features `expression`, `answer`, and for slices `locale` and `format`."""
+
+    SPEC_CLASS = ExampleGenSpec
+    EXECUTOR_SPEC = BeamExecutorSpec(DatesExecutor)
+
+    def __init__(self, data: DatesData):
+        super().__init__(
+            ExampleGenSpec(
+                data=to_json(data),
+                # Another version of Babel has another version of CLDR.
+                fingerprint=f"babel {importlib.metadata.version('babel')}",
+                examples=Channel(type=standard_artifacts.Examples),
+            )
         )
 
 

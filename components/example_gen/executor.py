@@ -20,6 +20,8 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 
 from components.example_file import remove_unfinished
 from components.example_gen import grouping, pairs, shards, sums, text
+from components.example_gen.dates import generator
+from components.example_gen.dates.settings import DatesData
 from components.example_gen.settings import PairsData, SumsData, TextData
 from components.example_gen.splits import SPLITS
 from components.files import list_files, write_file
@@ -136,6 +138,13 @@ class _WriteSumsShard(_WriteShard):
         yield sums.to_record_batch(terms), sums.sides(data, terms)
 
 
+class _WriteDatesShard(_WriteShard):
+    def batches(self, source: tuple[int, int]) -> Iterator[shards.SplitBatch]:
+        data = from_json(DatesData, self._data_json)
+        examples = list(generator.generate(data, *source))
+        yield generator.to_record_batch(examples), generator.sides(data, examples)
+
+
 class _SortPairs(beam.DoFn):
     """Sorts the rows of one part into buckets: a pair of its index and the part."""
 
@@ -186,11 +195,25 @@ class SumsExecutor(_ShardedExecutor):
 
     def _shards(self, data_json: str) -> list[tuple[int, int]]:
         data = from_json(SumsData, data_json)
-        starts = range(0, data.count, data.examples_per_shard)
-        return [(start, min(start + data.examples_per_shard, data.count)) for start in starts]
+        return _ranges(data.count, data.examples_per_shard)
 
     def _write(self) -> _WriteShard:
         return _WriteSumsShard()
+
+
+class DatesExecutor(_ShardedExecutor):
+    """Generates dates; a shard is a range of example indices."""
+
+    def _shards(self, data_json: str) -> list[tuple[int, int]]:
+        data = from_json(DatesData, data_json)
+        return _ranges(data.count, data.examples_per_shard)
+
+    def _write(self) -> _WriteShard:
+        return _WriteDatesShard()
+
+
+def _ranges(count: int, size: int) -> list[tuple[int, int]]:
+    return [(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 class PairsExecutor(_ShardedExecutor):

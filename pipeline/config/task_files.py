@@ -31,6 +31,7 @@ _ORDER = (
     "pairs",
     "g2p",
     "cmudict",
+    "dates",
 )
 
 _ENDING = ".toml"

@@ -18,6 +18,7 @@ _GROUP = "charseq.families"
 _OURS = {
     "sums": "pipeline.families.sums.family:FAMILY",
     "pairs": "pipeline.families.pairs.family:FAMILY",
+    "dates": "pipeline.families.dates.family:FAMILY",
     "text": "pipeline.families.text.family:FAMILY",
 }
 

@@ -196,7 +196,7 @@ MISTAKES = {
         'family = "sums"\n[train]\narchitecture = "lstm"\nheads = 2',
         "mine.toml: train.heads is a setting of train.architecture attention, and this is lstm/simple_rnn; leave it out",
     ),
-    "an unknown family": ('family = "sum"', "mine.toml: there is no family 'sum'; there are sums, pairs, text"),
+    "an unknown family": ('family = "sum"', "mine.toml: there is no family 'sum'; there are sums, pairs, dates, text"),
     "no family": ("[data]\ncount = 9", "mine.toml: neither `family` nor `extends` is there; write family ="),
     "an unknown base task": ('extends = "sum"', "mine.toml: extends: there is no task 'sum'; there are sums, "),
     "a base file that is not there": (

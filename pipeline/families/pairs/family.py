@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from components.evaluator.settings import GateSettings, Judging
 from components.example_gen.settings import PairsData
@@ -29,11 +29,20 @@ class PairsConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.browser.export and _is_autoregressive(self.train):
-            raise SettingsError(
-                "browser.export: there is no page for train.architecture=seq2seq; set train.architecture=attention, which has "
-                "one, or leave it out"
-            )
+        check_browser(self)
+
+
+def check_browser(config: Config) -> None:
+    """Checks that a model which is to be exported for a browser can be.
+
+    Raises:
+      SettingsError: It cannot.
+    """
+    if config.browser.export and _is_autoregressive(config.train):
+        raise SettingsError(
+            "browser.export: there is no page for train.architecture=seq2seq; leave it out, or in a task of pairs set "
+            "train.architecture=attention, which has one"
+        )
 
 
 def _is_autoregressive(settings: FitSettings) -> bool:
@@ -46,7 +55,7 @@ class PairsFamily(AnswersFamily):
 
     name = "pairs"
     summary = "your own pairs of strings, such as words and their pronunciations"
-    config_class = PairsConfig
+    config_class: ClassVar[type[Config]] = PairsConfig
 
     def settle(self, config: PairsConfig) -> PairsConfig:
         """Looks at the data: what the answers are split into, and for models of a fixed length how long the sides are."""
