@@ -62,7 +62,7 @@ class DatesData(SplitData):
     )
     first_year: int = 1900
     last_year: int = 2099
-    count: int = 40_000
+    count: int = 30_000
     seed: int = 17
     unknown: Literal["refuse", "replace"] = "refuse"
     examples_per_shard: int = 16_384

@@ -61,7 +61,9 @@ class DatesFamily(PairsFamily):
         if inputs:
             raise SettingsError(f"dates are generated: leave {inputs[0]!r} out, or name another --family")
         defaults = DatesData()
-        found = [f"{defaults.count:,} dates of {defaults.first_year} to {defaults.last_year}, of CLDR's languages:"]
+        found = [
+            f"{defaults.count:,} dates of {defaults.first_year} to {defaults.last_year} in {len(defaults.locales)} locales."
+        ]
         return Draft({"locales": list(defaults.locales)}, found)
 
 
