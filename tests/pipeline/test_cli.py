@@ -49,6 +49,9 @@ def test_tasks_are_listed_the_default_first(charseq):
         "text-lstm",
         "text-lstm-dropout",
         "pairs",
+        "g2p",
+        "cmudict",
+        "dates",
     ]
     assert charseq("tasks").stdout.startswith("sums ")
 
