@@ -213,8 +213,8 @@ def test_settings_that_cannot_be_are_named():
         RecurrentSettings(epochs=0)
 
 
-def test_training_on_several_devices_follows_the_same_loss(tmp_path):
-    # One process for all kinds of models: most of its time are the imports.
+@pytest.mark.parametrize(("family", "devices"), [("seq2seq", 2), ("windows", 2), ("carried state", 1)])
+def test_training_on_several_devices_follows_the_same_loss(tmp_path, family, devices):
     program = textwrap.dedent("""
         import sys, numpy as np, tensorflow as tf
         cpu = tf.config.list_physical_devices("CPU")[0]
@@ -229,41 +229,39 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path):
         from components.trainer.training import train
         from tests.components.language_model.conftest import to_windows
 
+        folder, family, devices = sys.argv[1], sys.argv[2], int(sys.argv[3])
         random = np.random.default_rng(1)
         arrays = TokenArrays(*(random.integers(0, 12, [64, width], dtype=np.uint8) for width in (3, 2)))
         tokens = random.integers(0, 12, 1_000, dtype=np.uint8)
         options = {"units": 8, "batch_size": 8, "epochs": 3, "histograms": False}
 
-        def seq2seq(folder):
-            return train(AttentionSettings(**options), arrays, arrays, 12, folder)
+        def run(name):
+            if family == "seq2seq":
+                settings = AttentionSettings(**options)
+                return train(settings, arrays, arrays, 12, folder + name)
+            if family == "windows":
+                approach, text = Windows(WindowSettings(window=10, **options)), to_windows(tokens, 10, 1, 3)
+            else:
+                settings = StreamSettings(segment=10, optimizer="adam", weight_dropout=0.0, **options)
+                approach, text = Streams(settings), to_windows(tokens, 0, 20, 20)
+            return train_text(approach, text, text, 12, folder + name)
 
-        def windows(folder):
-            text = to_windows(tokens, 10, 1, 3)
-            return train_text(Windows(WindowSettings(window=10, **options)), text, text, 12, folder)
-
-        def carried_state(folder):
-            settings = StreamSettings(segment=10, optimizer="adam", weight_dropout=0.0, **options)
-            text = to_windows(tokens, 0, 20, 20)
-            return train_text(Streams(settings), text, text, 12, folder)
+        alone = run("/one")
+        entered = []
 
         def two_devices():
             entered.append(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
             return entered[-1]
 
-        one_device = fitting.distribution_strategy
-        # A state that is carried from step to step is one device's.
-        for run, devices in ((seq2seq, 2), (windows, 2), (carried_state, 1)):
-            alone = run(f"{sys.argv[1]}/{run.__name__}-one")
-            entered = []
-            fitting.distribution_strategy = two_devices
-            together = run(f"{sys.argv[1]}/{run.__name__}-two")
-            fitting.distribution_strategy = one_device
-            assert len(entered) == devices - 1, run.__name__
-            losses = ([epoch["loss"] for epoch in training.history] for training in (alone, together))
-            np.testing.assert_allclose(*losses, rtol=1e-4, err_msg=run.__name__)
+        fitting.distribution_strategy = two_devices
+        together = run("/two")
+        assert len(entered) == devices - 1
+        losses = ([epoch["loss"] for epoch in training.history] for training in (alone, together))
+        np.testing.assert_allclose(*losses, rtol=1e-4)
     """)
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=400, cwd=root)
+    command = [sys.executable, "-c", program, str(tmp_path), family, str(devices)]
+    subprocess.run(command, check=True, timeout=300, cwd=root)
 
 
 def test_mixed_precision_and_op_determinism_are_options(tmp_path):
