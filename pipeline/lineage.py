@@ -215,8 +215,8 @@ class Lineage:
         Raises:
           NoSuchRunError: There is none.
         """
+        self._root = root = os.path.dirname(os.path.abspath(metadata_path))
         if not os.path.exists(metadata_path):
-            root = os.path.dirname(metadata_path)
             raise NoSuchRunError(
                 f"there is no run in {root}: make one with charseq run, or name another folder with --root"
             )
@@ -257,7 +257,7 @@ class Lineage:
         for execution in executions:
             node = next(c.name for c in store.get_contexts_by_execution(execution.id) if c.type_id == self._node_type)
             task, _, names[execution.id] = node.rpartition(".")
-        outputs = self._outputs([execution.id for execution in executions])
+        outputs = self._outputs([execution.id for execution in executions], task)
         components = {
             names[execution.id]: ComponentRecord(
                 _STATES.get(execution.last_known_state, "unfinished"),
@@ -272,8 +272,8 @@ class Lineage:
             task = str(notes.get("config", {}).get("task", ""))
         return RunRecord(number, context.name, task, context.create_time_since_epoch / 1000, components, notes)
 
-    def _outputs(self, execution_ids: list[int]) -> dict[int, dict[str, Output]]:
-        """Returns what executions made, by the output's name."""
+    def _outputs(self, execution_ids: list[int], task: str) -> dict[int, dict[str, Output]]:
+        """Returns what executions of a task made, by the output's name."""
         events = self._store.get_events_by_execution_ids(execution_ids) if execution_ids else []
         events = [event for event in events if event.type == proto.Event.OUTPUT]
         artifacts = {a.id: a for a in self._store.get_artifacts_by_id([event.artifact_id for event in events])}
@@ -281,9 +281,15 @@ class Lineage:
         for event in events:
             key = next(step.key for step in event.path.steps if step.HasField("key"))
             artifact = artifacts[event.artifact_id]
-            output = Output(artifact.uri, _properties(artifact))
+            output = Output(self._here(artifact.uri, task), _properties(artifact))
             outputs.setdefault(event.execution_id, {}).setdefault(key, output)
         return outputs
+
+    def _here(self, uri: str, task: str) -> str:
+        """Returns an artifact's folder in this root, if it has it: a root that has been moved or copied has its artifacts."""
+        before, found, inner = uri.rpartition(f"/artifacts/{task}/")
+        here = f"{self._root}{found}{inner}"
+        return here if found and before != self._root and os.path.exists(here) else uri
 
     def _type_id(self, name: str) -> int | None:
         try:
