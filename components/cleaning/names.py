@@ -8,51 +8,14 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from components.cleaning.graph_tables import find, look_up, rare_function
+from components.cleaning.invisible import CONTROL_NAMES, LOOK_LIKE_NOTHING
 from components.cleaning.unicode_tables import CODE_POINTS, to_ranges
-
-# Unicode gives control characters no name of their own; these are the first of its aliases for them (NameAliases.txt).
-_CONTROLS = (
-    "NULL",
-    "START OF HEADING",
-    "START OF TEXT",
-    "END OF TEXT",
-    "END OF TRANSMISSION",
-    "ENQUIRY",
-    "ACKNOWLEDGE",
-    "ALERT",
-    "BACKSPACE",
-    "CHARACTER TABULATION",
-    "LINE FEED",
-    "LINE TABULATION",
-    "FORM FEED",
-    "CARRIAGE RETURN",
-    "SHIFT OUT",
-    "SHIFT IN",
-    "DATA LINK ESCAPE",
-    "DEVICE CONTROL ONE",
-    "DEVICE CONTROL TWO",
-    "DEVICE CONTROL THREE",
-    "DEVICE CONTROL FOUR",
-    "NEGATIVE ACKNOWLEDGE",
-    "SYNCHRONOUS IDLE",
-    "END OF TRANSMISSION BLOCK",
-    "CANCEL",
-    "END OF MEDIUM",
-    "SUBSTITUTE",
-    "ESCAPE",
-    "INFORMATION SEPARATOR FOUR",
-    "INFORMATION SEPARATOR THREE",
-    "INFORMATION SEPARATOR TWO",
-    "INFORMATION SEPARATOR ONE",
-)
-_OTHER_CONTROLS = {0x7F: "DELETE", 0x85: "NEXT LINE"}
 
 # What stands behind a code point that has no name here.
 _UNNAMED = ("", "(control character)", "(private use)", "(unassigned)", "(combining mark)", "(invisible)")
 _KIND_OF = {"Cc": 1, "Co": 2, "Cn": 3, "Mn": 4, "Mc": 4, "Me": 4, "Cf": 5, "Zs": 5, "Zl": 5, "Zp": 5}
 
-# Letters and symbols that show nothing, and what stands for a character that could not be read.
-_LOOK_LIKE_NOTHING = (0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0)
+# What stands for a character that could not be read.
 _REPLACEMENT = 0xFFFD
 
 # The marks whose names are kept: those of scripts that many people write, and the variation selectors. All would be twice
@@ -106,10 +69,10 @@ def _kinds() -> npt.NDArray[np.int32]:
 def _names() -> tuple[npt.NDArray[np.int32], list[str]]:
     """Returns the code points that are called by their names alone, ascending, and the names."""
     kinds = _kinds()
-    names = dict(enumerate(_CONTROLS)) | _OTHER_CONTROLS
+    names = dict(CONTROL_NAMES)
     for point in np.flatnonzero(kinds >= _KIND_OF["Mn"]).tolist():
         if kinds[point] == _KIND_OF["Cf"] or any(point in marks for marks in _NAMED_MARKS):
             names[point] = unicodedata.name(chr(point))
-    names |= {point: unicodedata.name(chr(point)) for point in (*_LOOK_LIKE_NOTHING, _REPLACEMENT)}
+    names |= {point: unicodedata.name(chr(point)) for point in (*LOOK_LIKE_NOTHING, _REPLACEMENT)}
     points = sorted(names)
     return np.array(points, np.int32), [names[point] for point in points]
