@@ -140,8 +140,10 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
 
         click.echo(json.dumps(dataclasses.asdict(result)))
     else:
-        for name, value in result.metrics.items():
-            click.echo(f"{name:24} {value:,.5g}" if isinstance(value, float) else f"{name:24} {value:,}")
+        from pipeline.report.figures import describe_figure, read_figures
+
+        for name, figure in read_figures(result.metrics).items():
+            click.echo(f"{name:24} {describe_figure(figure)}")
         click.echo(f"{'blessed':24} {'yes' if result.blessed else 'no'}")
         for reason in result.reasons:
             click.echo(f"  because {reason}")

@@ -161,11 +161,11 @@ class Family(abc.ABC):
         if evaluation is None:
             return ()
         from pipeline.report import words
+        from pipeline.report.figures import describe_headline
 
-        name, value = next(iter(evaluation.metrics.items()))
-        baseline = evaluation.baseline or {}
-        served = f"served before: {words.number(baseline[name])}" if name in baseline else ""
-        return (Headline(name.replace("_", " ").capitalize(), words.number(value), served),)
+        name = next(iter(evaluation.metrics))
+        said = describe_headline(name, evaluation.metrics, evaluation.baseline, words.number)
+        return (Headline(name.replace("_", " ").capitalize(), *said),)
 
     def sections(self, contents: "Contents") -> Sequence[Section]:
         """Returns the report's sections between the figures and the learning curves."""
@@ -174,6 +174,15 @@ class Family(abc.ABC):
     def describe_data(self, properties: Mapping[str, Any]) -> dict[str, Any]:
         """Returns what a person wants to know of the data, from the properties of the examples artifact."""
         return dict(json.loads(properties.get("summary") or "{}"))
+
+    def data_section(self, properties: Mapping[str, Any]) -> str:
+        """Returns what the report's section on the data says of them: markup, empty if there is nothing to say."""
+        summary = self.describe_data(properties)
+        if not summary:
+            return ""
+        from pipeline.report.render import render_page
+
+        return render_page("data.html.jinja", summary=summary)
 
 
 def _file_of(family: Family) -> str:

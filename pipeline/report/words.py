@@ -22,19 +22,33 @@ def describe_check(check: Check) -> str:
 
 def describe_bound(check: Check) -> str:
     """Returns a bound in words."""
+    if not math.isfinite(check.bound):
+        return "a finite number"
     if check.kind == "floor":
         return f"{'above' if check.least else 'below'} {check.bound:.4f}"
     words = f"at {'least' if check.least else 'most'} "
     return words + (f"{check.bound:+.4f}" if check.kind == "change" else f"{check.bound:.4f}")
 
 
-def describe_value(check: Check) -> str:
-    """Returns in words what was held against a bound."""
+def describe_value(check: Check, interval: str = "") -> str:
+    """Returns in words what was held against a bound.
+
+    Args:
+      check: The bound.
+      interval: The interval of the figure that it is about, in words; empty if it is not known.
+    """
     if check.value is None:
         return check.note or "no version was served"
     if check.kind == "change":
         return f"{check.value:+.4f}" + (f"; {check.note}" if check.note else "")
-    return f"{check.value:.4f}"
+    return f"{check.value:.4f}" + (f" ({interval})" if interval else "")
+
+
+def describe_setting(check: Check) -> str:
+    """Returns the setting that a bound comes from, with its value if that is the bound."""
+    if check.kind == "floor" or not math.isfinite(check.bound):
+        return check.setting
+    return f"{check.setting} = {abs(check.bound):g}"
 
 
 def number(value: Any) -> str:
@@ -72,9 +86,3 @@ def seconds(value: float) -> str:
 def moment(value: float) -> str:
     """Returns a time, given in seconds since 1970, as this machine's clock shows it."""
     return datetime.datetime.fromtimestamp(value).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def visible(character: str) -> str:
-    """Returns a character so that it can be seen, also where there is none."""
-    names = {"": "none", " ": "space", "\n": "newline", "\t": "tab"}
-    return names.get(character, character if character.isprintable() else f"U+{ord(character):04X}")

@@ -1,6 +1,6 @@
 """The base of families whose models answer a string with a string."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.evaluator.settings import Figure, Judging
@@ -46,11 +46,11 @@ class AnswersFamily(Family):
         if evaluation is None:
             return ()
         from pipeline.report import words
+        from pipeline.report.figures import describe_headline
 
-        name, baseline = "exact_match", evaluation.baseline or {}
-        served = f"served before: {words.percent(baseline[name])}" if name in baseline else ""
+        said = describe_headline("exact_match", evaluation.metrics, evaluation.baseline, words.percent)
         return (
-            Headline("Whole answers right", words.percent(evaluation.metrics[name]), served),
+            Headline("Whole answers right", *said),
             Headline("Test examples", words.number(evaluation.slices[0].examples)),
         )
 
@@ -58,4 +58,8 @@ class AnswersFamily(Family):
         """Returns slices, mistakes and sampled predictions."""
         from pipeline.families.answers.report import answer_sections
 
-        return answer_sections(contents)
+        return answer_sections(contents, self.answer_separator(contents.run.config))
+
+    def answer_separator(self, config: Mapping[str, Any]) -> str:
+        """Returns what stands between the tokens of an answer, given a run's noted configuration; empty for characters."""
+        return ""

@@ -1,10 +1,14 @@
 """The sections of a report on answers: slices, mistakes, sampled predictions."""
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.evaluator.results import Evaluation, Slice
+from pipeline.families.answers.alignment import align, nearest, split_answer
 from pipeline.families.family import Section
+from pipeline.report import words
+from pipeline.report.figures import describe_figure, read_figures
 from pipeline.report.render import render
 
 if TYPE_CHECKING:
@@ -19,19 +23,31 @@ _FEWEST_EXAMPLES = 20
 _MOST_CHARACTERS = 14
 
 
-def answer_sections(contents: "Contents") -> list[Section]:
-    """Returns the sections that a run has got to."""
+# What a listener hears of the differences that a reader sees.
+_STEPS = {"other": "{said} for {right}", "added": "{said} is too much", "left out": "{right} is left out"}
+
+
+def answer_sections(contents: "Contents", separator: str) -> list[Section]:
+    """Returns the sections that a run has got to.
+
+    Args:
+      contents: The run.
+      separator: What stands between the tokens of an answer; empty if its characters are the tokens.
+    """
     sections = []
     evaluation = contents.evaluation
     if evaluation:
         confusion = evaluation.mistakes.get("confusion")
         sections += [
-            _section("slices", "Right answers by slice", evaluation=evaluation, gap=largest_gap(evaluation)),
+            _section(
+                "slices", "Right answers by slice", evaluation=evaluation, gap=largest_gap(evaluation), figure=_figure
+            ),
             _section(
                 "mistakes",
                 "Worst mistakes",
                 examples=evaluation.slices[0].examples,
-                worst=evaluation.mistakes.get("worst", []),
+                worst=[describe_mistake(found, separator) for found in evaluation.mistakes.get("worst", [])],
+                unit="tokens" if separator else "characters",
                 confusions=None if confusion is None else confusions(confusion),
             ),
         ]
@@ -42,6 +58,43 @@ def answer_sections(contents: "Contents") -> list[Section]:
 
 def _section(anchor: str, title: str, **shown: Any) -> Section:
     return Section(anchor, title, render(os.path.join(_HERE, f"{anchor}.html.jinja"), **shown))
+
+
+def _figure(metrics: Mapping[str, float], name: str) -> str:
+    """Returns a share with its interval, in percent; empty if an earlier version did not measure it."""
+    return describe_figure(read_figures(metrics).get(name), words.percent)
+
+
+def describe_mistake(found: Mapping[str, Any], separator: str) -> dict[str, Any]:
+    """Returns a wrong answer as the page shows it.
+
+    Args:
+      found: As the metric WorstAnswers has it.
+      separator: What stands between the tokens of an answer; empty if its characters are the tokens.
+
+    Returns:
+      `expression`; `said`, the model's answer; `answer`, the right one that is nearest to it; `others` that are right too;
+      `steps`, each with `kind`, `right` and `said` as text; `edits`, their number; `words`, what they are; `log_prob`, the
+      natural logarithm of the likeliest right answer's probability.
+    """
+    said, answers = str(found["text"]), [str(found["answer"]), *map(str, found.get("others", []))]
+    symbols = [split_answer(answer, separator) for answer in answers]
+    own = split_answer(said, separator) if said else []
+    chosen = nearest(own, symbols)
+    steps = align(symbols[chosen], own)
+    texts = [(step.kind, separator.join(step.right), separator.join(step.said)) for step in steps]
+    return {
+        "expression": found["expression"],
+        "said": said,
+        "answer": answers[chosen],
+        "others": [answer for index, answer in enumerate(answers) if index != chosen],
+        "steps": [{"kind": kind, "right": right, "said": wrong} for kind, right, wrong in texts],
+        "edits": sum(max(len(step.right), len(step.said)) for step in steps if step.kind != "same"),
+        "words": "; ".join(
+            _STEPS[kind].format(right=right, said=wrong) for kind, right, wrong in texts if kind in _STEPS
+        ),
+        "log_prob": found["log_prob"],
+    }
 
 
 def largest_gap(evaluation: Evaluation) -> str:

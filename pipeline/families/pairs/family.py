@@ -50,6 +50,11 @@ def _is_autoregressive(settings: FitSettings) -> bool:
     return settings.TRAINER == Seq2SeqSettings.TRAINER
 
 
+def _separator(tokens: str) -> str:
+    """Returns what stands between tokens, given `data.input_tokens` or `data.target_tokens`; empty for characters."""
+    return {"characters": "", "auto": "", "space": " "}.get(tokens, tokens)
+
+
 class PairsFamily(AnswersFamily):
     """Pairs of strings that a user has, such as words and how they are pronounced."""
 
@@ -102,11 +107,22 @@ class PairsFamily(AnswersFamily):
     def _separators(self, config: PairsConfig) -> dict[str, str]:
         if not _is_autoregressive(config.train):
             return {"source_separator": "", "target_separator": ""}
-        separators = {"characters": "", "space": " "}
         return {
-            "source_separator": separators.get(config.data.input_tokens, config.data.input_tokens),
-            "target_separator": separators.get(config.data.target_tokens, config.data.target_tokens),
+            "source_separator": _separator(config.data.input_tokens),
+            "target_separator": _separator(config.data.target_tokens),
         }
+
+    def answer_separator(self, config: Mapping[str, Any]) -> str:
+        """Returns what stands between the tokens of an answer; empty for characters."""
+        if config.get("train", {}).get("architecture") != Seq2SeqSettings.architecture:
+            return ""
+        return _separator(config.get("data", {}).get("target_tokens", "characters"))
+
+    def data_section(self, properties: Mapping[str, Any]) -> str:
+        """Returns in words what became of the rows, and those that were skipped."""
+        from pipeline.families.pairs.report import describe_rows
+
+        return describe_rows(self.describe_data(properties))
 
     def draft(self, inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
         """Reads the pairs once and says what is in them."""

@@ -118,11 +118,13 @@ class TextFamily(Family):
         if evaluation is None:
             return ()
         from pipeline.report import words
+        from pipeline.report.figures import describe_headline
 
-        name, baseline = "bits_per_character", evaluation.baseline or {}
-        served = f"served before: {words.number(baseline[name])}" if name in baseline else ""
+        name = "bits_per_character"
         return (
-            Headline("Bits per character", words.number(evaluation.metrics[name]), served),
+            Headline(
+                "Bits per character", *describe_headline(name, evaluation.metrics, evaluation.baseline, words.number)
+            ),
             *(Headline(f"… of {floor.name}", words.number(floor.metrics[name])) for floor in evaluation.floors),
         )
 
