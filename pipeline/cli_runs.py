@@ -1,5 +1,6 @@
 """The commands that look at what has been run: report, runs, tensorboard."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -26,7 +27,8 @@ _LAST_LOGS = 5
 def report(names: tuple[str, ...], root: str, as_json: bool) -> None:
     """Opens a run's report, or that of two runs beside each other; without a display, prints its path.
 
-    RUN is a number from `charseq runs`, or a run's name; by default the latest run's.
+    RUN is a number from `charseq runs`, or a run's name; by default the latest run's. Artifacts that are gone are named. A
+    report that was made when they were there is kept, and what is left is written beside it.
 
     \b
     Example:
@@ -37,13 +39,21 @@ def report(names: tuple[str, ...], root: str, as_json: bool) -> None:
     from pipeline.report.page import write_comparison, write_report
 
     runs = [_find(_open(root), name) for name in names or ("",)]
-    path = write_comparison((runs[0], runs[1]), Places(root)) if len(runs) == 2 else write_report(runs[0], Places(root))
+    places = Places(root)
+    try:
+        page = write_comparison((runs[0], runs[1]), places) if len(runs) == 2 else write_report(runs[0], places)
+    except OSError as error:
+        raise click.ClickException(f"the report cannot be written: {error}; what was there is kept") from None
+    for note in page.notes:
+        click.echo(note, err=True)
     if as_json:
-        click.echo(json.dumps({"report": path, "runs": [run.run_id for run in runs]}))
+        missing = [dataclasses.asdict(part) for part in page.missing]
+        answer = {"report": page.path, "runs": [run.run_id for run in runs], "missing": missing}
+        click.echo(json.dumps(answer | {"report_of_what_is_left": page.beside or None}))
         return
-    click.echo(path)
+    click.echo(page.path)
     if sys.stdout.isatty() and _has_display():
-        click.launch(path)
+        click.launch(page.path)
 
 
 @click.group(invoke_without_command=True)
@@ -62,6 +72,8 @@ def runs(context: click.Context, last: int, root: str, as_json: bool) -> None:
     if context.invoked_subcommand:
         context.obj = root
         return
+    from pipeline.report import words
+
     records = list(itertools.islice(_open(root), last))
     if as_json:
         click.echo(json.dumps({"runs": [_summary(record) for record in records]}))
@@ -69,7 +81,7 @@ def runs(context: click.Context, last: int, root: str, as_json: bool) -> None:
     rows = [("run", "began", "task", "took", "result", "", "pushed version")]
     for record in records:
         summary = _summary(record)
-        metric = next((f"{name} {value:.4f}" for name, value in summary["metrics"].items()), "")
+        metric = next((f"{name} {words.number(value)}" for name, value in record.metrics.items()), "")
         took = f"{summary['seconds']:.0f} s"
         pushed = str(record.pushed_version or "")
         rows.append((str(record.number), summary["began"], record.task, took, record.result, metric, pushed))
@@ -94,6 +106,7 @@ def show(group_root: str, run: str, root: str, as_json: bool) -> None:
     """
     from pipeline.code_version import describe_code
     from pipeline.report import words
+    from pipeline.report.figures import describe_interval, read_figures
 
     source = click.get_current_context().get_parameter_source("root")
     record = _find(_open(group_root if source == click.core.ParameterSource.DEFAULT else root), run)
@@ -122,7 +135,13 @@ def show(group_root: str, run: str, root: str, as_json: bool) -> None:
         ("task", record.task),
         ("result", record.result),
         *(("  because", reason) for reason in record.reasons),
-        *((name, f"{value:.4f}") for name, value in record.metrics.items()),
+        *(
+            (
+                name,
+                words.number(figure.value) + (f", 95% interval {ends}" if (ends := describe_interval(figure)) else ""),
+            )
+            for name, figure in read_figures(record.metrics).items()
+        ),
         ("pushed version", record.pushed_version or "none"),
         ("baseline", record.baseline_version or "no version was served"),
         ("code", describe_code(record.notes.get("code", {})) or "not noted"),

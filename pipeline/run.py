@@ -98,7 +98,7 @@ def run_task(config: Config, places: Places, observer: RunObserver | None = None
         served_version=served,
         serving_dir=places.serving_dir,
         browser_model=_find_browser_model(record),
-        report=write_report(record, places),
+        report=write_report(record, places).path,
         seconds={component: round(seconds, 2) for component, seconds in runner.seconds.items()},
         cached=[component for component, part in record.components.items() if part.state == "cached"],
         bad_input=bad_input,

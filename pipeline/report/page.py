@@ -1,7 +1,6 @@
 """Makes the pages: what the templates show, and the file that they become."""
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,44 +15,66 @@ from pipeline.lineage import RunRecord
 from pipeline.places import Places
 from pipeline.report import words
 from pipeline.report.contents import Contents, read_contents
+from pipeline.report.figures import all_figures, describe_interval, figure_table, model_metrics, read_figures
+from pipeline.report.files import Written, comparison_path, write_page
 from pipeline.report.render import render_page
 
 # Epochs that the table of the curves shows.
 _EPOCHS = 20
 
 
-def write_report(run: RunRecord, places: Places) -> str:
-    """Writes a run's page and returns its path."""
+# Among the parts of a page: the sections of the run's family, which may not be installed here.
+_FAMILY = "family"
+
+
+def write_report(run: RunRecord, places: Places) -> Written:
+    """Writes a run's page; a page of it that is there and shows more is kept.
+
+    Raises:
+      OSError: The page cannot be written.
+    """
     contents = read_contents(run)
-    page = render_page("run.html.jinja", contents=contents, run=run, **_shown(contents))
-    return _write(places.report_path(run.task, run.run_id), page)
+    parts = _parts(contents)
+    page = render_page("run.html.jinja", contents=contents, run=run, parts=sorted(parts), **_shown(contents))
+    return write_page(places.report_path(run.task, run.run_id), page, parts, contents.missing)
 
 
-def write_comparison(runs: tuple[RunRecord, RunRecord], places: Places) -> str:
-    """Writes the page of two runs beside each other and returns its path."""
+def write_comparison(runs: tuple[RunRecord, RunRecord], places: Places) -> Written:
+    """Writes the page of two runs beside each other; a page of them that is there and shows more is kept.
+
+    Raises:
+      OSError: The page cannot be written.
+    """
     contents = [read_contents(run) for run in runs]
+    parts = {f"{c.run.number}:{part}" for c in contents for part in c.parts}
     settings = [_flat(run.config) for run in runs]
     evaluations = [c.evaluation for c in contents]
     slices: dict[tuple[str, str], list[Any]] = {}
     for index, evaluation in enumerate(evaluations):
         for part in evaluation.slices if evaluation else []:
             slices.setdefault((part.feature, part.value), [None, None])[index] = part
-    histories = {f"run {c.run.number}": c.history["epochs"] for c in contents if c.history}
+    histories = {f"run {c.run.number}": c.history["epochs"] for c in contents if c.history.get("epochs")}
     page = render_page(
         "comparison.html.jinja",
+        parts=sorted(parts),
         runs=runs,
         contents=contents,
         codes=[describe_code(run.notes.get("code", {})) for run in runs],
         settings=_differences(settings),
-        metrics=_side_by_side([_figures(c) for c in contents]),
+        metrics=_side_by_side([all_figures(c) for c in contents]),
         checks=[_checks(c) for c in contents],
         slices=slices,
         metric=next((name for e in evaluations if e for name in e.metrics), ""),
         curves=_svg(draw_curves(histories)) if histories else "",
         components=_side_by_side([run.components for run in runs]),
     )
-    name = "-".join(str(run.number) for run in runs)
-    return _write(os.path.join(places.root, "reports", f"runs-{name}.html"), page)
+    missing = [missing for c in contents for missing in c.missing]
+    return write_page(comparison_path(places, (runs[0].number, runs[1].number)), page, parts, missing)
+
+
+def _parts(contents: Contents) -> set[str]:
+    """Returns the names of what a run's page shows."""
+    return contents.parts | ({_FAMILY} if family_of(contents.run.config) else set())
 
 
 def _shown(contents: Contents) -> dict[str, Any]:
@@ -68,11 +89,11 @@ def _shown(contents: Contents) -> dict[str, Any]:
         "counts": json.loads(run.examples.get("examples") or "{}"),
         "served": run.notes.get("served", {}),
         "seconds": sum(record.seconds for record in run.components.values()),
-        "figures": _figures(contents),
+        "figures": figure_table(contents),
         "checks": _checks(contents),
         "headlines": family.headlines(contents) if family else (),
         "sections": family.sections(contents) if family else (),
-        "data": family.describe_data(run.examples) if family else {},
+        "data": family.data_section(run.examples) if family else "",
         "curves": _svg(draw_curves({"": epochs})) if epochs else "",
         "epochs": [(n, logs) for n, logs in enumerate(epochs, 1) if n % step == 0 or n in (1, len(epochs))],
         "diagram": _svg(draw_diagram(layers, history["model"])) if layers else "",
@@ -81,36 +102,19 @@ def _shown(contents: Contents) -> dict[str, Any]:
     }
 
 
-def _figures(contents: Contents) -> dict[str, Any]:
-    """Returns the figures of a run by their names in words."""
-    evaluation, history = contents.evaluation, contents.history
-    figures: dict[str, Any] = {}
-    if evaluation:
-        figures |= {name.replace("_", " "): value for name, value in evaluation.metrics.items()}
-        figures["test examples"] = evaluation.slices[0].examples
-        figures |= {
-            f"{name.replace('_', ' ')} of {floor.name}": value
-            for floor in evaluation.floors
-            for name, value in floor.metrics.items()
-        }
-    if history:
-        figures |= {"parameters": history["parameters"], "epochs": len(history["epochs"])}
-        figures["seconds of training"] = history["seconds"]
-    return figures
-
-
 def _checks(contents: Contents) -> list[dict[str, Any]]:
     """Returns every bound of the gate, and what else stands between a model and its push: words, values, verdicts."""
     run, checks = contents.run, []
+    figures = read_figures(model_metrics(contents))
     rows = contents.evaluation.checks if contents.evaluation else []
     for check in rows:
         verdict = "not checked" if check.passed is None else "passed" if check.passed else "refused"
         checks.append(
             {
                 "what": words.describe_check(check),
-                "value": words.describe_value(check),
+                "value": words.describe_value(check, describe_interval(figures.get(check.metric))),
                 "bound": words.describe_bound(check),
-                "setting": check.setting if check.kind == "floor" else f"{check.setting} = {abs(check.bound):g}",
+                "setting": words.describe_setting(check),
                 "verdict": verdict,
             }
         )
@@ -158,13 +162,3 @@ def _side_by_side(sides: list[dict[str, Any]]) -> dict[str, tuple[Any, Any]]:
 def _svg(figure: Any) -> markupsafe.Markup:
     # Matplotlib escapes the text in it; there is none of a user's.
     return markupsafe.Markup(to_svg(figure))
-
-
-def _write(path: str, page: str) -> str:
-    """Writes a file aside and then under its name."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    aside = f"{path}.{os.getpid()}.part"
-    with open(aside, "w", encoding="utf-8") as file:
-        file.write(page)
-    os.replace(aside, path)
-    return path

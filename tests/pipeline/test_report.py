@@ -15,7 +15,8 @@ from pipeline.families.answers.report import confusions, largest_gap
 from pipeline.lineage import ComponentRecord, Output, RunRecord
 from pipeline.places import Places
 from pipeline.report.page import write_comparison, write_report
-from pipeline.report.words import describe_bound, describe_check, describe_value, number, probability, visible
+from pipeline.report.shown import visible
+from pipeline.report.words import describe_bound, describe_check, describe_value, number, probability
 
 
 def evaluation(*slices):
@@ -80,7 +81,8 @@ def test_numbers_and_characters_that_cannot_be_seen():
         "x",
         "True",
     ]
-    assert [visible(character) for character in ("", " ", "a", "\u200d")] == ["none", "space", "a", "U+200D"]
+    said = [re.sub("<[^>]*>", "", visible(character)) for character in ("", " ", "a", "\u200d", "\u0301")]
+    assert said == ["none", "space", "a", "U+200D", "\u25cc\u0301"]
 
 
 @pytest.mark.parametrize(
@@ -178,21 +180,21 @@ def nasty_run(folder, number, family="pairs"):
 def test_what_users_data_looks_like_is_never_markup(tmp_path):
     runs = [nasty_run(tmp_path / str(number), number) for number in (1, 2)]
     places = Places(str(tmp_path))
-    for path in (write_report(runs[0], places), write_comparison(tuple(runs), places)):
-        page = Path(path).read_text()
+    for written in (write_report(runs[0], places), write_comparison(tuple(runs), places)):
+        page = Path(written.path).read_text()
         assert "<script" not in page
         assert html.escape(NASTY, quote=False).replace('"', "&#34;") in page
     assert [path.name for path in (tmp_path / "reports" / "pairs").iterdir()] == ["run-1.html"]
 
 
 def test_a_run_of_a_family_that_is_not_installed_here_has_a_report_too(tmp_path):
-    page = Path(write_report(nasty_run(tmp_path / "1", 1, family="elsewhere"), Places(str(tmp_path)))).read_text()
+    page = Path(write_report(nasty_run(tmp_path / "1", 1, family="elsewhere"), Places(str(tmp_path))).path).read_text()
     assert "exact match on all test examples, against" in page
     assert "<script" not in page
 
 
 def test_a_run_that_was_killed_at_once_has_a_report_too(tmp_path):
     run = RunRecord(1, "killed", "sums", 0.0, {}, {})
-    page = Path(write_report(run, Places(str(tmp_path)))).read_text()
+    page = Path(write_report(run, Places(str(tmp_path))).path).read_text()
     assert "it is running still, or it was killed" in page
     assert "not reached" in page
