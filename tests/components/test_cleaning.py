@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from components.cleaning.cleaner import Cleaner
 from components.cleaning.names import CharacterNames
 from components.cleaning.settings import NO_CLEANING, Cleaning
-from data.files import CorpusFile
+from data.files import DataFile
 from data.reading import read_text
 from tests.components.session import Session
 
@@ -91,7 +91,7 @@ def test_any_text_is_cleaned_as_python_does(clean, texts, cleaning):
 def test_a_prompt_gets_what_training_text_gets(clean, tmp_path_factory, text, nfc, lowercase):
     path = tmp_path_factory.mktemp("text") / "t"
     path.write_bytes(text.encode())
-    read = "".join(read_text(CorpusFile("t", str(path)), nfc=nfc, lowercase=lowercase))
+    read = "".join(read_text(DataFile("t", str(path)), nfc=nfc, lowercase=lowercase))
     cleaning = Cleaning(byte_order_mark=True, line_ends=True, nfc=nfc, lowercase=lowercase)
     assert clean(cleaning, [text]) == [read.encode()]
 
