@@ -125,9 +125,12 @@ class PairsFamily(AnswersFamily):
 
     def data_section(self, properties: Mapping[str, Any]) -> str:
         """Returns in words what became of the rows, and those that were skipped."""
+        summary = self.describe_data(properties)
+        if "rows" not in summary:  # pairs that no table has, or counted by an earlier version
+            return super().data_section(properties)
         from pipeline.families.pairs.report import describe_rows
 
-        return describe_rows(self.describe_data(properties))
+        return describe_rows(summary)
 
     def draft(self, inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
         """Reads the pairs once and says what is in them."""

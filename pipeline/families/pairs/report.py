@@ -21,7 +21,10 @@ def describe_rows(summary: Mapping[str, Any]) -> str:
     skipped = summary.get("skipped_rows", [])
     sentences = list(_sentences(summary))
     return render(
-        os.path.join(_HERE, "rows.html.jinja"), sentences=sentences, skipped=skipped, count=summary.get("skipped")
+        os.path.join(_HERE, "rows.html.jinja"),
+        sentences=sentences,
+        skipped=skipped,
+        count=summary.get("skipped", len(skipped)),
     )
 
 
