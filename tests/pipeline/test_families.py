@@ -181,7 +181,9 @@ def test_one_that_cannot_be_loaded_is_said_and_ours_still_can(installed, name, s
 
 @pytest.mark.parametrize("nfc", [True, False])
 def test_a_model_cleans_as_the_examples_are_cleaned(nfc):
-    pairs = PairsConfig(data=PairsData(("pairs.csv",), nfc=nfc), train=Seq2SeqSettings(), gate=GateSettings())
+    pairs = PairsConfig(
+        task="mine", data=PairsData(("pairs.csv",), nfc=nfc), train=Seq2SeqSettings(), gate=GateSettings()
+    )
     text = load_task("text", [f"data.nfc={nfc}", "data.lowercase=true"])
     cleaning = {
         config.family: json.loads(find_family(config.family).train_config(config)["cleaning"])

@@ -109,13 +109,11 @@ def test_inputs_and_targets_are_cleaned_as_the_pairs_were(serve, trained_pairs, 
     said = r"text\[0\] \(after cleaning: .*NFC\): character `é` \(U\+00E9\) at position 2 is unknown"
     with pytest.raises(tf.errors.InvalidArgumentError, match=said):
         cleans("serving_default", text=["ce\u0301b"])
-    replaces = serve(trained_pairs, unknown="replace", cleaning=Cleaning(nfc=True))
-    assert replaces("serving_default", text=["ce\u0301b"])["unknown"].tolist() == [1]
 
 
 def test_unknown_characters_can_be_replaced_and_are_counted(serve, trained_pairs):
-    served = serve(trained_pairs, unknown="replace")
-    answers = served("serving_default", text=["cxbé", "ceb"])
+    served = serve(trained_pairs, unknown="replace", cleaning=Cleaning(nfc=True))
+    answers = served("serving_default", text=["cxbe\u0301", "ceb"])
     assert answers["unknown"].tolist() == [2, 0]
     assert answers["text"][1].decode() == say("ceb")
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"text\[0\] is empty"):
