@@ -28,17 +28,18 @@ _FOUND = -1.0
 
 @dataclasses.dataclass(frozen=True)
 class Seq2SeqSettings(FitSettings):
-    """How to train a seq2seq model. What is 0 here, and a dropout of -1, is found from the data by `resolve`.
+    """How to train a seq2seq model. `resolve` chooses what is 0 here, and a dropout of -1, by the data.
 
     Attributes:
       architecture: Reads the input in both directions, and attends to it while it writes the answer token by token.
-      units: Width of an LSTM; 0 is found.
-      embedding: Width of a token's vector; 0 is found.
+      units: Width of an LSTM; 0 chooses it by the data.
+      embedding: Width of a token's vector; 0 chooses it by the data.
       layers: Bidirectional layers of the encoder.
-      members: Networks that are trained side by side and answer together, by the mean of their probabilities; 0 is found.
-      dropout: Share of elements that training drops; -1 is found.
+      members: Networks that are trained side by side and answer together, by the mean of their probabilities; 0 chooses it by
+        the data.
+      dropout: Share of elements that training drops; -1 chooses it by the data.
       label_smoothing: Share of each label that all tokens have equally.
-      shapes: Most shapes of a batch, each of which XLA compiles; 0 is found.
+      shapes: Most shapes of a batch, each of which XLA compiles; 0 chooses it by the data.
       beam: Answers that decoding keeps until it knows the best; 1 is greedy.
       length_penalty: Power of an answer's length by which its log-probability is divided before answers of a beam are compared
         (Wu et al. 2016); 0 compares probabilities.
