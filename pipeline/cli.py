@@ -128,7 +128,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         with show_run(f"{config.task}: {config.summary}", verbose, live=not as_json) as observer:
             config.beam.prepare()
             with importing():
-                from pipeline.run import run_task
+                from pipeline.local_run import run_task
 
             result = run_task(config, Places(root, serving_dir), observer)
     except KeyboardInterrupt:
