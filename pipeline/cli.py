@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from components.settings import SettingsError
-from pipeline import cli_bench, cli_flink, cli_kubeflow, cli_new, cli_rollout, cli_runs, cli_serving
+from pipeline import cli_bench, cli_flink, cli_kubeflow, cli_new, cli_predict, cli_rollout, cli_runs, cli_serving
 from pipeline.cli_logs import set_up_logs
 from pipeline.cli_options import InputError, json_option, root_option
 from pipeline.places import DEFAULT_TASK, Places
@@ -128,7 +128,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         with show_run(f"{config.task}: {config.summary}", verbose, live=not as_json) as observer:
             config.beam.prepare()
             with importing():
-                from pipeline.run import run_task
+                from pipeline.local_run import run_task
 
             result = run_task(config, Places(root, serving_dir), observer)
     except KeyboardInterrupt:
@@ -166,6 +166,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
 for command in (
     *cli_new.COMMANDS,
     *cli_serving.COMMANDS,
+    *cli_predict.COMMANDS,
     *cli_rollout.COMMANDS,
     *cli_kubeflow.COMMANDS,
     *cli_flink.COMMANDS,

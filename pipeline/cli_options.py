@@ -13,6 +13,10 @@ Command = Callable[..., Any]
 
 DEFAULT_SERVER = "127.0.0.1:8500"
 
+# What the model's inputs can hold.
+_INT32 = click.IntRange(-(2**31), 2**31 - 1)
+_INT64 = click.IntRange(-(2**63), 2**63 - 1)
+
 
 class InputError(click.ClickException):
     """Input that cannot be used: one line, exit status 2."""
@@ -67,6 +71,26 @@ def request_options(default_model: str) -> Callable[[Command], Command]:
         return command
 
     return add
+
+
+def sampling_options(command: Command) -> Command:
+    """Adds --length, --temperature, --top-k, --top-p and --seed: how a language model writes."""
+    options = [
+        click.option("--length", default=200, type=_INT32, show_default=True, help="Characters to write."),
+        click.option(
+            "--temperature", default=0.7, show_default=True, help="How daring: 0 takes the likeliest character."
+        ),
+        click.option(
+            "--top-k", default=0, type=_INT32, show_default=True, help="Draw from the K likeliest characters; 0 is all."
+        ),
+        click.option(
+            "--top-p", default=1.0, show_default=True, help="Draw from those that together have this probability."
+        ),
+        click.option("--seed", type=_INT64, help="The same seed gives the same text.  [default: another each time]"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The commands that serve models and ask them: serve, page, predict, generate."""
+"""The commands that serve models, and the one that has them write: serve, page, generate."""
 
 import json
 import os
@@ -14,16 +14,10 @@ from pipeline.cli_options import (
     find_serving_folder,
     json_option,
     request_options,
+    sampling_options,
     serving_dir_option,
 )
 from pipeline.places import DEFAULT_TASK, DEFAULT_TEXT_TASK
-
-# Rows of a request. A server that takes fewer says so, and the client splits once more.
-_ROWS_AT_A_TIME = 1000
-
-# What the model's inputs can hold.
-_INT32 = click.IntRange(-(2**31), 2**31 - 1)
-_INT64 = click.IntRange(-(2**63), 2**63 - 1)
 
 
 @click.command()
@@ -89,49 +83,8 @@ def page(server: str, grpc: str | None, models: tuple[str, ...], port: int, host
 
 
 @click.command()
-@click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
-@request_options(DEFAULT_TASK)
-@json_option
-def predict(
-    texts: tuple[str, ...],
-    server: str,
-    model: str,
-    version: int | None,
-    label: str | None,
-    timeout: float,
-    as_json: bool,
-) -> None:
-    """Asks a served model; one answer a line.
-
-    \b
-    Example:
-      charseq predict 12+34 7+8
-    """
-    from serving.client import Client
-
-    with asking(server, version, label), Client(server, timeout=timeout, max_batch_size=_ROWS_AT_A_TIME) as client:
-        prediction = client.predict({"text": texts}, model=model, version=version, label=label)
-    answers = prediction.strings("text")
-    if as_json:
-        rows = [
-            {"input": text, "output": answer, "log_prob": float(log_prob)}
-            for text, answer, log_prob in zip(texts, answers, prediction.outputs["log_prob"], strict=True)
-        ]
-        click.echo(json.dumps({"predictions": rows, "model": prediction.model, "version": prediction.version}))
-    else:
-        for answer in answers:
-            click.echo(answer)
-
-
-@click.command()
 @click.option("--prompt", default="", help="What to continue.  [default: nothing: a text begins]")
-@click.option("--length", default=200, type=_INT32, show_default=True, help="Characters to write.")
-@click.option("--temperature", default=0.7, show_default=True, help="How daring: 0 takes the likeliest character.")
-@click.option(
-    "--top-k", default=0, type=_INT32, show_default=True, help="Draw from the K likeliest characters; 0 is all."
-)
-@click.option("--top-p", default=1.0, show_default=True, help="Draw from those that together have this probability.")
-@click.option("--seed", type=_INT64, help="The same seed gives the same text.  [default: another each time]")
+@sampling_options
 @click.option("--stream", "streamed", is_flag=True, help="Print the text as it is written.")
 @request_options(DEFAULT_TEXT_TASK)
 @json_option
@@ -182,4 +135,4 @@ def generate(
         click.echo("" if streamed else prompt + written)
 
 
-COMMANDS = (serve, page, predict, generate)
+COMMANDS = (serve, page, generate)

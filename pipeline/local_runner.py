@@ -61,14 +61,19 @@ class LocalRunner(LocalDagRunner):
         self,
         observer: RunObserver | None = None,
         notes: Mapping[str, Any] | None = None,
+        *,
+        catch_interrupts: bool = True,
     ):
         """Makes a runner.
 
         Args:
           observer: Is told what happens.
           notes: What to note of the run in ML Metadata, see `pipeline.lineage.note_run`.
+          catch_interrupts: Whether Ctrl-C is caught with a signal handler: without one, callbacks of Beam and TensorFlow may
+            swallow it. A program that calls this keeps its own handlers with False.
         """
         super().__init__()
+        self._catch_interrupts = catch_interrupts
         self._observer = observer or RunObserver()
         self._notes = dict(notes or {})
         self.run_id = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S.%f")
@@ -94,7 +99,7 @@ class LocalRunner(LocalDagRunner):
             context_lib.prepare_contexts(mlmd, nodes[0].contexts)
             note_run(mlmd.store, self.run_id, self._notes)
         self._observer.on_plan([node.node_info.id for node in nodes])
-        with _no_arguments(), _interrupts() as interrupted:
+        with _no_arguments(), _interrupts(self._catch_interrupts) as interrupted:
             for node in nodes:
                 component = node.node_info.id
                 if component == Baseline.__name__:
@@ -151,10 +156,10 @@ def _no_arguments() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interrupts() -> Iterator[threading.Event]:
+def _interrupts(catch: bool) -> Iterator[threading.Event]:
     """Remembers that Ctrl-C was pressed, beside raising KeyboardInterrupt: Beam's and TensorFlow's callbacks swallow that."""
     interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # who has no signals
+    if not catch or threading.current_thread() is not threading.main_thread():  # other threads have no signals
         yield interrupted
         return
 

@@ -3,7 +3,7 @@
 import codecs
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from data.errors import TableError
@@ -227,26 +227,26 @@ def _without_rows(layout: Layout, options: TableOptions) -> Layout:
 def _with_columns(
     file: DataFile, layout: Layout, names: list[str], width: int, examples: list[str], options: TableOptions
 ) -> Layout:
-    if options.columns:
-        indices = find_columns(file.path, options.columns, names, width, examples)
-        columns = [column.name for column in options.columns]
-        nullable = tuple(column.nullable for column in options.columns)
-    else:
-        indices = list(range(width))
-        columns = _distinct(names) if names else [f"column_{index + 1}" for index in range(width)]
-        nullable = (True,) * width
+    layout = dataclasses.replace(layout, names=tuple(names), width=width, examples=tuple(examples))
+    if not options.columns:
+        return with_every_column(layout)
     return dataclasses.replace(
         layout,
-        names=tuple(names),
-        width=width,
-        indices=tuple(indices),
-        columns=tuple(columns),
-        nullable=nullable,
-        examples=tuple(examples),
+        indices=tuple(find_columns(file.path, options.columns, names, width, examples)),
+        columns=tuple(column.name for column in options.columns),
+        nullable=tuple(column.nullable for column in options.columns),
     )
 
 
-def _distinct(names: list[str]) -> list[str]:
+def with_every_column(layout: Layout) -> Layout:
+    """Returns the layout by which every column of a file is read, under the name that the file gives it, and may have nulls."""
+    columns = _distinct(layout.names) if layout.names else [f"column_{index + 1}" for index in range(layout.width)]
+    return dataclasses.replace(
+        layout, indices=tuple(range(layout.width)), columns=tuple(columns), nullable=(True,) * layout.width
+    )
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
     """Returns the names, with a number behind those that are empty or were there before."""
     found: list[str] = []
     for index, name in enumerate(names):

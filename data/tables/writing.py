@@ -44,14 +44,37 @@ def open_writer(path: str, schema: pa.Schema, resume: bool = False) -> "TableWri
     Raises:
       TableError: The ending is not known, the file cannot be written, or its `.part` is of another table.
     """
-    ending, packing = split_ending(path)
-    if ending not in ENDINGS or (packing and ending in (".parquet", ".pq")):
-        raise TableError(path, "no format is known for this ending", "let it end in .csv, .tsv, .jsonl or .parquet")
+    ending, packing = table_ending(path)
     if ending in (".parquet", ".pq"):
         return _ParquetWriter(path, schema)
     if ending in _DELIMITERS:
-        return _DelimitedWriter(path, schema, packing, resume, _DELIMITERS[ending])
-    return _JsonLinesWriter(path, schema, packing, resume)
+        return _DelimitedWriter(path, schema, packing, resume, None, _DELIMITERS[ending])
+    return _JsonLinesWriter(path, schema, packing, resume, None)
+
+
+def open_stream_writer(stream: BinaryIO, ending: str, schema: pa.Schema) -> "TableWriter":
+    """Returns a writer of text to a stream, such as standard output. It does not close the stream.
+
+    Args:
+      stream: Where the rows go as soon as they are written.
+      ending: The format: .csv, .tsv or .jsonl.
+      schema: As for `open_writer`.
+    """
+    if ending in _DELIMITERS:
+        return _DelimitedWriter("standard output", schema, "", False, stream, _DELIMITERS[ending])
+    return _JsonLinesWriter("standard output", schema, "", False, stream)
+
+
+def table_ending(path: str) -> tuple[str, str]:
+    """Returns the ending of a table's path, which says its format, and that of its packing.
+
+    Raises:
+      TableError: No table can be written to such a path.
+    """
+    ending, packing = split_ending(path)
+    if ending not in ENDINGS or (packing and ending in (".parquet", ".pq")):
+        raise TableError(path, "no format is known for this ending", "let it end in .csv, .tsv, .jsonl or .parquet")
+    return ending, packing
 
 
 class TableWriter(abc.ABC):
@@ -110,23 +133,35 @@ class TableWriter(abc.ABC):
 class _TextWriter(TableWriter):
     """Writes rows as lines of text."""
 
-    def __init__(self, path: str, schema: pa.Schema, packing: str, resume: bool):
+    def __init__(self, path: str, schema: pa.Schema, packing: str, resume: bool, stream: BinaryIO | None):
         super().__init__(path, schema)
+        self._is_stream = stream is not None
         can_resume = resume and not packing and not is_remote(path) and os.path.exists(self.part)
         with _writable(path):
             if can_resume:
                 self.rows = self._whole_rows()
-            self._raw = open(self.part, "ab") if can_resume else _create(self.part)  # noqa: SIM115 (closed in _finish)
+            # Closed in _finish.
+            self._raw = stream or (open(self.part, "ab") if can_resume else _create(self.part))  # noqa: SIM115
             self._file = _pack(self._raw, packing)
             if not can_resume:
                 self._file.write(self._head().encode())
 
     def _write(self, batch: pa.RecordBatch) -> None:
-        columns = [column.to_pylist() for column in batch.columns]
+        columns = [_values(column) for column in batch.columns]
         self._file.write("".join(self._line(row) for row in zip(*columns, strict=True)).encode())
         self._file.flush()
 
+    def close(self) -> None:
+        """Gives the table its name."""
+        if self._is_stream:
+            with _writable(self.path):
+                self._raw.flush()
+        else:
+            super().close()
+
     def _finish(self) -> None:
+        if self._is_stream:
+            return
         if self._file is not self._raw:
             self._file.close()
         if not self._raw.closed:
@@ -179,10 +214,12 @@ class _TextWriter(TableWriter):
 
 
 class _DelimitedWriter(_TextWriter):
-    def __init__(self, path: str, schema: pa.Schema, packing: str, resume: bool, delimiter: str):
+    def __init__(
+        self, path: str, schema: pa.Schema, packing: str, resume: bool, stream: BinaryIO | None, delimiter: str
+    ):
         self._delimiter = delimiter
         self._needs_quotes = re.compile(f'["\r\n{re.escape(delimiter)}]').search
-        super().__init__(path, schema, packing, resume)
+        super().__init__(path, schema, packing, resume, stream)
 
     def _head(self) -> str:
         return self._line(self.schema.names)
@@ -251,6 +288,13 @@ class _ParquetWriter(TableWriter):
         if not is_remote(self.path):
             os.fsync(self._raw.fileno())
         self._raw.close()
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """Returns Python's values; a float32 as the float of its shortest decimals, not of the 17 digits of its float64."""
+    if pa.types.is_float32(column.type):
+        return [None if text is None else float(text) for text in column.cast(pa.string()).to_pylist()]
+    return column.to_pylist()  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager

@@ -52,7 +52,7 @@ def main() -> None:
         from pipeline.config.overrides import override
         from pipeline.config.task_files import load_task
         from pipeline.places import Places
-        from pipeline.run import run_task
+        from pipeline.local_run import run_task
         from pipeline.run_observer import RunObserver
 
     settings = json.loads(sys.argv[1])

@@ -24,7 +24,7 @@ UNUSED = """
 import sys
 from pipeline.imports import importing
 with importing():
-    import pipeline.run
+    import pipeline.local_run
 assert not {"sklearn", "pymongo"} & {name.partition(".")[0] for name in sys.modules}
 import sklearn.base  # as ever, for whoever does need it
 """

@@ -21,7 +21,7 @@ from serving.contract.canary_result import CanaryResult
 
 
 @dataclasses.dataclass(frozen=True)
-class RunResult:
+class Run:
     """What came of a run; the fields are those of `charseq run --json`.
 
     Attributes:
@@ -41,6 +41,7 @@ class RunResult:
       report: Path of the report.
       seconds: Seconds of each component.
       cached: Components whose outputs are an earlier run's.
+      artifacts: Folder of each artifact, by `COMPONENT.OUTPUT`, such as `Trainer.model`.
       bad_input: Whether the run failed because the data or a setting cannot be used.
     """
 
@@ -57,16 +58,20 @@ class RunResult:
     report: str
     seconds: dict[str, float]
     cached: list[str]
+    artifacts: dict[str, str]
     bad_input: bool
 
 
-def run_task(config: Config, places: Places, observer: RunObserver | None = None) -> RunResult:
+def run_task(
+    config: Config, places: Places, observer: RunObserver | None = None, *, catch_interrupts: bool = True
+) -> Run:
     """Runs a task's pipeline and writes its report; a component that fails ends the run, with its error as the reason.
 
     Args:
       config: What to run.
       places: Where.
       observer: Is told what happens.
+      catch_interrupts: Whether Ctrl-C is caught with a signal handler while it runs; see `LocalRunner`.
 
     Raises:
       SettingsError: The data, or a tool that the task needs, cannot be used; nothing was run.
@@ -76,7 +81,7 @@ def run_task(config: Config, places: Places, observer: RunObserver | None = None
     if config.browser.export:
         find_tools(config.browser.tools)  # now, not when all else is done
     os.makedirs(places.root, exist_ok=True)
-    runner = LocalRunner(observer, run_notes(config))
+    runner = LocalRunner(observer, run_notes(config), catch_interrupts=catch_interrupts)
     bad_input = False
     try:
         runner.run(create_pipeline(config, places))
@@ -87,7 +92,7 @@ def run_task(config: Config, places: Places, observer: RunObserver | None = None
     store = open_store(places.metadata_path)
     note_run(store, runner.run_id, {"served": {"version": served, "versions": list_versions(model_dir)}})
     record = Lineage(places.metadata_path).find(runner.run_id)
-    return RunResult(
+    return Run(
         task=config.task,
         run_id=runner.run_id,
         blessed=record.result == "blessed",
@@ -101,6 +106,11 @@ def run_task(config: Config, places: Places, observer: RunObserver | None = None
         report=write_report(record, places).path,
         seconds={component: round(seconds, 2) for component, seconds in runner.seconds.items()},
         cached=[component for component, part in record.components.items() if part.state == "cached"],
+        artifacts={
+            f"{component}.{name}": output.uri
+            for component, part in record.done.items()
+            for name, output in part.outputs.items()
+        },
         bad_input=bad_input,
     )
 

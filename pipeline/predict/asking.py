@@ -1,0 +1,86 @@
+"""Asking a model about the rows of a chunk, and finding the rows that it refuses."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.predict.question import Question
+from pipeline.predict.source import Chunk
+from serving.client.answers import Prediction, PredictionError
+from serving.client.arrays import Array
+from serving.contract.errors import Code
+
+# Sends inputs to a model, and raises PredictionError where it refuses them; called from many threads at a time.
+Send = Callable[[Mapping[str, Any]], Prediction]
+
+_ROW = re.compile(r"\A`?(\w+)\[0\]`?")
+
+
+def ask_chunk(send: Send, question: Question, columns: Mapping[str, str], chunk: Chunk) -> pa.RecordBatch:
+    """Asks about the rows of a chunk.
+
+    A model refuses a request for one bad row in it. Such a request is halved until the bad rows stand alone.
+
+    Returns:
+      A column for each output of the question, `version` int64, `line` int64, and `reason`: why a row has no answer, null for
+      one that has.
+
+    Raises:
+      PredictionError: The model cannot answer, for a reason that is not of one row.
+    """
+    readable = np.flatnonzero(np.asarray(chunk.reasons.is_null()))
+    reasons: list[str | None] = chunk.reasons.to_pylist()
+    answered: list[tuple[Array, Prediction]] = []
+    waiting = [readable] if len(readable) else []
+    while waiting:
+        rows = waiting.pop()
+        try:
+            answered.append((rows, send(question.inputs(chunk, columns, rows))))
+        except PredictionError as error:
+            if error.code != Code.INVALID_ARGUMENT:
+                raise
+            if len(rows) == 1:
+                reasons[int(rows[0])] = _of_column(error.reason, columns)
+            else:
+                middle = len(rows) // 2
+                waiting += [rows[middle:], rows[:middle]]
+    return _in_order(question, chunk, answered, reasons)
+
+
+def _in_order(
+    question: Question, chunk: Chunk, answered: list[tuple[Array, Prediction]], reasons: list[str | None]
+) -> pa.RecordBatch:
+    """Returns the answers to parts of a chunk as columns with a value, or a null, for each of its rows."""
+    order: Array = np.full(len(chunk), -1, np.int64)
+    first = 0
+    for rows, answer in answered:
+        for name in question.outputs:
+            if len(answer.outputs[name]) != len(rows):
+                raise PredictionError(
+                    Code.FAILED_PRECONDITION,
+                    f"The output {name} has {len(answer.outputs[name])} values for {len(rows)} rows; name another "
+                    "signature with --signature.",
+                )
+        order[rows] = np.arange(first, first + len(rows))
+        first += len(rows)
+    where = pa.array(order, pa.int64(), mask=order < 0)
+    names, arrays = [], []
+    for name, kind in question.outputs.items():
+        parts = [question.column(name, answer) for _, answer in answered]
+        names.append(name)
+        arrays.append(pa.concat_arrays([*parts, pa.array([], kind)]).take(where))
+    versions = [pa.array(np.full(len(rows), answer.version, np.int64)) for rows, answer in answered]
+    arrays.append(pa.concat_arrays([*versions, pa.array([], pa.int64())]).take(where))
+    arrays += [chunk.lines, pa.array(reasons, pa.string())]
+    return pa.RecordBatch.from_arrays(arrays, [*names, "version", "line", "reason"])
+
+
+def _of_column(reason: str, columns: Mapping[str, str]) -> str:
+    """Returns what a model says of the only row of a request, with the column in place of the input."""
+    found = _ROW.match(reason)
+    if found is None or found[1] not in columns:
+        return reason
+    return f"column {columns[found[1]]!r}{reason[found.end() :]}"

@@ -1,0 +1,252 @@
+"""The rows that are asked, in chunks that are the same whenever the same files are read."""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import DataError, TableError
+from data.files import DataFile, find_files, fingerprint
+from data.tables.batch import Batch
+from data.tables.detection import find_layout, with_every_column
+from data.tables.layout import Layout
+from data.tables.options import ENDINGS, Column, TableOptions
+from data.tables.parquet import open_parquet
+from data.tables.reading import Part, plan_parts, read_part
+from data.tables.report import ReadReport
+
+STANDARD = "-"
+_STANDARD_INPUT = "standard input"
+
+# Of a chunk, which is one request: as many as servers take, and few enough for long texts.
+CHUNK_ROWS = 1024
+CHUNK_BYTES = 4 << 20
+
+_COUNTED_BYTES = 1 << 22
+
+
+@dataclasses.dataclass(frozen=True)
+class Chunk:
+    """Rows of one file that follow each other.
+
+    Attributes:
+      file: What the file is called.
+      first: How many rows stand before them in all files.
+      names: Names of the columns.
+      columns: The columns, strings [N] each; null where a row could not be read.
+      lines: Line of each row in its file, from 1; in Parquet its row: int64 [N].
+      reasons: Why a row could not be read, strings [N]; null where it could.
+    """
+
+    file: str
+    first: int
+    names: tuple[str, ...]
+    columns: tuple[pa.Array, ...]
+    lines: pa.Array
+    reasons: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+
+class Source:
+    """The rows of some files.
+
+    Attributes:
+      names: Names of the columns that are read.
+      inputs: Input of the model to the column that it takes.
+      files: The files.
+    """
+
+    def __init__(
+        self, files: Sequence[DataFile], options: TableOptions, inputs: Mapping[str, str], keep: Sequence[str] = ()
+    ) -> None:
+        """Looks at the files.
+
+        Args:
+          files: Which files; all have the same columns.
+          options: How they are read, without the columns.
+          inputs: Input of the model to the column that it takes: its name, or its position from 1.
+          keep: Columns that are read besides; every one if none is named.
+
+        Raises:
+          DataError: A file cannot be read, has not the columns, or has other columns than the first.
+        """
+        columns = tuple(
+            Column(str(index), source, setting="--column" if index < len(inputs) else "--keep", nullable=True)
+            for index, source in enumerate([*inputs.values(), *keep])
+        )
+        self.files = tuple(files)
+        # What becomes of a row that cannot be read is decided later: it keeps its place among the others.
+        self._options = dataclasses.replace(options, columns=columns, on_error="skip")
+        self._parts: list[list[Part]] = []
+        for file in files:
+            with _named(file):
+                parts = plan_parts([file], self._options, part_bytes=max(1, file.size))
+                asked = parts[0].layout if parts else find_layout(file, self._options)
+            layout = with_every_column(asked)
+            called = {name: layout.columns[index] for name, index in zip(inputs, asked.indices, strict=False)}
+            if keep:
+                layout = _only(layout, sorted(set(asked.indices)))
+            if not self._parts:
+                self.names, self.inputs = layout.columns, called
+            elif layout.columns != self.names or called != self.inputs:
+                raise TableError(
+                    _shown(file),
+                    f"its columns are {', '.join(layout.columns)}, those of {_shown(files[0])} {', '.join(self.names)}",
+                    "give files with the same columns, or name the columns that all have with --keep",
+                )
+            self._parts.append([dataclasses.replace(part, layout=layout) for part in parts])
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what the files are: path, size and time of last change."""
+        return fingerprint(self.files)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yields all rows, in order.
+
+        Raises:
+          DataError: A file cannot be read.
+        """
+        before = 0
+        for file, parts in zip(self.files, self._parts, strict=True):
+            with _named(file):
+                for rows in _cut(_with_bad_rows(parts, self._options)):
+                    columns = [column.combine_chunks() for column in rows.columns]
+                    yield Chunk(_shown(file), before, self.names, tuple(columns[:-2]), columns[-2], columns[-1])
+                    before += len(rows)
+
+    def count_lines(self) -> dict[str, int]:
+        """Returns how many lines each file has, in Parquet how many rows, by what it is called: to say how much is left.
+
+        Raises:
+          DataError: A file cannot be read.
+        """
+        lines: dict[str, int] = {}
+        for file, parts in zip(self.files, self._parts, strict=True):
+            with _named(file):
+                lines[_shown(file)] = _count_lines(file, parts)
+        return lines
+
+
+@contextlib.contextmanager
+def open_source(
+    path: str, options: TableOptions, inputs: Mapping[str, str], keep: Sequence[str] = ()
+) -> Iterator[Source]:
+    """Gives the rows of a file, folder or glob, or of standard input (`-`), for a ``with`` statement.
+
+    Standard input is copied to a temporary file first: what it looks like is found out from its beginning.
+
+    Raises:
+      DataError: As for `Source`.
+    """
+    if path != STANDARD:
+        yield Source(find_files(path, ENDINGS, "--input").files, options, inputs, keep)
+        return
+    with tempfile.TemporaryDirectory(prefix="charseq-predict-") as folder:
+        copy = os.path.join(folder, "input")
+        with open(copy, "wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield Source([DataFile(_STANDARD_INPUT, copy, os.path.getsize(copy))], options, inputs, keep)
+
+
+def _shown(file: DataFile) -> str:
+    return file.name if file.name == _STANDARD_INPUT else file.path
+
+
+@contextlib.contextmanager
+def _named(file: DataFile) -> Iterator[None]:
+    """Has errors of standard input name that, not its copy."""
+    try:
+        yield
+    except TableError as error:
+        if error.file == file.path and _shown(file) != file.path:
+            raise TableError(_shown(file), error.reason, error.remedy, error.line, error.column) from None
+        raise
+
+
+def _only(layout: Layout, indices: Sequence[int]) -> Layout:
+    """Returns the layout that reads some of the columns that a layout reads all of."""
+    columns = tuple(layout.columns[index] for index in indices)
+    return dataclasses.replace(layout, indices=tuple(indices), columns=columns, nullable=(True,) * len(columns))
+
+
+def _count_lines(file: DataFile, parts: Sequence[Part]) -> int:
+    if parts and parts[0].layout.format == "parquet":
+        with open_parquet(file) as parquet:
+            return int(parquet.metadata.num_rows)
+    try:
+        with file.open() as content:
+            return sum(block.count(b"\n") for block in iter(lambda: content.read(_COUNTED_BYTES), b""))
+    except (OSError, EOFError) as error:
+        raise DataError(f"{_shown(file)} cannot be read: {error}; check the file") from error
+
+
+@dataclasses.dataclass
+class _Rejected(ReadReport):
+    """Keeps the rows that cannot be used until their place among the others is known."""
+
+    errors: list[TableError] = dataclasses.field(default_factory=list)
+
+    def reject(self, error: TableError) -> None:
+        self.errors.append(error)
+
+
+def _with_bad_rows(parts: Sequence[Part], options: TableOptions) -> Iterator[pa.Table]:
+    """Yields rows with two columns more: their lines, and why they could not be read."""
+    report = _Rejected("skip")
+    for part in parts:
+        width = len(part.layout.columns)
+        for batch in read_part(part, options, report):
+            yield _merge(batch, width, report.errors)
+            report.errors.clear()
+        if report.errors:
+            yield _merge(None, width, report.errors)
+            report.errors.clear()
+
+
+def _merge(batch: Batch | None, width: int, errors: Sequence[TableError]) -> pa.Table:
+    names = [*map(str, range(width)), "line", "reason"]
+    types = [pa.string()] * width + [pa.int64(), pa.string()]
+    schema = pa.schema(list(zip(names, types, strict=True)))
+    tables = []
+    if batch is not None:
+        arrays = [*batch.columns.columns, pa.array(batch.lines), pa.nulls(len(batch), pa.string())]
+        tables.append(pa.Table.from_arrays(arrays, schema=schema))
+    if not errors:
+        return tables[0]
+    reasons = [f"column {error.column}: {error.reason}" if error.column else error.reason for error in errors]
+    nulls = [pa.nulls(len(errors), pa.string())] * width
+    lines = pa.array([error.line for error in errors], pa.int64())
+    tables.append(pa.Table.from_arrays([*nulls, lines, pa.array(reasons, pa.string())], schema=schema))
+    return pa.concat_tables(tables).sort_by("line")
+
+
+def _cut(blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Cuts rows into chunks whose limits depend on the rows alone, not on the blocks in which they come."""
+    held: pa.Table | None = None
+    for block in blocks:
+        held = block if held is None else pa.concat_tables([held, block])
+        sizes = np.zeros(len(held), np.int64)
+        for column in held.columns[:-2]:
+            sizes += np.asarray(pc.fill_null(pc.binary_length(column), 0))
+        ends, start = np.cumsum(sizes), 0
+        while len(held) - start > 0:
+            behind = int(ends[start - 1]) if start else 0
+            stop = max(start + 1, int(np.searchsorted(ends, behind + CHUNK_BYTES, "right")))
+            stop = min(stop, start + CHUNK_ROWS)
+            if stop >= len(held):
+                break
+            yield held.slice(start, stop - start)
+            start = stop
+        held = held.slice(start)
+    if held is not None and len(held):
+        yield held
