@@ -103,7 +103,9 @@ def __getattr__(name: str) -> Any:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps what the libraries note away from standard error, but for what this package says; puts everything back."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # of notes alone; read by TensorFlow's libraries as they are loaded
+    os.environ.setdefault(
+        "TF_CPP_MIN_LOG_LEVEL", "3"
+    )  # of notes alone; read by TensorFlow's libraries as they are loaded
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     filters = [(handler, _only_ours) for handler in handlers]

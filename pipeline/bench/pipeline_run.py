@@ -51,8 +51,8 @@ def main() -> None:
     with importing():
         from pipeline.config.overrides import override
         from pipeline.config.task_files import load_task
-        from pipeline.places import Places
         from pipeline.local_run import run_task
+        from pipeline.places import Places
         from pipeline.run_observer import RunObserver
 
     settings = json.loads(sys.argv[1])
