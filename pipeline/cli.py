@@ -3,7 +3,6 @@
 Commands import what they need when they run: TensorFlow alone takes seconds, and `--help` needs none of it.
 """
 
-import json
 import shlex
 import sys
 from typing import Any
@@ -13,7 +12,7 @@ import click
 from components.settings import SettingsError
 from pipeline import cli_bench, cli_flink, cli_kubeflow, cli_new, cli_predict, cli_rollout, cli_runs, cli_serving
 from pipeline.cli_logs import set_up_logs
-from pipeline.cli_options import InputError, json_option, root_option
+from pipeline.cli_options import InputError, json_option, print_json, root_option
 from pipeline.places import DEFAULT_TASK, Places
 
 # Exit status of a run that was interrupted, as a shell gives it.
@@ -57,7 +56,7 @@ def tasks(as_json: bool) -> None:
     from pipeline.config.task_files import list_tasks
 
     if as_json:
-        click.echo(json.dumps({"tasks": list_tasks()}))
+        print_json({"tasks": list_tasks()})
     else:
         width = max(map(len, list_tasks()))
         for name, summary in list_tasks().items():
@@ -85,13 +84,13 @@ def settings(family: str | None, markdown: bool, as_json: bool) -> None:
     elif family is None:
         summaries = {name: find_family(name).summary for name in list_families()}
         if as_json:
-            click.echo(json.dumps({"families": summaries}))
+            print_json({"families": summaries})
         else:
             width = max(map(len, summaries))
             for name, summary in summaries.items():
                 click.echo(f"{name:{width}}  {summary}")
     elif as_json:
-        click.echo(json.dumps({"family": family, "settings": [s._asdict() for s in list_settings(family)]}))
+        print_json({"family": family, "settings": [s._asdict() for s in list_settings(family)]})
     else:
         for setting in list_settings(family):
             of = f"  [{setting.architecture}]" if setting.architecture else ""
@@ -138,7 +137,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
     if as_json:
         import dataclasses
 
-        click.echo(json.dumps(dataclasses.asdict(result)))
+        print_json(dataclasses.asdict(result))
     else:
         from pipeline.report.figures import describe_figure, read_figures
 

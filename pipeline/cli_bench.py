@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import importlib
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ import click
 
 from pipeline.bench.measure import machine, to_table
 from pipeline.cli_logs import held_back_stderr, set_up_logs
-from pipeline.cli_options import Command, json_option
+from pipeline.cli_options import Command, json_option, print_json
 from pipeline.flink.jar import FlinkError
 
 
@@ -147,7 +146,7 @@ def _run(subject: str, doing: str, as_json: bool, *arguments: Any) -> None:
     figures = measure(*arguments)
     if as_json:
         found = {"machine": machine(), "figures": [dataclasses.asdict(figure) for figure in figures]}
-        click.echo(json.dumps(found))
+        print_json(found)
     else:
         click.echo(to_table(figures))
 

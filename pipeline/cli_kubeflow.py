@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli_logs import held_back_stderr, set_up_logs
-from pipeline.cli_options import InputError, json_option
+from pipeline.cli_options import InputError, json_option, print_json
 from pipeline.places import DEFAULT_TASK
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def compile_command(output: Path, task: str, assignments: tuple[str, ...], as_js
     """
     name = _compile(task, assignments, output)
     if as_json:
-        click.echo(json.dumps({"task": name, "output": str(output)}))
+        print_json({"task": name, "output": str(output)})
     else:
         click.echo(f"{name}: {output}")
 
@@ -187,7 +186,7 @@ def _tell(step: "Step") -> None:
 
 def _show(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(result))
+        print_json(result)
         return
     for name, value in result.items():
         if name not in ("steps", "log") and value:

@@ -1,11 +1,10 @@
 """The command that writes a task file for a user's own data."""
 
 import dataclasses
-import json
 
 import click
 
-from pipeline.cli_options import json_option
+from pipeline.cli_options import json_option, print_json
 
 
 @click.command()
@@ -40,7 +39,7 @@ def new(
 
     written = write_task(name, family, (*data, *more), assignments, runner, force)
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(written)))
+        print_json(dataclasses.asdict(written))
         return
     for line in written.found:
         click.echo(line)

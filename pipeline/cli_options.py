@@ -1,6 +1,8 @@
 """What the commands share: options, and how bad input ends."""
 
 import contextlib
+import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,6 +30,19 @@ def json_option(command: Command) -> Command:
     """Adds --json."""
     text = "Print one JSON object, nothing else, on standard output."
     return click.option("--json", "as_json", is_flag=True, help=text)(command)
+
+
+def print_json(value: Any) -> None:
+    """Prints what --json asks for. A number that is not finite becomes null: JSON (RFC 8259) has no NaN and no infinity."""
+    click.echo(json.dumps(_finite(value), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def root_option(command: Command) -> Command:

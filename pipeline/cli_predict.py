@@ -1,7 +1,6 @@
 """The command that asks a model: about texts on the command line, or about every row of a file."""
 
 import contextlib
-import json
 import math
 import os
 import sys
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from pipeline.cli_options import InputError, asking, json_option, request_options, sampling_options
+from pipeline.cli_options import InputError, asking, json_option, print_json, request_options, sampling_options
 from pipeline.places import DEFAULT_TASK
 
 if TYPE_CHECKING:
@@ -187,7 +186,7 @@ def _show_answers(texts: Sequence[str], prediction: "Prediction", as_json: bool)
             {"input": text, "output": answer, "log_prob": float(log_prob)}
             for text, answer, log_prob in zip(texts, answers, prediction.outputs["log_prob"], strict=True)
         ]
-        click.echo(json.dumps({"predictions": rows, "model": prediction.model, "version": prediction.version}))
+        print_json({"predictions": rows, "model": prediction.model, "version": prediction.version})
     else:
         for answer in answers:
             click.echo(answer)
@@ -204,7 +203,7 @@ def _show_alternatives(texts: Sequence[str], prediction: "Prediction", as_json: 
         rows.append((text, found))
     if as_json:
         predictions = [{"input": text, "answers": found} for text, found in rows]
-        click.echo(json.dumps({"predictions": predictions, "model": prediction.model, "version": prediction.version}))
+        print_json({"predictions": predictions, "model": prediction.model, "version": prediction.version})
         return
     for text, found in rows:
         if len(rows) > 1:
@@ -298,7 +297,7 @@ def _to_standard_output(job: "Job", output_format: str, progress: "Progress") ->
 def _show_summary(summary: "Summary", output: str, progress: "Progress", as_json: bool) -> None:
     if as_json:
         fields = {"rows": summary.rows, "bad": summary.bad, "bad_rows": summary.bad_rows}
-        click.echo(json.dumps({"output": output, **fields, "seconds": round(progress.seconds, 2)}))
+        print_json({"output": output, **fields, "seconds": round(progress.seconds, 2)})
     for row in summary.bad_rows[:_BAD_ROWS_SHOWN]:
         click.echo(f"  {row['file']}, line {row['line']}: {row['reason']}", err=True)
     if summary.bad > _BAD_ROWS_SHOWN:

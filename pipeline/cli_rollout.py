@@ -1,7 +1,6 @@
 """The commands about what is served: models, canary, promote, rollback."""
 
 import dataclasses
-import json
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from pipeline.cli_options import (
     find_serving_folder,
     json_option,
     model_option,
+    print_json,
     rollout_server_option,
     serving_dir_option,
 )
@@ -38,7 +38,7 @@ def models(serving_dir: str, server: str | None, as_json: bool) -> None:
     except RolloutError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        click.echo(json.dumps({"models": [dataclasses.asdict(model) for model in found]}))
+        print_json({"models": [dataclasses.asdict(model) for model in found]})
         return
     for model in found:
         click.echo(f"{model.name}  stable: {model.stable}{'' if model.pinned else ' (follows the newest)'}")
@@ -102,7 +102,7 @@ def canary(
     except RolloutError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(result)))
+        print_json(dataclasses.asdict(result))
     else:
         compared = [] if result.slowdown is None else [f"{result.slowdown:.2f} times the stable version's latency"]
         compared += [] if result.agreement is None else [f"{result.agreement:.1%} of its answers"]
@@ -139,7 +139,7 @@ def _roll(change: "Callable[[], Rollout]", as_json: bool) -> None:
     except RolloutError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(done)))
+        print_json(dataclasses.asdict(done))
     else:
         when = "now" if done.live else "for the next server that starts"
         click.echo(f"{done.model}: stable is {done.version} {when}; before it was {done.previous}")

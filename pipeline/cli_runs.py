@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli_options import InputError, json_option, root_option
+from pipeline.cli_options import InputError, json_option, print_json, root_option
 from pipeline.places import Places
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def report(names: tuple[str, ...], root: str, as_json: bool) -> None:
     if as_json:
         missing = [dataclasses.asdict(part) for part in page.missing]
         answer = {"report": page.path, "runs": [run.run_id for run in runs], "missing": missing}
-        click.echo(json.dumps(answer | {"report_of_what_is_left": page.beside or None}))
+        print_json(answer | {"report_of_what_is_left": page.beside or None})
         return
     click.echo(page.path)
     if sys.stdout.isatty() and _has_display():
@@ -76,7 +76,7 @@ def runs(context: click.Context, last: int, root: str, as_json: bool) -> None:
 
     records = list(itertools.islice(_open(root), last))
     if as_json:
-        click.echo(json.dumps({"runs": [_summary(record) for record in records]}))
+        print_json({"runs": [_summary(record) for record in records]})
         return
     rows = [("run", "began", "task", "took", "result", "", "pushed version")]
     for record in records:
@@ -127,7 +127,7 @@ def show(group_root: str, run: str, root: str, as_json: bool) -> None:
         "config": record.config,
     }
     if as_json:
-        click.echo(json.dumps(description))
+        print_json(description)
         return
     counts = ", ".join(f"{count:,} {split}" for split, count in description["examples"]["numbers"].items())
     lines: list[tuple[str, Any]] = [

@@ -1,6 +1,5 @@
 """The commands that serve models, and the one that has them write: serve, page, generate."""
 
-import json
 import os
 import secrets
 import shutil
@@ -13,6 +12,7 @@ from pipeline.cli_options import (
     asking,
     find_serving_folder,
     json_option,
+    print_json,
     request_options,
     sampling_options,
     serving_dir_option,
@@ -128,9 +128,7 @@ def generate(
             answer = generate_text(client, [prompt], sampling, model=model, version=version, label=label)
             written, answered_by = answer.strings("text")[0], answer.version
     if as_json:
-        click.echo(
-            json.dumps({"prompt": prompt, "text": written, "seed": seed, "model": model, "version": answered_by})
-        )
+        print_json({"prompt": prompt, "text": written, "seed": seed, "model": model, "version": answered_by})
     else:
         click.echo("" if streamed else prompt + written)
 

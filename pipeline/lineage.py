@@ -123,7 +123,7 @@ class RunRecord:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Metrics over the unseen examples, the one that decides first; empty if the Evaluator was not reached."""
+        """Metrics over the test split, the one that decides first; empty if the Evaluator was not reached."""
         return dict(json.loads(self.output_property("Evaluator", "evaluation", "metrics") or "{}"))
 
     @property

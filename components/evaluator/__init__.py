@@ -1,1 +1,1 @@
-"""Evaluator: the gate. Whole answers on unseen examples, by slice, against fixed bounds and the version being served."""
+"""Evaluator: the gate. Whole answers on the test split, by slice, against fixed bounds and the version being served."""

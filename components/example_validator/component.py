@@ -44,7 +44,7 @@ class Executor(tfx_executor.Executor):
         self._found = []
         output = super().Do(input_dict, output_dict, exec_properties)
         if self._found:
-            remedy = "mend the data, or review components/schema if the schema is what is out of date"
+            remedy = "mend the data, or change the schema of the task's family if the schema is out of date"
             if self._previous is not None:
                 remedy += (
                     f"; compared with the data of served version {baseline_version(baseline)}: if the change is meant, "

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 
-from pipeline.config.overrides import override
 from pipeline.config.task_files import load_task
 from pipeline.places import Places
 
@@ -16,7 +15,7 @@ def main() -> None:
     """Runs the components up to Transform and prints the seconds of each as the last line, JSON."""
     settings = json.loads(sys.argv[1])
     assignments = [f"data.{name}={value}" for name, value in settings["data"].items()]
-    config = override(load_task(settings["task"]), [*assignments, f"beam.workers={settings['workers']}"])
+    config = load_task(settings["task"], [*assignments, f"beam.workers={settings['workers']}"])
     places = Places(os.path.join(settings["folder"], "root"))
     os.makedirs(places.root)
     config.beam.prepare()

@@ -36,11 +36,11 @@ def measure(count: int, corpus: str, task_managers: Sequence[int]) -> list[Figur
     Raises:
       FlinkError: Flink cannot be started, or runs of the same data left other bytes.
     """
-    configs = {f"{count:,} sums": override(load_task("sums"), [f"data.count={count}", f"data.largest={_LARGEST}"])}
+    configs = {f"{count:,} sums": load_task("sums", [f"data.count={count}", f"data.largest={_LARGEST}"])}
     if corpus:
         # Shards small enough that there are some for every task manager.
         settings = [f"data.corpus={corpus}", f"data.characters_per_shard={1 << 16}"]
-        configs[f"text {corpus}"] = override(load_task("text"), settings)
+        configs[f"text {corpus}"] = load_task("text", settings)
     figures: list[Figure] = []
     digests: dict[str, set[str]] = {name: set() for name in configs}
     local: dict[str, dict[str, float]] = {}

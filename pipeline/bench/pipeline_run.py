@@ -49,7 +49,6 @@ def main() -> None:
     from pipeline.imports import importing
 
     with importing():
-        from pipeline.config.overrides import override
         from pipeline.config.task_files import load_task
         from pipeline.local_run import run_task
         from pipeline.places import Places
@@ -74,7 +73,7 @@ def main() -> None:
 
     end("starting")
     with contextlib.redirect_stdout(sys.stderr):
-        config = override(load_task(settings["task"]), settings["set"])
+        config = load_task(settings["task"], settings["set"])
         result = run_task(config, Places(settings["root"]), Parts())
     end("report")
     training = result.metrics.get("train_seconds", 0.0)

@@ -1,9 +1,12 @@
 """The command line: what it prints, its exit statuses, and how fast it answers."""
 
+import json
 import os
 import time
 
 import pytest
+
+from pipeline.cli_options import print_json
 
 
 @pytest.mark.parametrize(
@@ -104,3 +107,11 @@ def test_without_a_server_predict_says_so(charseq):
     result = charseq("predict", "1+1", "--server", "127.0.0.1:1", "--timeout", "2")
     assert result.status == 1
     assert "charseq serve" in result.stderr
+
+
+def test_json_has_no_number_that_json_lacks(capsys):
+    print_json({"metrics": {"bits": float("inf"), "match": 0.5}, "bounds": [float("nan"), 1]})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {
+        "metrics": {"bits": None, "match": 0.5},
+        "bounds": [None, 1],
+    }
