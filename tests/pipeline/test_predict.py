@@ -24,11 +24,12 @@ from tests.serving.processes import running_server
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
     """A serving folder with an adder, a writer, and two versions that say which one they are."""
-    from tests.serving.saved_models import save_adder, save_shout, save_writer
+    from tests.serving.saved_models import save_adder, save_alternatives, save_shout, save_writer
 
     folder = tmp_path_factory.mktemp("models")
     save_adder(folder / "sums" / "1")
     save_writer(folder / "text" / "1")
+    save_alternatives(folder / "many" / "1")
     save_shout(folder / "shout" / "1", 1)
     save_shout(folder / "shout" / "2", 2)
     return folder
@@ -200,6 +201,30 @@ def test_a_text_model_continues_each_row(ask, models, tmp_path):
     shared = ("--input", path, "--column", "prompt", "--model-dir", models / "text")
     rows = read_csv(ask(*shared, "--length", "3").stdout)
     assert [row["text"] for row in rows] == ["abc", "cde"]
+
+
+def test_the_likeliest_answers_are_printed_with_their_probabilities(ask, models, server):
+    for where in (("--model-dir", models / "many"), ("--server", server, "--model", "many")):
+        assert ask("--nbest", 2, "ab", *where).stdout == "0.5000  ab\n0.2500  abab\n"
+        several = ask("--nbest", 2, "ab", "c", *where)
+        assert several.stdout == "ab\n0.5000  ab\n0.2500  abab\nc\n0.5000  c\n"
+        (row,) = json.loads(ask("--nbest", 2, "ab", *where, "--json").stdout)["predictions"]
+        assert [answer["output"] for answer in row["answers"]] == ["ab", "abab"]
+    for where in (("--model-dir", models / "sums"), ("--server", server, "--model", "sums")):
+        result = ask("--nbest", 2, "1+2", *where)
+        assert result.exit_code == 2
+        assert "no signature 'nbest'; it has score, serving_default" in result.stderr
+
+
+def test_texts_are_answered_without_a_server(ask, models):
+    assert ask("1+2", "30+4", "--model-dir", models / "sums").stdout == "3\n34\n"
+    assert ask("1+2", "--model-dir", models / "sums" / "1").stdout == "3\n"
+    result = ask("1+2", "--model-dir", models)
+    assert result.exit_code == 2
+    assert "no versions of one; it has the folders many; shout; sums; text" in result.stderr
+    result = ask("one", "--model-dir", models / "sums")
+    assert result.exit_code == 2
+    assert "`one` is no sum" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,20 @@ class _Adder(tf.Module):
         return {"log_prob": tf.reduce_sum(log_prob, axis=1), "characters": lengths, "character_log_prob": log_prob}
 
 
+class _Alternatives(tf.Module):
+    """The interface of a model with several answers: repeats of the text, each half as likely; of one character, one alone."""
+
+    @tf.function(input_signature=[*_TEXTS, tf.TensorSpec([None], tf.int32, name="n")])
+    def nbest(self, text: Any, n: Any) -> dict[str, Any]:
+        number = tf.range(1, tf.reduce_max(n) + 1)
+        texts = tf.map_fn(
+            lambda t: tf.map_fn(lambda i: tf.strings.reduce_join(tf.repeat(t, i)), number, tf.string), text
+        )
+        log_probs = tf.cast(number, tf.float32)[tf.newaxis] * tf.math.log(0.5)
+        missing = (tf.strings.length(text)[:, tf.newaxis] == 1) & (number > 1)[tf.newaxis]
+        return {"texts": texts, "log_probs": tf.where(missing, tf.float32.min, log_probs)}
+
+
 class _Compiled(tf.Module):
     """A function that XLA is to compile."""
 
@@ -207,6 +221,13 @@ def save_adder(folder: Path, *, characters: bool = True) -> Path:
     module = _Adder()
     signatures = {"serving_default": module.answer} | ({"score": module.score} if characters else {})
     tf.saved_model.save(module, str(folder), signatures=signatures)
+    return folder
+
+
+def save_alternatives(folder: Path) -> Path:
+    """Saves the model with several answers to ``folder``."""
+    module = _Alternatives()
+    tf.saved_model.save(module, str(folder), signatures={"nbest": module.nbest})
     return folder
 
 
