@@ -1,4 +1,4 @@
-"""Requests made from evaluation examples, and the warm-up file made from requests."""
+"""Requests made from training examples, and the warm-up file made from requests."""
 
 import importlib
 import itertools
@@ -11,7 +11,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from components.example_gen.settings import REPLACEMENT
 from components.example_gen.shards import read_examples
-from components.example_gen.splits import TEST_SPLIT
+from components.example_gen.splits import TRAIN_SPLIT
 from components.transform.preprocessing import EXPRESSION
 from components.transform.text import TEXT
 from serving.contract.layout import DEFAULT_SIGNATURE, WARMUP_PATH
@@ -29,7 +29,10 @@ RequestFn = Callable[[list[bytes]], list[Inputs]]
 
 
 def make_inputs(examples_uri: str, request_fn: str, count: int) -> list[Inputs]:
-    """Returns what a client could send, one request for each of the first test examples, at most `count`.
+    """Returns what a client could send, one request for each of the first training examples, at most `count`.
+
+    They are training examples because every model answers those. A test example may have a character or a length that training
+    did not have, and a model that refuses it is as it should be.
 
     Args:
       examples_uri: Folder of the examples.
@@ -38,7 +41,7 @@ def make_inputs(examples_uri: str, request_fn: str, count: int) -> list[Inputs]:
     """
     module, _, name = request_fn.rpartition(".")
     make: RequestFn = getattr(importlib.import_module(module), name)
-    return make(list(itertools.islice(read_examples(examples_uri, TEST_SPLIT), count)))
+    return make(list(itertools.islice(read_examples(examples_uri, TRAIN_SPLIT), count)))
 
 
 def answer_requests(examples: list[bytes]) -> list[Inputs]:

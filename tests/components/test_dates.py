@@ -97,6 +97,11 @@ def test_a_locale_writes_a_date_as_it_is_written_there(locale, pattern, date, te
     assert writer.write(datetime.date(*date), pattern) == text
 
 
+def test_a_month_whose_name_has_a_number_is_written_as_cldr_has_it_alone():
+    for locale in ("zh", "ja", "ko", "vi"):
+        assert not {"day-month-year", "month-day-year"} & {found.name for found in find_writer(locale).formats}
+
+
 def test_a_year_of_two_digits_is_of_the_hundred_years_of_posix():
     for years in ((1900, 2099), (1990, 1990), (1900, 1970)):
         data = DatesData(first_year=years[0], last_year=years[1])

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from components.example_gen.shards import write_shard
-from components.example_gen.splits import TEST
+from components.example_gen.splits import TEST, TRAIN
 from components.example_gen.sums import to_record_batch
 from components.infra_validator.requests import WARMUP_PATH
 from components.infra_validator.server_process import ServerError
@@ -31,7 +31,9 @@ def candidate(saved_model, tmp_path):
 @pytest.fixture
 def examples(tmp_path):
     batch = to_record_batch(np.array([[a, b] for a in range(1, 5) for b in range(1, 5)]))
-    write_shard([(batch, np.full(16, TEST))], str(tmp_path / "examples"), 0, 1)
+    # A model may refuse what its training had nothing like, and is not to be asked for it.
+    longer = to_record_batch(np.array([[10**15, 10**15]]))
+    write_shard([(longer, np.full(1, TEST)), (batch, np.full(16, TRAIN))], str(tmp_path / "examples"), 0, 1)
     return str(tmp_path / "examples")
 
 
@@ -59,9 +61,9 @@ def test_a_candidate_without_weights_is_refused(candidate, examples):
         check(candidate, examples)
 
 
-def test_a_candidate_that_refuses_evaluation_examples_is_refused(candidate, tmp_path):
+def test_a_candidate_that_refuses_training_examples_is_refused(candidate, tmp_path):
     batch = to_record_batch(np.array([[1, 2], [100, 2]]))
-    write_shard([(batch, np.full(2, TEST))], str(tmp_path / "long"), 0, 1)
+    write_shard([(batch, np.full(2, TRAIN))], str(tmp_path / "long"), 0, 1)
     with pytest.raises(ServerError, match=r"(?s).*has 5 characters"):
         check(candidate, str(tmp_path / "long"))
 

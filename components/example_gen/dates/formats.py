@@ -161,7 +161,8 @@ def _all_patterns(locale: babel.Locale, order: _Order) -> Iterator[tuple[str, st
                 short = widths | {"y": "yy"}
                 yield "two-digit-year", separator.join(short[field] for field in order.own)
     # Where a month's name has a number in it, another number beside it is not what people write.
-    if not any(character.isdigit() for name in locale.months["format"]["wide"].values() for character in name):
+    names = [name for width in ("wide", "abbreviated") for name in locale.months["format"][width].values()]
+    if not any(character.isdigit() for character in "".join(names)):
         yield from (("day-month-year", pattern) for pattern in ("d MMMM y", "d MMM y", "d-MMM-y", "d MMM yy"))
         yield from (("month-day-year", pattern) for pattern in ("MMMM d, y", "MMMM d y", "MMM d y"))
     endings = {"en": _ENGLISH, "fr": _FRENCH}
