@@ -47,9 +47,9 @@ async function answer() {
 
 function showAnswer(text, said, places, probability) {
   byId("characters").replaceChildren(...places.map(characterCell));
-  const parts = [`${text} → ${said || "nothing"}`, sumCheck(text, said), `${percent(probability)} for the whole answer`];
+  const parts = [`${text} → ${said || "nothing"}`, `${percent(probability)} for the whole answer`];
   if (said && !scoresCharacters()) parts.push("this version does not say the probability of each character");
-  byId("whole").textContent = `${parts.filter(Boolean).join(" · ")}.`;
+  byId("whole").textContent = `${parts.join(" · ")}.`;
   byId("answer").hidden = false;
 }
 
@@ -63,11 +63,4 @@ function characterCell({ character, probability }, place) {
     cell.append(bar, element("span", { className: "percent", textContent: percent(probability) }));
   }
   return cell;
-}
-
-/** For a sum, whether the answer is right. */
-function sumCheck(text, said) {
-  if (!/^\d+(\+\d+)+$/.test(text)) return "";
-  const right = text.split("+").reduce((sum, term) => sum + BigInt(term), 0n);
-  return said === String(right) ? "✓ right" : `✗ wrong, it is ${right}`;
 }
