@@ -146,7 +146,6 @@ class Job:
         """Returns what makes this job another than one with other answers."""
         question = self._question
         return {
-            "form": 1,
             "input": self._source.fingerprint,
             "columns": [list(self._source.names), self._source.inputs],
             "model": self._back_end.identity,

@@ -21,6 +21,10 @@ ENDING = ".progress"
 
 _SIZES = struct.Struct("<III")
 
+# What a journal begins with; a kill may have left less of it.
+_KEY = "charseq journal"
+_BEGINNING = f'{{"{_KEY}": '.encode()
+
 
 class Journal:
     """The journal of a job. It is locked as long as it is open.
@@ -56,12 +60,24 @@ class Journal:
             job = json.loads(line) if line.endswith(b"\n") else None
         except ValueError:
             job = None
-        return job if isinstance(job, dict) else None
+        if not isinstance(job, dict) or job.pop(_KEY, None) != 1:
+            return None
+        return job
 
     def begin(self, job: Mapping[str, Any]) -> None:
-        """Begins anew, as the journal of a job; its values are those of JSON."""
+        """Begins anew, as the journal of a job; its values are those of JSON.
+
+        Raises:
+          DataError: The file is no journal, but somebody's own.
+        """
+        self._file.seek(0)
+        there = self._file.read(len(_BEGINNING))
+        if not _BEGINNING.startswith(there):
+            raise DataError(
+                f"{self.path} is no journal of charseq: {there!r} begins it; move it, or write to another file"
+            )
         self._file.truncate(0)
-        self._file.write(json.dumps(job).encode() + b"\n")
+        self._file.write(json.dumps({_KEY: 1, **job}).encode() + b"\n")
         self._file.flush()
         self.chunks = 0
 

@@ -106,6 +106,37 @@ def test_a_server_gives_the_answers_of_the_folder(ask, models, server, sums):
     assert {row["version"] for row in rows} == {"1"}
 
 
+def test_a_server_that_takes_few_rows_gets_few(ask, models, sums, tmp_path):
+    with running_server(tmp_path, f"--serving_dir={models}", "--max_request_rows=100") as server:
+        result = ask("--input", sums, "--column", "raw", "--server", server.target, "--model", "sums")
+    assert result.exit_code == 0, result.stderr
+    check_sums(read_csv(result.stdout))
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.csv", "raw\n"), ("a.tsv", ""), ("a.jsonl", ""), ("a.parquet", None)])
+def test_a_file_without_rows_gives_one_without_rows(ask, models, tmp_path, name, content):
+    path = tmp_path / name
+    if content is None:
+        pq.write_table(pa.table({"raw": pa.array([], pa.string())}), path)
+    else:
+        path.write_text(content)
+    result = ask("--input", path, "--column", "raw", "--model-dir", models / "sums")
+    assert result.exit_code == 0, result.stderr
+    assert read_csv(result.stdout) == []
+    assert result.stdout.endswith("text,log_prob\n")
+
+
+def test_a_file_of_the_user_is_not_taken_for_a_journal(ask, models, sums, tmp_path):
+    own = tmp_path / "answers.csv.progress"
+    own.write_text("my notes\n")
+    result = ask(
+        "--input", sums, "--column", "raw", "--model-dir", models / "sums", "--output", tmp_path / "answers.csv"
+    )
+    assert result.exit_code == 2
+    assert "is no journal" in result.stderr
+    assert own.read_text() == "my notes\n"
+
+
 def test_standard_input_and_output(models):
     command = [CHARSEQ, "predict", "--input", "-", "--column", "1", "--model-dir", models / "sums", "--format", "jsonl"]
     done = subprocess.run(command, input="1+2\n30+4\n", capture_output=True, text=True, check=True)
