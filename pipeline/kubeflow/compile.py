@@ -11,6 +11,7 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRu
 
 from components.settings import SettingsError
 from pipeline.config.task_files import load_task, portable_task
+from pipeline.families import find_family
 from pipeline.kubeflow import parameters
 from pipeline.kubeflow.graph import build_graph, cluster_places
 from pipeline.kubeflow.platform import platform_spec
@@ -41,6 +42,7 @@ def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSe
       SettingsError: A setting cannot be used.
     """
     config = load_task(task, assignments)
+    config = find_family(config.family).settle(config)
     if config.browser.export and not config.browser.tools:
         raise SettingsError(
             "browser.export: the image has no TensorFlow.js; leave it out, or add it and name its folder: browser.tools"

@@ -7,6 +7,7 @@ from tfx.orchestration.kubeflow.v2 import compiler_utils
 
 from components.settings import SettingsError
 from pipeline.config.task_files import find_portable_task
+from pipeline.families import find_family
 from pipeline.kubeflow.graph import build_graph
 from pipeline.places import Places
 
@@ -32,7 +33,7 @@ def rebuild_parameters(step: str, task: str, places: Places, settings: str) -> d
         raise SettingsError(
             "beam.* and run.* are part of the compiled pipeline and not of its steps' parameters; compile it again with --set"
         )
-    graph = build_graph(config, places)
+    graph = build_graph(find_family(config.family).settle(config), places)
     for component in graph.components:
         if component.id == step:
             values = {name: value for name, value in component.exec_properties.items() if value is not None}
