@@ -170,7 +170,7 @@ def test_what_is_found_by_looking_at_the_data_is_in_it_as_in_a_local_run(compile
     from pipeline.kubeflow.graph import places_of
     from pipeline.kubeflow.rebuild import rebuild_parameters
 
-    (tmp_path / "pairs.tsv").write_text("".join(f"{word}\t{' '.join(word)}\n" for word in ("one", "two", "three")))
+    (tmp_path / "pairs.tsv").write_text("".join(f"{word}\t{' '.join(word)}\n" for word in ("one", "two", "three") * 30))
     files = f"data.files={tmp_path}/pairs.tsv"
     accepted = accept(compiled("pairs", (files,)))
     for step in ("transform", "trainer"):
