@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from components.cleaning.settings import Cleaning
 from components.evaluator.settings import GateSettings
 from components.example_gen.dates.settings import DatesData
 from components.settings import SettingsError
@@ -55,6 +56,10 @@ class DatesFamily(PairsFamily):
         from components.example_gen.component import DatesExampleGen
 
         return DatesExampleGen(data)
+
+    def cleaning(self, config: Any) -> Cleaning:
+        """Returns what the generator does: it composes its strings."""
+        return Cleaning(byte_order_mark=True, nfc=True)
 
     def draft(self, inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
         """Returns the languages: there is no data to look at."""
