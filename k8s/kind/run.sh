@@ -54,6 +54,7 @@ trap 'exit 143' TERM
 # Forwards a port of a service to one that is free here; sets `address`.
 forward() {
   local service=$1 port=$2 log=$work/$1.log found=''
+  : >"$log" # before it is read: the line below begins when it likes
   kubectl port-forward -n "$NAMESPACE" "svc/$service" ":$port" >"$log" 2>&1 &
   forwards+=("$!")
   for _ in {1..60}; do

@@ -78,7 +78,13 @@ class Constant(tf.Module):
         parsed = tf.io.parse_example(examples, {"answer": tf.io.FixedLenFeature([], tf.string)})
         right = tf.cast(parsed["answer"] == self._answer, tf.float32)
         text = tf.fill(tf.shape(examples), self._answer)
-        judged = {"exact_match": right, "character_accuracy": right, "log_prob": right - 1}
+        judged = {
+            "exact_match": right,
+            "character_accuracy": right,
+            "log_prob": right - 1,
+            "edits": 1 - right,
+            "reference_tokens": tf.ones_like(right),
+        }
         return {"text": text} | {name: judged[name] for name in self._judged}
 
 
@@ -91,7 +97,7 @@ def model_artifact(folder, version, save):
     return artifact
 
 
-def constant(answer, judged=("exact_match", "character_accuracy", "log_prob")):
+def constant(answer, judged=("exact_match", "character_accuracy", "log_prob", "edits", "reference_tokens")):
     module = Constant(answer, judged)
     return lambda path: tf.saved_model.save(module, path, signatures={"evaluate": module.evaluate})
 
@@ -152,7 +158,9 @@ def test_a_good_model_is_blessed_and_its_slices_add_up(tmp_path, examples, schem
         wilson_interval(81, 81)
     )
     assert list(evaluation.metrics) == [
-        name + behind for name in ("exact_match", "character_accuracy", "log_prob") for behind in ("", "_low", "_high")
+        name + behind
+        for name in ("exact_match", "error_rate", "character_accuracy", "log_prob")
+        for behind in ("", "_low", "_high")
     ]
     counts = {(s.feature, s.value): s.examples for s in evaluation.slices}
     carried = int((PAIRS.sum(axis=1) > 9).sum())

@@ -111,7 +111,7 @@ def test_shards_change_nothing(tmp_path_factory, sizes):
 
 def test_a_text_longer_than_what_is_held_at_a_time(tmp_path):
     content = "".join(f"{n} κάτι 中 🙂\n" for n in range(60_000))
-    data = TextData(corpus=str(write(tmp_path, [content])), characters_per_shard=100_000)
+    data = TextData(corpus=str(write(tmp_path, [content])), length=128, step=128, characters_per_shard=100_000)
     training, validation, test, _ = cut(tmp_path, data)
     assert len(content) > 10 * 65_536
     content = unicodedata.normalize("NFC", content)
@@ -178,7 +178,7 @@ def test_a_file_stays_on_its_side_when_others_are_added(tmp_path):
             {},
             r"5 characters in 1 files, and none is for the validation split; use a longer text, or raise data",
         ),
-        ("a" * 100, {}, r"100 characters in 1 files, of which training has 89 .*data\.context \+ data\.length = 128"),
+        ("a" * 100, {}, r"100 characters in 1 files, of which training has 89 .*data\.context \+ data\.length = 512"),
         ("a" * 1_000, {"split": "file"}, r"none is for the (validation|test) split; use data\.split=position"),
         ("a" * 1_000, {"min_count": 2_000}, "data.min_count is 2,000"),
     ],
@@ -190,7 +190,7 @@ def test_what_cannot_be_cut_is_an_error_that_says_why(tmp_path, content, changes
 
 
 def test_a_missing_corpus_is_an_error(tmp_path):
-    with pytest.raises(SettingsError, match="no text matches"):
+    with pytest.raises(SettingsError, match="no file matches"):
         cut(tmp_path, TextData(str(tmp_path / "nothing.txt")))
 
 
@@ -203,7 +203,7 @@ def test_a_missing_corpus_is_an_error(tmp_path):
         ({"context": -1}, "data.context is -1; it must be at least 0"),
         ({"length": 0}, "data.length is 0"),
         ({"step": 0}, "data.step is 0"),
-        ({"eval_context": 65_500}, "data.eval_context and data.eval_length are 65,628 characters together"),
+        ({"eval_context": 65_500}, "data.eval_context and data.eval_length are 66,012 characters together"),
         ({"test_fraction": 1.0}, "data.test_fraction is 1.0; it must lie between 0 and 1"),
         ({"validation_fraction": 0.9}, "data.test_fraction and data.validation_fraction are 1 together"),
         ({"split": "word"}, "data.split is 'word'; it is 'position' or 'file'"),

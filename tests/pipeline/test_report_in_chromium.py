@@ -18,9 +18,10 @@ def test_a_blessed_runs_page_has_all_its_parts(first_run):
     page = Path(first_run.json["report"]).read_text()
     for part in (
         "Gate",
-        "Slices",
-        "Mistakes",
-        "Predictions",
+        "Figures",
+        "Right answers by slice",
+        "Worst mistakes",
+        "Sampled predictions",
         "Learning curves",
         "Model",
         "Data",

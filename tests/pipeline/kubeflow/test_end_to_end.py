@@ -59,7 +59,7 @@ class Case:
         folder = self.folder / f"server-{name}"
         folder.mkdir()
         with (
-            running_server(folder, f"--serving_dir={serving_dir}") as server,
+            running_server(folder, f"--serving_dir={serving_dir}", "--max_request_rows=0") as server,
             Client(server.target, timeout=120) as client,
         ):
             client.wait_until_available(self.task)
