@@ -6,7 +6,7 @@ from pathlib import Path
 
 from serving.contract.errors import ServingError
 from serving.contract.layout import CONFIG_NAME
-from serving.contract.model_config import config_lock, folder_config, read_config, write_config
+from serving.contract.model_config import config_lock, folder_config, follow_moved_folder, read_config, write_config
 
 TENSORFLOW_MODEL_SERVER = "tensorflow_model_server"
 
@@ -113,6 +113,7 @@ def write_model_config(serving_dir: str | Path, config_file: Path) -> None:
         except ServingError as error:
             raise ValueError(f"{error.message}; correct or remove that file.") from error
         config = folder_config(serving_dir, existing)
+        follow_moved_folder(config, serving_dir)
         if not config.model_config_list.config:
             raise nothing
         write_config(config_file, config)

@@ -13,7 +13,7 @@ from google.protobuf import text_format
 from serving.contract.errors import Code, ServingError, invalid_argument
 from serving.contract.layout import CONFIG_NAME, LOCK_NAME
 from serving.contract.stubs import model_server_config_pb2
-from serving.contract.versions import ModelSource, VersionPolicy, models_in_folder
+from serving.contract.versions import ModelSource, VersionPolicy, models_in_folder, models_named
 
 # Model to label to version.
 Assignments = Mapping[str, Mapping[str, int]]
@@ -99,11 +99,37 @@ def register(serving_dir: str | Path, name: str) -> bool:
     with config_lock(folder):
         path = folder / CONFIG_NAME
         config = read_config(path) if path.exists() else model_server_config_pb2.ModelServerConfig()
+        if follow_moved_folder(config, folder):
+            write_config(path, config)
         if any(entry.name == name for entry in config.model_config_list.config):
             return False
         config.model_config_list.config.add(name=name, base_path=str(folder / name), model_platform=PLATFORM)
         write_config(path, config)
         return True
+
+
+def follow_moved_folder(config: Any, serving_dir: str | Path) -> bool:
+    """Corrects a folder's configuration after somebody has moved the folder: its paths are absolute.
+
+    An entry is corrected if there is nothing at its path, and the serving folder has a model of its name.
+
+    Args:
+      config: The ``ModelServerConfig``; it is changed.
+      serving_dir: Folder with ``<model>/<version>/saved_model.pb``.
+
+    Returns:
+      Whether an entry was corrected.
+    """
+    gone = [
+        entry
+        for entry in config.model_config_list.config
+        if os.path.isabs(entry.base_path) and not os.path.lexists(entry.base_path)
+    ]
+    there = {source.name: source for source in models_named(str(serving_dir), [entry.name for entry in gone])}
+    for entry in gone:
+        if entry.name in there:
+            entry.base_path = there[entry.name].base_path
+    return bool(there)
 
 
 def folder_config(serving_dir: str | Path, existing: Any | None = None) -> Any:

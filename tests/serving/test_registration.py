@@ -89,6 +89,17 @@ def test_many_pushes_at_once(tmp_path: Path) -> None:
     assert sorted(_names(tmp_path)) == sorted(names)
 
 
+def test_a_serving_folder_that_was_moved_is_served_and_pushed_to(tmp_path: Path, shout_models: dict[int, Path]) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    publish(str(shout_models[1]), str(old / "m"), lambda path: None)
+    old.rename(new)
+    with running_server(tmp_path, f"--serving_dir={new}", *QUICK) as server, Client(server.target) as client:
+        assert client.predict({"text": ["ab"]}, model="m").strings("text") == ["1:ab:AB"]
+    publish(str(shout_models[2]), str(new / "m"), lambda path: None)
+    (entry,) = read_config(new / "models.config").model_config_list.config
+    assert entry.base_path == str(new / "m")
+
+
 def test_a_damaged_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "models.config").write_text("nonsense")
     with pytest.raises(ServingError, match="Invalid protobuf file"):

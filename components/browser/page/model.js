@@ -53,7 +53,9 @@ function indicesOf(model, text, row) {
   const indices = read.map((character, i) => {
     const index = characters.indexOf(character);
     if (index > 0) return index;
-    const where = `text[${row}]: character \`${character}\` at position ${i + 1}`;
+    const number = `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+    const named = /[\p{C}\p{Z}]/u.test(character) ? number : `\`${character}\` (${number})`;
+    const where = `text[${row}]: character ${named} at position ${i + 1}`;
     throw new RefusedError(`${where} is unknown: this model knows ${known(characters)}`);
   });
   return [...Array(longest - read.length).fill(0), ...indices];

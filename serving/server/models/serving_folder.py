@@ -18,7 +18,7 @@ from typing import Any
 
 from serving.contract.errors import ServingError
 from serving.contract.layout import CONFIG_NAME
-from serving.contract.model_config import read_config, validate, validate_platforms
+from serving.contract.model_config import follow_moved_folder, read_config, validate, validate_platforms
 from serving.contract.stubs import model_server_config_pb2
 from serving.contract.versions import ModelSource, models_named
 
@@ -109,6 +109,7 @@ class ServingFolder:
         self._is_there(CONFIG_NAME, now=True)
         try:
             config = read_config(path, directory)
+            follow_moved_folder(config, self.path)
             validate(config.model_config_list.config)
             validate_platforms(config.model_config_list.config)
         except ServingError as error:
