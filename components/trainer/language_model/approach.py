@@ -12,6 +12,12 @@ from components.trainer.language_model.decoding import CharacterModel
 from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.language_model.token_text import TokenText
 
+# Enough that a step never waits: making a batch takes a hundredth of a step's time.
+PREFETCHED_ELEMENTS = 8
+
+# A validation looks at no more: of a longer validation split at windows evenly spread over it.
+VALIDATION_CHARACTERS = 1_000_000
+
 
 class Approach(abc.ABC):
     """A way to train a language model and to run it character by character.

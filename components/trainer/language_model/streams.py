@@ -10,21 +10,21 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer.fitting import FitData, TrainOnce
-from components.trainer.language_model.approach import Approach, padded_batches, without_tuning
+from components.trainer.language_model.approach import (
+    PREFETCHED_ELEMENTS,
+    VALIDATION_CHARACTERS,
+    Approach,
+    padded_batches,
+    without_tuning,
+)
 from components.trainer.language_model.decoding import CharacterModel, State
 from components.trainer.language_model.models import Layers
 from components.trainer.language_model.settings import LanguageModelSettings, StreamSettings
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.language_model.trainer import run, train_once
 
-# Enough that a step never waits: making a batch takes a hundredth of a step's time.
-_PREFETCHED_ELEMENTS = 8
-
 # Windows of the validation split in a batch.
 _VALIDATION_TEXTS = 32
-
-# A validation looks at no more: of a longer validation split at windows evenly spread over it.
-_VALIDATION_CHARACTERS = 1_000_000
 
 # Characters of the text from which a sample goes on.
 _SEED_LENGTH = 40
@@ -197,7 +197,7 @@ def training_segments(
         return tf.data.Dataset.range(steps).map(batch)
 
     epochs = tf.data.Dataset.range(start_epoch, 2**62).flat_map(batches)
-    return epochs.prefetch(_PREFETCHED_ELEMENTS).with_options(without_tuning())
+    return epochs.prefetch(PREFETCHED_ELEMENTS).with_options(without_tuning())
 
 
 def _segments(
@@ -220,7 +220,7 @@ def validation_texts(text: TokenText) -> tf.data.Dataset:
     every character.
     """
     width = int((text.ends - text.begins).max())
-    thinned = slice(None, None, -(-len(text.tokens) // _VALIDATION_CHARACTERS))
+    thinned = slice(None, None, -(-len(text.tokens) // VALIDATION_CHARACTERS))
     begins, starts, ends = (array[thinned, np.newaxis] for array in (text.begins, text.starts, text.ends))
     places = begins + np.arange(width)  # (windows, width)
     weights = (places >= starts) & (places < ends)

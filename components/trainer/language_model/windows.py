@@ -9,21 +9,21 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer.fitting import FitData, TrainOnce
-from components.trainer.language_model.approach import Approach, padded_batches, without_tuning
+from components.trainer.language_model.approach import (
+    PREFETCHED_ELEMENTS,
+    VALIDATION_CHARACTERS,
+    Approach,
+    padded_batches,
+    without_tuning,
+)
 from components.trainer.language_model.decoding import CharacterModel, State
 from components.trainer.language_model.models import Layers
 from components.trainer.language_model.settings import LanguageModelSettings, WindowSettings
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.language_model.trainer import run, train_once
 
-# Enough that a step never waits: making a batch takes a hundredth of a step's time.
-_PREFETCHED_ELEMENTS = 8
-
 # Windows of a validation batch.
 _VALIDATION_WINDOWS = 4_096
-
-# A validation looks at no more: of a longer validation split at windows evenly spread over it.
-_VALIDATION_CHARACTERS = 1_000_000
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -152,7 +152,7 @@ def training_windows(
         return tf.data.Dataset.range(steps // at_a_time).map(batch)
 
     epochs = tf.data.Dataset.range(start_epoch, 2**62).flat_map(batches)
-    return epochs.prefetch(_PREFETCHED_ELEMENTS).with_options(without_tuning())
+    return epochs.prefetch(PREFETCHED_ELEMENTS).with_options(without_tuning())
 
 
 def validation_windows(settings: WindowSettings, text: TokenText) -> tf.data.Dataset:
@@ -167,7 +167,7 @@ def validation_windows(settings: WindowSettings, text: TokenText) -> tf.data.Dat
     lengths = text.ends - text.starts
     targets = np.repeat(text.starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
     targets = targets[targets - np.repeat(text.begins, lengths) >= window]
-    targets = targets[:: -(-len(targets) // _VALIDATION_CHARACTERS) or 1]
+    targets = targets[:: -(-len(targets) // VALIDATION_CHARACTERS) or 1]
     if not len(targets):
         raise ValueError(f"no validation character has {window} characters before it; raise data.validation_fraction")
     characters = text.tokens[targets[:, np.newaxis] + np.arange(-window, 1)].astype(np.int32)
