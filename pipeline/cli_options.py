@@ -26,6 +26,29 @@ class InputError(click.ClickException):
     exit_code = 2
 
 
+@contextlib.contextmanager
+def as_input_error(*kinds: type[Exception]) -> Iterator[None]:
+    """Turns exceptions of some kinds into bad input."""
+    try:
+        yield
+    except kinds as error:
+        raise InputError(str(error)) from None
+
+
+@contextlib.contextmanager
+def as_missing_model() -> Iterator[None]:
+    """Turns a folder without a model into bad input."""
+    from serving.client import PredictionError
+    from serving.contract.errors import Code
+
+    try:
+        yield
+    except PredictionError as error:
+        if error.code == Code.NOT_FOUND:
+            raise InputError(error.message) from None
+        raise
+
+
 def json_option(command: Command) -> Command:
     """Adds --json."""
     text = "Print one JSON object, nothing else, on standard output."

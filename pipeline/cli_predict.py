@@ -1,26 +1,29 @@
 """The command that asks a model: about texts on the command line, or about every row of a file."""
 
 import contextlib
-import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from pipeline.cli_options import InputError, asking, json_option, print_json, request_options, sampling_options
+from pipeline.cli_options import (
+    InputError,
+    as_input_error,
+    as_missing_model,
+    asking,
+    json_option,
+    print_json,
+    request_options,
+    sampling_options,
+)
 from pipeline.places import DEFAULT_TASK
 
 if TYPE_CHECKING:
     from pipeline.predict.back_ends import BackEnd
     from pipeline.predict.job import Job, OnBadRow, Summary
     from pipeline.predict.progress import Progress
-    from serving.client import Prediction
-
-# Rows of a request about the command line's texts. A server that takes fewer says so, and the client splits once more.
-_ROWS_AT_A_TIME = 1000
 
 # A request about a file's rows waits for the others in flight, and for a server that restarts.
 _FILE_TIMEOUT = 300.0
@@ -123,7 +126,9 @@ def predict(
             names = {"columns": "column", "output_format": "format"}
             options = ", ".join(f"--{names.get(name, name).replace('_', '-')}" for name in unused)
             raise click.UsageError(f"{options}: for --input FILE alone")
-        _ask_texts(texts, nbest, model_dir, server, model, version, label, timeout, as_json)
+        from pipeline.predict.texts import ask_texts
+
+        ask_texts(texts, nbest, model_dir, server, model, version, label, timeout, as_json)
         return
     if nbest is not None:
         raise click.UsageError("--nbest is for TEXT arguments; a file's rows get one answer each")
@@ -140,76 +145,6 @@ def predict(
 
 def _is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
-
-
-def _ask_texts(
-    texts: Sequence[str],
-    nbest: int | None,
-    model_dir: str | None,
-    server: str,
-    model: str,
-    version: int | None,
-    label: str | None,
-    timeout: float,
-    as_json: bool,
-) -> None:
-    """Asks about the command line's texts."""
-    from serving.client import Client
-    from serving.client.signatures import find_signature
-
-    inputs: dict[str, Any] = {"text": texts}
-    signature = "serving_default"
-    if nbest is not None:
-        signature, inputs["n"] = "nbest", [nbest] * len(texts)
-    with asking(model_dir or server, version, label):
-        if model_dir is not None:
-            from serving.local import LocalModel
-
-            with _a_folder(), LocalModel(model_dir, version=version) as local, _as_input_error(ValueError):
-                prediction = local.predict(inputs, signature=signature)
-        else:
-            with Client(server, timeout=timeout, max_batch_size=_ROWS_AT_A_TIME) as client:
-                if nbest is not None:
-                    with _as_input_error(ValueError):
-                        find_signature(client.metadata(model, version=version, label=label), signature)
-                prediction = client.predict(inputs, model=model, version=version, label=label, signature=signature)
-    if nbest is None:
-        _show_answers(texts, prediction, as_json)
-    else:
-        _show_alternatives(texts, prediction, as_json)
-
-
-def _show_answers(texts: Sequence[str], prediction: "Prediction", as_json: bool) -> None:
-    answers = prediction.strings("text")
-    if as_json:
-        rows = [
-            {"input": text, "output": answer, "log_prob": float(log_prob)}
-            for text, answer, log_prob in zip(texts, answers, prediction.outputs["log_prob"], strict=True)
-        ]
-        print_json({"predictions": rows, "model": prediction.model, "version": prediction.version})
-    else:
-        for answer in answers:
-            click.echo(answer)
-
-
-def _show_alternatives(texts: Sequence[str], prediction: "Prediction", as_json: bool) -> None:
-    log_probs = prediction.outputs["log_probs"]
-    answers = iter(prediction.strings("texts"))
-    rows: list[tuple[str, list[dict[str, Any]]]] = []
-    for text, row in zip(texts, log_probs.tolist(), strict=True):
-        pairs = [(next(answers), log_prob) for log_prob in row]
-        # The least float32 stands for an answer that does not exist.
-        found = [{"output": answer, "log_prob": log_prob} for answer, log_prob in pairs if log_prob > -1e30]
-        rows.append((text, found))
-    if as_json:
-        predictions = [{"input": text, "answers": found} for text, found in rows]
-        print_json({"predictions": predictions, "model": prediction.model, "version": prediction.version})
-        return
-    for text, found in rows:
-        if len(rows) > 1:
-            click.echo(text)
-        for answer in found:
-            click.echo(f"{math.exp(answer['log_prob']):.4f}  {answer['output']}")
 
 
 def _ask_file(
@@ -230,7 +165,7 @@ def _ask_file(
 
     output = how["output"]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_as_input_error(DataError, QuestionError))
+        stack.enter_context(as_input_error(DataError, QuestionError))
         options = TableOptions(header=how["header"], delimiter=how["delimiter"], encoding=how["encoding"])
         journal = None
         if output != _STANDARD:
@@ -270,7 +205,7 @@ def _open_back_end(where: dict[str, Any], timeout: float, requests: int, job: di
     from pipeline.predict.back_ends import FolderBackEnd, ServerBackEnd
 
     if where["model_dir"] is not None:
-        with _a_folder():
+        with as_missing_model():
             return FolderBackEnd(where["model_dir"], where["version"], (job or {}).get("model"))
     return ServerBackEnd(
         where["server"], where["model"], where["version"], where["label"], timeout=timeout, in_flight=requests
@@ -307,28 +242,6 @@ def _show_summary(summary: "Summary", output: str, progress: "Progress", as_json
         f"  {summary.rows:,} rows{bad}, in {progress.seconds:.1f} s ({progress.rate(summary.rows):,.0f} a second)",
         err=True,
     )
-
-
-@contextlib.contextmanager
-def _as_input_error(*kinds: type[Exception]) -> Iterator[None]:
-    try:
-        yield
-    except kinds as error:
-        raise InputError(str(error)) from None
-
-
-@contextlib.contextmanager
-def _a_folder() -> Iterator[None]:
-    """Turns a folder without a model into bad input."""
-    from serving.client import PredictionError
-    from serving.contract.errors import Code
-
-    try:
-        yield
-    except PredictionError as error:
-        if error.code == Code.NOT_FOUND:
-            raise InputError(error.message) from None
-        raise
 
 
 COMMANDS = (predict,)
