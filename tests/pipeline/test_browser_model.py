@@ -81,7 +81,7 @@ def test_the_page_answers_and_an_accessibility_checker_finds_nothing(page, schem
         assert axe_violations(tab) == ""
         tab.page.get_by_label("Text to answer").fill("12+?")
         tab.page.keyboard.press("Enter")
-        expect(tab.page.get_by_role("alert")).to_contain_text("character `?` at position 4 is unknown")
+        expect(tab.page.get_by_role("alert")).to_contain_text("character `?` (U+003F) at position 4 is unknown")
         assert axe_violations(tab) == ""
         assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert tab.errors == []
