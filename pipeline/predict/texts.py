@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli_options import as_input_error, as_missing_model, asking, print_json
+from pipeline.cli.options import as_input_error, as_missing_model, asking, print_json
 
 if TYPE_CHECKING:
     from serving.client import Prediction

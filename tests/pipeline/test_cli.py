@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pipeline.cli_options import print_json
+from pipeline.cli.options import print_json
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli_predict import predict
+from pipeline.cli.predict import predict
 from serving.client import Client
 from tests.pipeline.conftest import CHARSEQ
 from tests.serving.processes import running_server

@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 
 from components.trainer.progress import PROGRESS_LOGGER, TrainingProgress
-from pipeline import run_display
-from pipeline.run_display import LiveList, describe_progress
+from pipeline.cli import run_display
+from pipeline.cli.run_display import LiveList, describe_progress
 from tests.pipeline.conftest import CHARSEQ, QUICK
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli_options import (
+from pipeline.cli.options import (
     find_serving_folder,
     json_option,
     model_option,

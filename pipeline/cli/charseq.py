@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from components.settings import SettingsError
-from pipeline import cli_bench, cli_flink, cli_kubeflow, cli_new, cli_predict, cli_rollout, cli_runs, cli_serving
-from pipeline.cli_logs import set_up_logs
-from pipeline.cli_options import InputError, json_option, print_json, root_option
+from pipeline.cli import bench, flink, kubeflow, new, predict, rollout, runs, serving
+from pipeline.cli.logs import set_up_logs
+from pipeline.cli.options import InputError, json_option, print_json, root_option
 from pipeline.places import DEFAULT_TASK, Places
 
 # Exit status of a run that was interrupted, as a shell gives it.
@@ -115,10 +115,10 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
       charseq run sums --set train.epochs=50
       charseq run g2p-french.toml
     """
+    from pipeline.cli.run_display import show_run
     from pipeline.config.task_files import load_task
     from pipeline.families import find_family
     from pipeline.imports import importing
-    from pipeline.run_display import show_run
 
     config = load_task(task, assignments)
     config = find_family(config.family).settle(config)  # before what takes long to import
@@ -163,13 +163,13 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
 
 
 for command in (
-    *cli_new.COMMANDS,
-    *cli_serving.COMMANDS,
-    *cli_predict.COMMANDS,
-    *cli_rollout.COMMANDS,
-    *cli_kubeflow.COMMANDS,
-    *cli_flink.COMMANDS,
-    *cli_bench.COMMANDS,
-    *cli_runs.COMMANDS,
+    *new.COMMANDS,
+    *serving.COMMANDS,
+    *predict.COMMANDS,
+    *rollout.COMMANDS,
+    *kubeflow.COMMANDS,
+    *flink.COMMANDS,
+    *bench.COMMANDS,
+    *runs.COMMANDS,
 ):
     main.add_command(command)

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from pipeline.bench.measure import machine, to_table
-from pipeline.cli_logs import held_back_stderr, set_up_logs
-from pipeline.cli_options import Command, json_option, print_json
+from pipeline.cli.logs import held_back_stderr, set_up_logs
+from pipeline.cli.options import Command, json_option, print_json
 from pipeline.flink.jar import FlinkError
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import click
 
-from pipeline.cli_options import json_option, print_json
+from pipeline.cli.options import json_option, print_json
 
 
 @click.command()

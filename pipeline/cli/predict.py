@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from pipeline.cli_options import (
+from pipeline.cli.options import (
     InputError,
     as_input_error,
     as_missing_model,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import click
 
-from pipeline.cli_logs import held_back_stderr, set_up_logs
+from pipeline.cli.logs import held_back_stderr, set_up_logs
 from pipeline.run_observer import RunObserver
 
 # As components.trainer.progress has it; to import that here would import Keras before anything is shown.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli_options import InputError, json_option, print_json, root_option
+from pipeline.cli.options import InputError, json_option, print_json, root_option
 from pipeline.places import Places
 
 if TYPE_CHECKING:

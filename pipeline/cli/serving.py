@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from pipeline.cli_options import (
+from pipeline.cli.options import (
     InputError,
     asking,
     find_serving_folder,

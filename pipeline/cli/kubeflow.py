@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli_logs import held_back_stderr, set_up_logs
-from pipeline.cli_options import InputError, json_option, print_json
+from pipeline.cli.logs import held_back_stderr, set_up_logs
+from pipeline.cli.options import InputError, json_option, print_json
 from pipeline.places import DEFAULT_TASK
 
 if TYPE_CHECKING:
