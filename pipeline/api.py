@@ -15,7 +15,7 @@ from serving.local import LocalModel
 
 if TYPE_CHECKING:
     from pipeline.lineage import Lineage
-    from pipeline.local_run import Run
+    from pipeline.local.run import Run
     from pipeline.run_observer import RunObserver
 
 __all__ = ["Run", "load_model", "load_task", "open_runs", "run"]
@@ -60,7 +60,7 @@ def run(
     config = find_family(config.family).settle(config)
     config.beam.prepare()
     with _quiet():
-        from pipeline.local_run import run_task
+        from pipeline.local.run import run_task
 
         return run_task(config, Places(str(root), str(serving_dir)), observer, catch_interrupts=False)
 
@@ -94,7 +94,7 @@ def open_runs(root: str | Path = DEFAULT_ROOT) -> "Lineage":
 
 def __getattr__(name: str) -> Any:
     if name == "Run":  # with TFX, which takes seconds to import
-        from pipeline.local_run import Run
+        from pipeline.local.run import Run
 
         return Run
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 import sys
 
-from pipeline.local_server import local_server
+from pipeline.local.server import local_server
 from pipeline.places import DEFAULT_TASK, Places
 from serving.client import Client
 

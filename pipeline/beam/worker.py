@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from pipeline.imports import importing
+from pipeline.local.imports import importing
 
 with importing():
     import grpc

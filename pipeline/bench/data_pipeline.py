@@ -18,7 +18,7 @@ from tfx.proto import example_gen_pb2
 from pipeline.bench.stock_executor import StockExecutor
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
-from pipeline.local_runner import LocalRunner
+from pipeline.local.runner import LocalRunner
 from pipeline.places import Places
 from pipeline.run_observer import RunObserver
 

@@ -17,7 +17,7 @@ from pipeline.config.task_files import load_task
 from pipeline.create_pipeline import create_data_components
 from pipeline.flink.cluster import SessionCluster
 from pipeline.flink.jar import FlinkError
-from pipeline.local_runner import LocalRunner
+from pipeline.local.runner import LocalRunner
 
 _LOG = logging.getLogger("charseq.bench")
 

@@ -19,7 +19,7 @@ from components.trainer.language_model.windows import Windows
 from components.transform.preprocessing import read_vocabulary
 from components.transform.text import preprocessing_fn
 from pipeline.bench.measure import Figure, rate
-from pipeline.local_server import local_server
+from pipeline.local.server import local_server
 from serving.client import Client
 from serving.client.text import Sampling, generate
 

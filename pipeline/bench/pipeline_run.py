@@ -46,11 +46,11 @@ def main() -> None:
     begin = time.perf_counter()
     imports = ImportTimer()
     imports.install()
-    from pipeline.imports import importing
+    from pipeline.local.imports import importing
 
     with importing():
         from pipeline.config.task_files import load_task
-        from pipeline.local_run import run_task
+        from pipeline.local.run import run_task
         from pipeline.places import Places
         from pipeline.run_observer import RunObserver
 

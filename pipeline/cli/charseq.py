@@ -118,7 +118,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
     from pipeline.cli.run_display import show_run
     from pipeline.config.task_files import load_task
     from pipeline.families import find_family
-    from pipeline.imports import importing
+    from pipeline.local.imports import importing
 
     config = load_task(task, assignments)
     config = find_family(config.family).settle(config)  # before what takes long to import
@@ -127,7 +127,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
         with show_run(f"{config.task}: {config.summary}", verbose, live=not as_json) as observer:
             config.beam.prepare()
             with importing():
-                from pipeline.local_run import run_task
+                from pipeline.local.run import run_task
 
             result = run_task(config, Places(root, serving_dir), observer)
     except KeyboardInterrupt:

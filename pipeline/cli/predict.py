@@ -151,7 +151,7 @@ def _ask_file(
     input_path: str, where: dict[str, Any], timeout: float, sampling: dict[str, Any], how: dict[str, Any], as_json: bool
 ) -> None:
     """Asks about every row of a file."""
-    from pipeline.imports import importing
+    from pipeline.local.imports import importing
 
     with importing():  # Beam, which opens files anywhere
         from data.errors import DataError

@@ -160,7 +160,7 @@ def show_run(title: str, verbose: bool, live: bool) -> Iterator[RunObserver]:
     click.echo(title, err=True)
     click.echo(f"  starting ({_IMPORTS})", err=True)
     with contextlib.nullcontext() if verbose else held_back_stderr():
-        from pipeline import local_run  # noqa: F401
+        from pipeline.local import run  # noqa: F401
     set_up_logs(verbose)  # again, for absl and TensorFlow have set up theirs
     yield PlainLines()
 
@@ -182,7 +182,7 @@ def _live_list(title: str) -> Iterator[LiveList]:
         with Live(shown, console=console, refresh_per_second=8, redirect_stdout=False, redirect_stderr=False):
             try:
                 with held_back_stderr():
-                    from pipeline import local_run  # noqa: F401
+                    from pipeline.local import run  # noqa: F401
 
                     set_up_logs(False, shown)
                     yield shown

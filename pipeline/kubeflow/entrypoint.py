@@ -17,9 +17,9 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components.settings import SettingsError
-from pipeline.imports import importing
 from pipeline.kubeflow.local_paths import ArtifactUriError, LocalPaths
 from pipeline.kubeflow.parameters import PREFIX, SETTINGS
+from pipeline.local.imports import importing
 
 _LOG = logging.getLogger("charseq.kubeflow")
 

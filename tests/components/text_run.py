@@ -19,7 +19,7 @@ from components.tfx_libraries import tfdv
 from components.transform.component import Transform
 from pipeline.beam.settings import BeamSettings
 from pipeline.families import find_family
-from pipeline.local_runner import LocalRunner
+from pipeline.local.runner import LocalRunner
 from pipeline.run_observer import RunObserver
 
 SCHEMA = find_family("text").schema_path

@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
-from pipeline.imports import importing
+from pipeline.local.imports import importing
 
 SEARCHES = """
 import gc
-from pipeline.imports import importing
+from pipeline.local.imports import importing
 before = gc.get_stats()[0]["collections"]
 with importing():
     [[] for _ in range(100_000)]
@@ -22,9 +22,9 @@ assert 1 <= searches <= 10, searches
 
 UNUSED = """
 import sys
-from pipeline.imports import importing
+from pipeline.local.imports import importing
 with importing():
-    import pipeline.local_run
+    import pipeline.local.run
 assert not {"sklearn", "pymongo"} & {name.partition(".")[0] for name in sys.modules}
 import sklearn.base  # as ever, for whoever does need it
 """

@@ -12,7 +12,7 @@ from components.example_gen.component import SumsExampleGen
 from components.example_gen.settings import SumsData
 from pipeline.beam.settings import BeamSettings
 from pipeline.lineage import Lineage
-from pipeline.local_runner import ComponentFailedError, LocalRunner
+from pipeline.local.runner import ComponentFailedError, LocalRunner
 
 
 @pytest.fixture

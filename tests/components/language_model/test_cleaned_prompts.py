@@ -15,7 +15,7 @@ from components.trainer.language_model.settings import StreamSettings
 from components.trainer.language_model.streams import Streams, build_stream_model
 from components.transform.preprocessing import read_vocabulary
 from components.transform.text import preprocessing_fn
-from pipeline.local_server import local_server
+from pipeline.local.server import local_server
 from serving.client import Client
 from serving.client.answers import PredictionError
 from serving.client.text import Sampling, generate

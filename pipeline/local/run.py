@@ -12,7 +12,7 @@ from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.families import find_family
 from pipeline.lineage import Lineage, RunRecord, note_run, open_store
-from pipeline.local_runner import ComponentFailedError, LocalRunner, run_notes
+from pipeline.local.runner import ComponentFailedError, LocalRunner, run_notes
 from pipeline.places import Places
 from pipeline.report.contents import read_contents
 from pipeline.report.page import write_report
@@ -75,7 +75,7 @@ def run_task(
 
     Raises:
       SettingsError: The data, or a tool that the task needs, cannot be used; nothing was run.
-      KeyboardInterrupt: It was interrupted; see `pipeline.local_runner` for what is left then.
+      KeyboardInterrupt: It was interrupted; see `pipeline.local.runner` for what is left then.
     """
     config = find_family(config.family).settle(config)
     if config.browser.export:

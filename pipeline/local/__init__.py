@@ -1,0 +1,1 @@
+"""A run on this machine: the runner, what it needs to import, and a server of its own."""
