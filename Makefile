@@ -61,7 +61,7 @@ BENCH_data-large := data --sums 1000000 --sums 10000000 --runs 1
 BENCH_pipeline := pipeline
 
 bench: $(BENCHES:%=runs/bench/%.json) ## measures what it costs beside the peers, 25 minutes, and writes docs/performance.md
-	$(BIN)/python -m pipeline.bench.page runs/bench docs/performance.md
+	$(BIN)/python -m benchmarks.page runs/bench docs/performance.md
 
 runs/bench/%.json: | install
 	@mkdir -p runs/bench

@@ -3,14 +3,16 @@
 import contextlib
 import dataclasses
 import importlib
+import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline.bench.measure import machine, to_table
 from pipeline.cli.logs import held_back_stderr, set_up_logs
-from pipeline.cli.options import Command, json_option, print_json
+from pipeline.cli.options import Command, InputError, json_option, print_json
 from pipeline.flink.jar import FlinkError
 
 
@@ -140,8 +142,11 @@ def _run(subject: str, doing: str, as_json: bool, *arguments: Any) -> None:
     """Measures by the module of that name and prints what it found."""
     click.echo(f"{subject}: {doing}", err=True)
     verbose = click.get_current_context().find_root().params["verbose"]
+    _find_benchmarks()
     with contextlib.nullcontext() if verbose else held_back_stderr():
-        measure = importlib.import_module(f"pipeline.bench.{subject}").measure
+        from benchmarks.measure import machine, to_table
+
+        measure = importlib.import_module(f"benchmarks.{subject}").measure
     set_up_logs(verbose)  # again, for what was imported may have set up its own
     figures = measure(*arguments)
     if as_json:
@@ -149,6 +154,17 @@ def _run(subject: str, doing: str, as_json: bool, *arguments: Any) -> None:
         print_json(found)
     else:
         click.echo(to_table(figures))
+
+
+def _find_benchmarks() -> None:
+    """Makes the folder `benchmarks` of the checkout importable, here and in the processes that a benchmark starts."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / "benchmarks" / "__init__.py").exists():
+        raise InputError(
+            "the package has no benchmarks: run this in a checkout of charseq's repository, where they are in benchmarks/"
+        )
+    sys.path.insert(0, str(checkout))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH"))))
 
 
 COMMANDS = (bench,)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.notebooks import one_hot, sums_model, text_model
 from components.trainer.fitting import compile_model
 from components.trainer.input_pipeline import TokenArrays
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.language_model.windows import Windows
 from components.trainer.models import build_model
 from components.trainer.training import fit_data as sums_fit_data
-from pipeline.bench.notebooks import one_hot, sums_model, text_model
 from pipeline.config.task_files import load_task
 
 SEEDS = range(5)

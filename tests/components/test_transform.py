@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
+from benchmarks.flink import digest, run_data_components
 from components.example_file import ExampleFile, remove_unfinished
 from components.example_gen import shards, sums
 from components.example_gen.settings import SumsData
 from components.shared_artifacts import shared_artifacts
-from pipeline.bench.flink import digest, run_data_components
 from pipeline.config.overrides import override
 from pipeline.config.task_files import load_task
 

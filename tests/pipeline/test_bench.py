@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.bench.measure import Figure, compare, machine, rate, to_table
-from pipeline.bench.page import SUBJECTS, write_page
-from pipeline.bench.peers import peer_process, peer_python
-from pipeline.bench.processes import run_measured
+from benchmarks.measure import Figure, compare, machine, rate, to_table
+from benchmarks.page import SUBJECTS, write_page
+from benchmarks.peers import peer_process, peer_python
+from benchmarks.processes import run_measured
 
 
 def test_a_rate_is_the_median_of_its_runs_after_a_warm_up(monkeypatch):
     clock = iter([0.0, 1.0, 10.0, 12.0, 20.0, 24.0])
-    monkeypatch.setattr("pipeline.bench.measure.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("benchmarks.measure.time.perf_counter", lambda: next(clock))
     done = []
 
     def work():

@@ -9,9 +9,9 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from scipy.stats import mannwhitneyu
 
+from benchmarks.notebooks import one_hot, sums_model
 from components.trainer.input_pipeline import read_tokens
 from components.transform.preprocessing import read_vocabulary
-from pipeline.bench.notebooks import one_hot, sums_model
 from serving.client import Client
 from tests.pipeline.conftest import serving
 

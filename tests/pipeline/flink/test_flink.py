@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pipeline.bench.flink import run_data_components
+from benchmarks.flink import run_data_components
 from pipeline.config.overrides import override
 from pipeline.config.task_files import load_task
 from pipeline.flink.cluster import SessionCluster

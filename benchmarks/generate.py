@@ -11,6 +11,7 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
+from benchmarks.measure import Figure, rate
 from components.trainer.language_model.approach import Approach
 from components.trainer.language_model.export import LanguageModel
 from components.trainer.language_model.settings import StreamSettings, WindowSettings
@@ -18,7 +19,6 @@ from components.trainer.language_model.streams import Streams
 from components.trainer.language_model.windows import Windows
 from components.transform.preprocessing import read_vocabulary
 from components.transform.text import preprocessing_fn
-from pipeline.bench.measure import Figure, rate
 from pipeline.local.server import local_server
 from serving.client import Client
 from serving.client.text import Sampling, generate

@@ -9,16 +9,16 @@ from typing import Any
 import keras
 import numpy as np
 
+from benchmarks.ceiling import Ceiling, Product
+from benchmarks.measure import Figure, compare, timed
+from benchmarks.notebooks import one_hot, sums_model, text_model
+from benchmarks.peers import peer_process, peer_python, peer_version
 from components.trainer.fitting import compile_model
 from components.trainer.input_pipeline import TokenArrays
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.language_model.windows import Windows
 from components.trainer.models import build_model
 from components.trainer.training import fit_data as sums_data
-from pipeline.bench.ceiling import Ceiling, Product
-from pipeline.bench.measure import Figure, compare, timed
-from pipeline.bench.notebooks import one_hot, sums_model, text_model
-from pipeline.bench.peers import peer_process, peer_python, peer_version
 from pipeline.config.task_files import load_task
 
 _UNITS = 128

@@ -1,6 +1,6 @@
 """One run of a task in a process of its own that says where the time goes, see `pipeline`.
 
-python -m pipeline.bench.pipeline_run '{"task": "sums", "set": [], "root": "..."}'
+python -m benchmarks.pipeline_run '{"task": "sums", "set": [], "root": "..."}'
 """
 
 import builtins

@@ -23,12 +23,12 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
+from benchmarks.measure import Figure, compare
+from benchmarks.peers import peer_python, peer_version
 from components.trainer.export import Seq2SeqModel
 from components.trainer.models import build_model
 from components.trainer.settings import AttentionSettings
 from components.transform.preprocessing import preprocessing_fn, read_vocabulary
-from pipeline.bench.measure import Figure, compare
-from pipeline.bench.peers import peer_python, peer_version
 from pipeline.config.task_files import load_task
 from serving.launch import TENSORFLOW_MODEL_SERVER, server_command
 from serving.load_test.load import PREDICT, sample_calls, sample_load, text_request

@@ -8,12 +8,12 @@ import statistics
 import tempfile
 from collections.abc import Sequence
 
+from benchmarks.measure import Figure
+from benchmarks.processes import Measured, run_measured
 from components.example_gen.settings import SumsData
 from components.example_gen.sums import generate_terms, to_record_batch
 from data.catalogue import PYTHON_DOCS, open_corpus
 from data.download import cache_path
-from pipeline.bench.measure import Figure
-from pipeline.bench.processes import Measured, run_measured
 
 _LOG = logging.getLogger("charseq.bench")
 
@@ -63,7 +63,7 @@ def _rounds(folder: str, sides: dict[str, dict[str, object]], name: str, runs: i
     for number in range(1, runs + 1):
         for side, settings in sides.items():
             with tempfile.TemporaryDirectory(dir=folder) as root:
-                arguments = ["-m", "pipeline.bench.data_run", json.dumps(settings | {"folder": root})]
+                arguments = ["-m", "benchmarks.data_run", json.dumps(settings | {"folder": root})]
                 measured = run_measured(arguments)
             _LOG.info("%s: %s, run %d of %d: %.1f s", name, _SIDES[side], number, runs, measured.seconds)
             found[side].append(measured)

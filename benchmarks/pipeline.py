@@ -6,8 +6,8 @@ import os
 import statistics
 import tempfile
 
-from pipeline.bench.measure import Figure
-from pipeline.bench.processes import Measured, run_measured
+from benchmarks.measure import Figure
+from benchmarks.processes import Measured, run_measured
 
 _LOG = logging.getLogger("charseq.bench")
 
@@ -39,7 +39,7 @@ def measure(runs: int, notebook: bool) -> list[Figure]:
                     "set": assignments,
                     "root": os.path.join(folder, f"{len(assignments)}{number}"),
                 }
-                measured = run_measured(["-m", "pipeline.bench.pipeline_run", json.dumps(settings)])
+                measured = run_measured(["-m", "benchmarks.pipeline_run", json.dumps(settings)])
                 which = f"run {number} of {runs}" if number else "to warm up"
                 _LOG.info("%s, %s: %.1f s", name, which, measured.seconds)
                 if number:
@@ -70,7 +70,7 @@ def _figures(whole: list[Measured], little: list[Measured]) -> list[Figure]:
 
 
 def _notebook(folder: str) -> list[Figure]:
-    measured = run_measured(["-m", "pipeline.bench.notebooks", folder])
+    measured = run_measured(["-m", "benchmarks.notebooks", folder])
     parts = measured.found
     total = _figure(
         "the notebook of reference 2", [measured.seconds], "imports, data, model.fit, 40 predictions, files"

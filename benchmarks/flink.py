@@ -10,7 +10,7 @@ from pathlib import Path
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 
-from pipeline.bench.measure import Figure
+from benchmarks.measure import Figure
 from pipeline.config.overrides import override
 from pipeline.config.settings import Config
 from pipeline.config.task_files import load_task
