@@ -25,9 +25,9 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from benchmarks.measure import Figure, compare
 from benchmarks.peers import peer_python, peer_version
-from components.trainer.export import Seq2SeqModel
-from components.trainer.models import build_model
-from components.trainer.settings import AttentionSettings
+from components.trainer.fixed_length.export import Seq2SeqModel
+from components.trainer.fixed_length.models import build_model
+from components.trainer.fixed_length.settings import AttentionSettings
 from components.transform.preprocessing import preprocessing_fn, read_vocabulary
 from pipeline.config.task_files import load_task
 from serving.launch import TENSORFLOW_MODEL_SERVER, server_command

@@ -1,9 +1,8 @@
-"""What a training leaves for people to look at: history, curves, diagram, predictions, and the model in Keras's formats."""
+"""What a training leaves for people to look at: history, curves, diagram, and the model in Keras's formats."""
 
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -11,7 +10,6 @@ import numpy.typing as npt
 
 from components.files import write_file
 from components.trainer.fitting import Training
-from components.trainer.input_pipeline import TokenArrays
 from components.trainer.pictures import LayerSummary, draw_curves, draw_diagram, to_png
 
 # As many as reference 2 shows.
@@ -52,13 +50,6 @@ def write_run_files(training: Training, run_dir: str) -> None:
         model.save(os.path.join(run_dir, name))
 
 
-def write_predictions(model: keras.Model, eval_arrays: TokenArrays, vocabulary: Sequence[str], run_dir: str) -> None:
-    """Writes predictions.json, of a seq2seq model, into `run_dir`: a list of SampledPredictions."""
-    predictions = [dataclasses.asdict(sample) for sample in sample_predictions(model, eval_arrays, vocabulary)]
-    content = json.dumps(predictions, indent=1, ensure_ascii=False)
-    write_file(os.path.join(run_dir, "predictions.json"), content.encode())
-
-
 def summarize_layers(model: keras.Model) -> list[LayerSummary]:
     """Returns a model's layers from input to output."""
     feeding = _connections(model)
@@ -89,14 +80,3 @@ def _connections(model: keras.Model) -> list[tuple[str, str]]:
 def spread(count: int, most: int) -> npt.NDArray[np.int64]:
     """Returns indices that are evenly spread over `count` rows, at most `most`."""
     return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
-
-
-def sample_predictions(model: keras.Model, arrays: TokenArrays, vocabulary: Sequence[str]) -> list[SampledPrediction]:
-    """Returns answers to 40 examples spread over a split."""
-    rows = spread(len(arrays), SAMPLED_PREDICTIONS)
-    # Called, not model.predict, which would compile a function for this one batch.
-    best = np.argmax(model(arrays.tokens[rows].astype(np.int32), training=False), axis=-1)
-    return [
-        SampledPrediction(*("".join(vocabulary[index] for index in indices) for indices in example))
-        for example in zip(arrays.tokens[rows], arrays.targets[rows], best, strict=True)
-    ]

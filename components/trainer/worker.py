@@ -23,7 +23,9 @@ def main(argv: Sequence[str]) -> None:
       argv: See --help. Folders are local ones or gs://.
     """
     parser = argparse.ArgumentParser(prog="python -m components.trainer.worker", allow_abbrev=False)
-    parser.add_argument("--run_fn", default="components.trainer.trainer.run_fn", help="the Trainer's run function")
+    parser.add_argument(
+        "--run_fn", default="components.trainer.fixed_length.trainer.run_fn", help="the Trainer's run function"
+    )
     parser.add_argument("--examples", required=True, help="folder of Transform's output transformed_examples")
     parser.add_argument("--transform_graph", required=True, help="folder of Transform's output transform_graph")
     parser.add_argument("--custom_config", required=True, help="the Trainer's custom_config, as JSON")

@@ -7,10 +7,10 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-from components.trainer.export import Seq2SeqModel
-from components.trainer.input_pipeline import TokenArrays
-from components.trainer.settings import RecurrentSettings
-from components.trainer.training import train
+from components.trainer.fixed_length.export import Seq2SeqModel
+from components.trainer.fixed_length.input_pipeline import TokenArrays
+from components.trainer.fixed_length.settings import RecurrentSettings
+from components.trainer.fixed_length.training import train
 from components.transform.preprocessing import preprocessing_fn
 
 LENGTHS = {"input_length": 3, "output_length": 2}

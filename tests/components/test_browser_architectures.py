@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from components.browser.export import export
-from components.trainer.export import Seq2SeqModel
-from components.trainer.models import build_model
-from components.trainer.settings import RecurrentSettings
+from components.trainer.fixed_length.export import Seq2SeqModel
+from components.trainer.fixed_length.models import build_model
+from components.trainer.fixed_length.settings import RecurrentSettings
 from components.transform.preprocessing import read_vocabulary
 from tests.browser import page_in_chromium, static_files
 from tests.components.conftest import LENGTHS, one_digit_sums

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from components.cleaning.settings import Cleaning
 from components.example_gen.sums import to_record_batch
-from components.trainer.export import Seq2SeqModel
+from components.trainer.fixed_length.export import Seq2SeqModel
 from components.transform.preprocessing import read_vocabulary
 from tests.components.conftest import LENGTHS
 from tests.components.session import Session

@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from benchmarks.notebooks import one_hot, sums_model, text_model
 from components.trainer.fitting import compile_model
-from components.trainer.input_pipeline import TokenArrays
+from components.trainer.fixed_length.input_pipeline import TokenArrays
+from components.trainer.fixed_length.models import build_model
+from components.trainer.fixed_length.training import fit_data as sums_fit_data
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.language_model.windows import Windows
-from components.trainer.models import build_model
-from components.trainer.training import fit_data as sums_fit_data
 from pipeline.config.task_files import load_task
 
 SEEDS = range(5)

@@ -6,9 +6,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
-from components.trainer.settings import RecurrentSettings
+from components.trainer.fixed_length.settings import RecurrentSettings
+from components.trainer.fixed_length.training import train
 from components.trainer.tensorboard import TensorBoard
-from components.trainer.training import train
 
 SETTINGS = RecurrentSettings(units=8, batch_size=64, epochs=3, compiled=False)
 

@@ -13,12 +13,12 @@ import pytest
 import tensorflow as tf
 
 from components.settings import SettingsError, to_json
-from components.trainer import input_pipeline
 from components.trainer.checkpoint import discard_checkpoint
-from components.trainer.models import build_model
+from components.trainer.fixed_length import input_pipeline
+from components.trainer.fixed_length.models import build_model
+from components.trainer.fixed_length.settings import AttentionSettings, RecurrentSettings
+from components.trainer.fixed_length.training import train
 from components.trainer.parts import count_parts
-from components.trainer.settings import AttentionSettings, RecurrentSettings
-from components.trainer.training import train
 
 QUICK = {
     "units": 8,
@@ -166,9 +166,9 @@ def test_a_process_killed_at_any_moment_goes_on(sums_arrays, tmp_path):
     program = textwrap.dedent("""
         import sys, keras, numpy as np
         from components.settings import from_json
-        from components.trainer.input_pipeline import TokenArrays
-        from components.trainer.settings import RecurrentSettings
-        from components.trainer.training import train
+        from components.trainer.fixed_length.input_pipeline import TokenArrays
+        from components.trainer.fixed_length.settings import RecurrentSettings
+        from components.trainer.fixed_length.training import train
         arrays = TokenArrays(*np.load(sys.argv[1]).values())
         class Say(keras.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
@@ -220,13 +220,13 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path, family, dev
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
         from components.trainer import fitting
-        from components.trainer.input_pipeline import TokenArrays
+        from components.trainer.fixed_length.input_pipeline import TokenArrays
         from components.trainer.language_model.settings import StreamSettings, WindowSettings
         from components.trainer.language_model.streams import Streams
         from components.trainer.language_model.training import train as train_text
         from components.trainer.language_model.windows import Windows
-        from components.trainer.settings import AttentionSettings
-        from components.trainer.training import train
+        from components.trainer.fixed_length.settings import AttentionSettings
+        from components.trainer.fixed_length.training import train
         from tests.components.language_model.conftest import to_windows
 
         folder, family, devices = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -267,9 +267,9 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path, family, dev
 def test_mixed_precision_and_op_determinism_are_options(tmp_path):
     program = textwrap.dedent("""
         import sys, numpy as np, keras
-        from components.trainer.input_pipeline import TokenArrays
-        from components.trainer.settings import RecurrentSettings
-        from components.trainer.training import train
+        from components.trainer.fixed_length.input_pipeline import TokenArrays
+        from components.trainer.fixed_length.settings import RecurrentSettings
+        from components.trainer.fixed_length.training import train
         random = np.random.default_rng(1)
         arrays = TokenArrays(*(random.integers(0, 12, [64, width], dtype=np.uint8) for width in (3, 2)))
         settings = RecurrentSettings(

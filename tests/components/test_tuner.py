@@ -6,8 +6,9 @@ import pytest
 
 from components.settings import SettingsError
 from components.trainer.fitting import Training, TrainOnce
+from components.trainer.fixed_length.settings import AttentionSettings, RecurrentSettings
 from components.trainer.language_model.settings import StreamSettings, WindowSettings
-from components.trainer.settings import AttentionSettings, RecurrentSettings, apply_hyperparameters
+from components.trainer.settings import apply_hyperparameters
 from components.tuner.settings import TuneSettings, parse_space
 from components.tuner.tuner import SettingsTuner
 from pipeline.config.overrides import override

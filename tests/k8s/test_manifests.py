@@ -11,7 +11,7 @@ from kubernetes_validate.utils import all_versions, major_minor
 from packaging.version import Version
 
 from components.settings import architecture_from_json
-from components.trainer.models import StringSettings
+from components.trainer.fixed_length.models import StringSettings
 from pipeline.beam.settings import BeamSettings
 from pipeline.config.task_files import load_task
 from pipeline.kubeflow.settings import KubeflowSettings

@@ -20,7 +20,7 @@ import dataclasses
 from components.evaluator.settings import Figure, GateSettings, Judging
 from components.example_gen.splits import SplitData
 from components.settings import SettingsError
-from components.trainer.settings import RecurrentSettings
+from components.trainer.fixed_length.settings import RecurrentSettings
 from pipeline.config.settings import Config
 from pipeline.families.family import Family, Floors
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.settings import SettingsError
-from components.trainer.settings import AttentionSettings, RecurrentSettings
+from components.trainer.fixed_length.settings import AttentionSettings, RecurrentSettings
 from pipeline.config.overrides import override
 from pipeline.config.task_files import dump_config, list_tasks, load_task, restore_config
 from pipeline.families import find_family

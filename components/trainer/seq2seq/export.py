@@ -36,7 +36,7 @@ _MOST_ANSWERS = 64
 _BEGINNINGS_PER_ANSWER = 2
 _LEAST_BEGINNINGS = 8
 
-# How a server batches, see `components.trainer.export`.
+# How a server batches, see `components.trainer.fixed_length.export`.
 _BATCHING_PARAMETERS = """\
 max_batch_size { value: 1024 }
 enable_large_batch_splitting { value: true }

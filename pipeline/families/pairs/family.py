@@ -9,8 +9,9 @@ from components.cleaning.settings import Cleaning
 from components.evaluator.settings import GateSettings, Judging
 from components.example_gen.settings import PairsData
 from components.settings import SettingsError
+from components.trainer.fixed_length.settings import AttentionSettings, RecurrentSettings
 from components.trainer.seq2seq.settings import Seq2SeqSettings
-from components.trainer.settings import AttentionSettings, FitSettings, RecurrentSettings
+from components.trainer.settings import FitSettings
 from pipeline.config.settings import Config
 from pipeline.families.answers.family import AnswersFamily
 from pipeline.families.family import Draft, Floors

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from components.evaluator.settings import GateSettings
 from components.example_gen.settings import SumsData
 from components.settings import SettingsError
-from components.trainer.settings import AttentionSettings, RecurrentSettings
+from components.trainer.fixed_length.settings import AttentionSettings, RecurrentSettings
 from pipeline.config.settings import Config
 from pipeline.families.answers.family import AnswersFamily
 from pipeline.families.family import Draft

@@ -9,14 +9,15 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.cleaning.settings import Cleaning
 from components.settings import architecture_from_json, from_json, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
-from components.trainer.export import Seq2SeqModel
 from components.trainer.fitting import TrainOnce
-from components.trainer.input_pipeline import read_tokens
-from components.trainer.models import StringSettings
-from components.trainer.run_files import write_predictions, write_run_files
+from components.trainer.fixed_length.export import Seq2SeqModel
+from components.trainer.fixed_length.input_pipeline import read_tokens
+from components.trainer.fixed_length.models import StringSettings
+from components.trainer.fixed_length.predictions import write_predictions
+from components.trainer.fixed_length.training import train
+from components.trainer.run_files import write_run_files
 from components.trainer.settings import apply_hyperparameters
 from components.trainer.tensorboard import TensorBoard
-from components.trainer.training import train
 from components.transform.preprocessing import read_vocabulary
 
 _LOG = logging.getLogger("charseq.trainer")

@@ -10,8 +10,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from components.trainer.fixed_length.settings import AttentionSettings, RecurrentSettings
 from components.trainer.fused_lstm import FusedLSTM
-from components.trainer.settings import AttentionSettings, RecurrentSettings
 
 # Width of an attention head.
 _HEAD_UNITS = 16

@@ -5,8 +5,13 @@ from collections.abc import Sequence
 import keras
 
 from components.trainer.fitting import FitData, Training, fit
-from components.trainer.input_pipeline import TokenArrays, evaluation_dataset, steps_per_epoch, training_dataset
-from components.trainer.models import StringSettings, build_model
+from components.trainer.fixed_length.input_pipeline import (
+    TokenArrays,
+    evaluation_dataset,
+    steps_per_epoch,
+    training_dataset,
+)
+from components.trainer.fixed_length.models import StringSettings, build_model
 
 
 def train(
