@@ -1,0 +1,1 @@
+"""A family that the product does not know: words of small letters, and the same in capitals."""
