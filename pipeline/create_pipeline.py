@@ -48,6 +48,8 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
         examples=transform.outputs["transformed_examples"],
         hyperparameters=tuner[0].outputs["best_hyperparameters"] if tuner else None,
         transform_graph=transform.outputs["transform_graph"],
+        # Only then: the baseline is another artifact in every run, and a training that has it is never cached.
+        base_model=baseline.outputs["model"] if config.train.warm_start else None,
         train_args=trainer_pb2.TrainArgs(splits=[TRAIN_SPLIT]),
         eval_args=trainer_pb2.EvalArgs(splits=[VALIDATION_SPLIT]),
         run_fn=f"{config.train.TRAINER}.run_fn",

@@ -45,6 +45,8 @@ class FitSettings:
         carried state) and it is compiled for CPUs; 0 is one for each core, or more of long rows, of 32 rows at least. The last
         bits of the weights depend on it.
       histograms: Whether TensorBoard gets a histogram of every weight at every epoch.
+      warm_start: Whether the training begins from the weights of the version that is being served, as far as the sizes allow.
+        Tokens that are new begin from nothing. Fewer epochs are enough then: set `train.epochs`.
       checkpoint_seconds: Least time between two checkpoints; about what a kill may cost.
       checkpoint_dir: Where checkpoints lie. Empty: in the pipeline's root.
     """
@@ -71,6 +73,7 @@ class FitSettings:
     steps_per_execution: int = 0
     parts: int = 0
     histograms: bool = True
+    warm_start: bool = False
     checkpoint_seconds: float = 10.0
     checkpoint_dir: str = ""
 

@@ -25,6 +25,9 @@ GONE = "is gone"
 # What every history of a training has.
 _HISTORY = frozenset(("epochs", "seconds", "parameters", "model"))
 
+# What every summary of a warm start has.
+_WARM_START = frozenset(("taken", "new", "gone", "reason"))
+
 
 @dataclasses.dataclass(frozen=True)
 class Missing:
@@ -49,6 +52,8 @@ class Contents:
       run: The run.
       evaluation: What the Evaluator found; None if it was not reached.
       history: The Trainer's: `epochs` (logs of each), `seconds`, `parameters`, `model` (its title), `layers`.
+      warm_start: What the training took over from the served version, see `components.trainer.warm_start.WarmStart.summary`;
+        empty if it began from nothing because nothing else was asked for.
       predictions: Sampled predictions of a seq2seq model: `expression`, `answer`, `predicted`.
       samples: Texts written after the last epoch: `epoch`, `temperature`, `seed_text`, `text`.
       hyperparameters: Values that a Tuner has chosen.
@@ -60,6 +65,7 @@ class Contents:
     run: RunRecord
     evaluation: Evaluation | None
     history: dict[str, Any]
+    warm_start: dict[str, Any]
     predictions: list[dict[str, str]]
     samples: list[dict[str, Any]]
     hyperparameters: dict[str, Any]
@@ -85,6 +91,7 @@ def read_contents(run: RunRecord) -> Contents:
         run=run,
         evaluation=reader.evaluation(),
         history=reader.json("Trainer", "model_run", "history.json", {}, _HISTORY),
+        warm_start=reader.json("Trainer", "model_run", "warm_start.json", {}, _WARM_START),
         predictions=reader.json("Trainer", "model_run", "predictions.json", []),
         samples=[sample for sample in samples if sample["epoch"] == samples[-1]["epoch"]],
         hyperparameters=tuned.get("values", {}),

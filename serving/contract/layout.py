@@ -22,3 +22,6 @@ BATCHING_PARAMETERS_NAME: Final = "batching_params.pbtxt"
 
 # Likewise: the data statistics that the drift check of the next run compares with.
 STATISTICS_PATH: Final = "assets.extra/FeatureStats.pb"
+
+# Weights in the form that training needs them, within a version, for a training that begins from them.
+WEIGHTS_PATH: Final = "assets.extra/weights.npz"

@@ -210,6 +210,25 @@ def test_rows_that_an_earlier_version_did_not_count_are_not_spoken_of(tmp_path):
 # What is gone.
 
 
+@pytest.mark.parametrize(
+    ("summary", "said"),
+    [
+        (
+            {"taken": 0.97304, "new": [["é"], ["x", "y"]], "gone": [[], []], "reason": ""},
+            "97.30% of the weights come from the served version; new: é x y",
+        ),
+        (
+            {"taken": 0.0, "new": [], "gone": [], "reason": "no version of this model is served yet"},
+            "no no version of this model is served yet",
+        ),
+    ],
+)
+def test_the_page_says_what_a_warm_start_took_over(tmp_path, summary, said):
+    run = answers_run(tmp_path / "artifacts")
+    (tmp_path / "artifacts" / "Trainer" / "model_run" / "warm_start.json").write_text(json.dumps(summary))
+    assert f"Warm start {said}" in " ".join(re.sub("<[^>]*>", " ", page_of(run, tmp_path)).split())
+
+
 def test_artifacts_that_are_gone_are_named_and_a_fuller_report_is_kept(tmp_path):
     run, places = answers_run(tmp_path / "artifacts"), Places(str(tmp_path))
     path = Path(write_report(run, places).path)

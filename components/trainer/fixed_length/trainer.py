@@ -1,5 +1,6 @@
 """The run function of TFX's Trainer for models of strings, and what the Tuner calls."""
 
+import functools
 import logging
 import os
 
@@ -12,12 +13,13 @@ from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
 from components.trainer.fitting import TrainOnce
 from components.trainer.fixed_length.export import Seq2SeqModel
 from components.trainer.fixed_length.input_pipeline import read_tokens
-from components.trainer.fixed_length.models import StringSettings
+from components.trainer.fixed_length.models import StringSettings, build_model
 from components.trainer.fixed_length.predictions import write_predictions
 from components.trainer.fixed_length.training import train
 from components.trainer.run_files import write_run_files
 from components.trainer.settings import apply_hyperparameters
 from components.trainer.tensorboard import TensorBoard
+from components.trainer.warm_start import prepare, save_weights
 from components.transform.preprocessing import read_vocabulary
 
 _LOG = logging.getLogger("charseq.trainer")
@@ -42,18 +44,23 @@ def run_fn(fn_args: FnArgs) -> None:
     _LOG.info(
         "%d training and %d evaluation examples, %d characters", len(train_arrays), len(eval_arrays), len(vocabulary)
     )
+    lengths = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
+    build = functools.partial(build_model, settings, *lengths)
+    start = prepare(settings, fn_args.base_model, [vocabulary], build, fn_args.model_run_dir)
     checkpoint_dir = os.path.join(
         settings.checkpoint_dir or fn_args.custom_config["checkpoint_root"],
-        checkpoint_name(to_json(settings), vocabulary, train_arrays.fingerprint(), eval_arrays.fingerprint()),
+        checkpoint_name(
+            to_json(settings), vocabulary, train_arrays.fingerprint(), eval_arrays.fingerprint(), start.fingerprint
+        ),
     )
     tensorboard = TensorBoard(os.path.join(fn_args.model_run_dir, "tensorboard"), settings.histograms)
-    training = train(settings, train_arrays, eval_arrays, len(vocabulary), checkpoint_dir, [tensorboard])
+    training = train(settings, train_arrays, eval_arrays, len(vocabulary), checkpoint_dir, [tensorboard], start)
     _LOG.info("trained %d epochs in %.1f s", len(training.history), training.seconds)
     write_run_files(training, fn_args.model_run_dir)
     write_predictions(training.model, eval_arrays, vocabulary, fn_args.model_run_dir)
-    lengths = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
     cleaning = from_json(Cleaning, fn_args.custom_config.get("cleaning", "{}"))
     Seq2SeqModel(training.model, transform_output, *lengths, cleaning).save(fn_args.serving_model_dir)
+    save_weights(training.model, [vocabulary], fn_args.serving_model_dir)
     discard_checkpoint(checkpoint_dir)
 
 

@@ -12,6 +12,7 @@ from components.trainer.fixed_length.input_pipeline import (
     training_dataset,
 )
 from components.trainer.fixed_length.models import StringSettings, build_model
+from components.trainer.warm_start import COLD_START, WarmStart
 
 
 def train(
@@ -21,6 +22,7 @@ def train(
     vocabulary_size: int,
     checkpoint_dir: str,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    start: WarmStart = COLD_START,
 ) -> Training:
     """Trains a model; the loss counts the padding of answers too.
 
@@ -31,10 +33,13 @@ def train(
       vocabulary_size: Number of characters, padding included.
       checkpoint_dir: As for `fit`.
       callbacks: As for `fit`.
+      start: What to begin with.
     """
     lengths = train_arrays.tokens.shape[1], train_arrays.targets.shape[1]
     data = fit_data(settings, train_arrays, eval_arrays)
-    return fit(settings, lambda: build_model(settings, *lengths, vocabulary_size), data, checkpoint_dir, callbacks)
+    return fit(
+        settings, lambda: start.apply(build_model(settings, *lengths, vocabulary_size)), data, checkpoint_dir, callbacks
+    )
 
 
 def fit_data(settings: StringSettings, train_arrays: TokenArrays, eval_arrays: TokenArrays) -> FitData:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import keras
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
@@ -21,6 +22,7 @@ from components.trainer.language_model.training import discard_best, train
 from components.trainer.run_files import write_run_files
 from components.trainer.settings import apply_hyperparameters
 from components.trainer.tensorboard import TensorBoard
+from components.trainer.warm_start import prepare, save_weights
 from components.transform.preprocessing import read_vocabulary
 
 _LOG = logging.getLogger("charseq.trainer")
@@ -52,19 +54,29 @@ def run(
         len(validation_text.tokens),
         len(vocabulary) - 1,
     )
-    name = checkpoint_name(to_json(settings), vocabulary, train_text.fingerprint(), validation_text.fingerprint())
+
+    def build(size: int) -> keras.Model:
+        # What is kept is the core: what carries states around it has no weights.
+        return approach.core(approach.build(size))
+
+    start = prepare(settings, fn_args.base_model, [vocabulary], build, fn_args.model_run_dir)
+    fingerprints = [train_text.fingerprint(), validation_text.fingerprint(), start.fingerprint]
+    name = checkpoint_name(to_json(settings), vocabulary, *fingerprints)
     checkpoint_dir = os.path.join(settings.checkpoint_dir or fn_args.custom_config["checkpoint_root"], name)
     first = first_character_probabilities(train_text, vocabulary)
     tensorboard = TensorBoard(os.path.join(fn_args.model_run_dir, "tensorboard"), settings.histograms)
     samples_path = os.path.join(fn_args.model_run_dir, "samples.json")
     samples = SampleText(approach, first, train_text, vocabulary, samples_path)
-    training = train(approach, train_text, validation_text, len(vocabulary), checkpoint_dir, [tensorboard, samples])
+    training = train(
+        approach, train_text, validation_text, len(vocabulary), checkpoint_dir, [tensorboard, samples], start
+    )
     _LOG.info("trained %d epochs in %.1f s", len(training.history), training.seconds)
     write_run_files(training, fn_args.model_run_dir)
     characters = approach.character_model(training.model, first)
     cleaning, stand_in = from_json(Cleaning, fn_args.custom_config["cleaning"]), fn_args.custom_config["stand_in"]
     served = LanguageModel(training.model, transform_output, characters, settings.max_length, cleaning, stand_in)
     served.save(fn_args.serving_model_dir)
+    save_weights(training.model, [vocabulary], fn_args.serving_model_dir)
     discard_checkpoint(checkpoint_dir)
     discard_best(checkpoint_dir)
 

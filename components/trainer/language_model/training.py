@@ -10,6 +10,7 @@ import tensorflow as tf
 from components.trainer.fitting import Training, fit
 from components.trainer.language_model.approach import Approach
 from components.trainer.language_model.token_text import TokenText
+from components.trainer.warm_start import COLD_START, WarmStart
 from components.trainer.workers import worker_strategy
 
 _LOG = logging.getLogger("charseq.trainer")
@@ -22,6 +23,7 @@ def train(
     vocabulary_size: int,
     checkpoint_dir: str,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    start: WarmStart = COLD_START,
 ) -> Training:
     """Trains a model.
 
@@ -32,6 +34,7 @@ def train(
       vocabulary_size: Number of characters, index 0 included.
       checkpoint_dir: As for `fit`.
       callbacks: As for `fit`.
+      start: What to begin with.
 
     Returns:
       The training, its model as `approach.core` returns it.
@@ -53,7 +56,7 @@ def train(
         os.makedirs(os.path.dirname(best_path), exist_ok=True)
         monitor = settings.keep.removeprefix("best_")
         named.append(keras.callbacks.ModelCheckpoint(best_path, monitor, save_best_only=True, save_weights_only=True))
-    training = fit(settings, lambda: approach.build(vocabulary_size), data, checkpoint_dir, named)
+    training = fit(settings, lambda: start.apply(approach.build(vocabulary_size)), data, checkpoint_dir, named)
     if settings.keep != "last":
         training.model.load_weights(best_path)
     return Training(approach.core(training.model), training.history, training.seconds)

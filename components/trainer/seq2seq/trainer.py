@@ -1,6 +1,7 @@
 """The run function of TFX's Trainer for seq2seq models, and what the Tuner calls."""
 
 import dataclasses
+import functools
 import json
 import logging
 import os
@@ -21,12 +22,14 @@ from components.trainer.fitting import Training, TrainOnce
 from components.trainer.run_files import SAMPLED_PREDICTIONS, SampledPrediction, spread, write_run_files
 from components.trainer.seq2seq.export import Decoding, PairsModel, Unknown
 from components.trainer.seq2seq.inference import trained_networks
+from components.trainer.seq2seq.model import build_model
 from components.trainer.seq2seq.pairs import TokenPairs, read_pairs
 from components.trainer.seq2seq.search import greedy
 from components.trainer.seq2seq.settings import Seq2SeqSettings, resolve
 from components.trainer.seq2seq.training import train
 from components.trainer.settings import apply_hyperparameters
 from components.trainer.tensorboard import TensorBoard
+from components.trainer.warm_start import prepare, save_weights
 from components.transform.token_pairs import SOURCE_VOCABULARY, TARGET_VOCABULARY, UNKNOWN, read_vocabulary
 
 _LOG = logging.getLogger("charseq.trainer")
@@ -52,6 +55,7 @@ def run_fn(fn_args: FnArgs) -> None:
         config["checkpoint_root"],
         fn_args.model_run_dir,
         fn_args.serving_model_dir,
+        fn_args.base_model or "",
     )
     settings = apply_hyperparameters(from_json(Seq2SeqSettings, config["train"]), fn_args.hyperparameters)
     cleaning = from_json(Cleaning, config["cleaning"])
@@ -88,6 +92,7 @@ class Places:
       checkpoint_root: Folder of checkpoints, unless the settings name one.
       run_dir: Folder of what a run leaves for people to look at.
       model_dir: Folder of the SavedModel.
+      base_model: Folder of the served version's SavedModel, which a warm start begins from; it may not exist.
     """
 
     train_files: list[str]
@@ -96,6 +101,7 @@ class Places:
     checkpoint_root: str
     run_dir: str
     model_dir: str
+    base_model: str = ""
 
 
 def train_and_export(
@@ -129,14 +135,16 @@ def train_and_export(
         len(target),
         to_json(found),
     )
-    fingerprints = [training_pairs.fingerprint(), validation_pairs.fingerprint()]
+    vocabularies = [source, target]
+    start = prepare(found, places.base_model, vocabularies, functools.partial(build_model, found), places.run_dir)
+    fingerprints = [training_pairs.fingerprint(), validation_pairs.fingerprint(), start.fingerprint]
     checkpoint_dir = os.path.join(
         settings.checkpoint_dir or places.checkpoint_root,
         checkpoint_name(to_json(found), [*source, *target], *fingerprints),
     )
     tensorboard = TensorBoard(os.path.join(places.run_dir, "tensorboard"), settings.histograms)
     training = train(
-        found, training_pairs, validation_pairs, len(source), len(target), checkpoint_dir, callbacks=[tensorboard]
+        found, training_pairs, validation_pairs, len(source), len(target), checkpoint_dir, [tensorboard], start
     )
     _LOG.info("trained %d epochs in %.1f s", len(training.history), training.seconds)
     write_run_files(training, places.run_dir)
@@ -154,6 +162,7 @@ def train_and_export(
     content = json.dumps([dataclasses.asdict(sample) for sample in samples], indent=1, ensure_ascii=False)
     write_file(os.path.join(places.run_dir, "predictions.json"), content.encode())
     PairsModel(training.model, transform_output, decoding).save(places.model_dir)
+    save_weights(training.model, vocabularies, places.model_dir)
     discard_checkpoint(checkpoint_dir)
     return training
 

@@ -10,6 +10,7 @@ from components.trainer.seq2seq.model import SmoothedCrossEntropy, TokenAccuracy
 from components.trainer.seq2seq.pairs import TokenPairs
 from components.trainer.seq2seq.settings import Seq2SeqSettings
 from components.trainer.seq2seq.steps import count_parts, train_in_pieces
+from components.trainer.warm_start import COLD_START, WarmStart
 
 
 def train(
@@ -20,6 +21,7 @@ def train(
     target_size: int,
     checkpoint_dir: str,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    start: WarmStart = COLD_START,
 ) -> Training:
     """Trains a model.
 
@@ -31,6 +33,7 @@ def train(
       target_size: Indices of the answer's vocabulary.
       checkpoint_dir: Folder of this training's checkpoint; see TrainingState. It stays, for the caller to discard.
       callbacks: More callbacks.
+      start: What to begin with.
     """
     buckets = Buckets(training, settings.batch_size, settings.shapes)
     parts = settings.parts or count_parts(settings.members, settings.batch_size)
@@ -45,4 +48,6 @@ def train(
         accuracy=accuracy,
         own_steps=lambda model: train_in_pieces(model, accuracy, next(iter(batches)), parts),
     )
-    return fit(settings, lambda: build_model(settings, source_size, target_size), data, checkpoint_dir, callbacks)
+    return fit(
+        settings, lambda: start.apply(build_model(settings, source_size, target_size)), data, checkpoint_dir, callbacks
+    )
