@@ -12,7 +12,7 @@ import tensorflow as tf
 from components.trainer.language_model import models  # noqa: F401 (Keras finds its layers)
 from tests.browser import CHROMIUM
 from tests.pipeline.conftest import serving
-from tests.pipeline.pages import check_report
+from tests.pipeline.report.pages import check_report
 
 pytestmark = pytest.mark.e2e
 

@@ -1,6 +1,7 @@
-"""Takes a text through ExampleGen and Transform, and says what it cost: `python -m tests.components.text_run SETTINGS ROOT`.
+"""Takes a text through ExampleGen and Transform, and says what it cost.
 
-A process of its own, so that the memory is that of these components alone.
+`python -m tests.components.example_gen.text_run SETTINGS ROOT` does it in a process of its own, so that the memory is that of
+these components alone.
 """
 
 import json

@@ -7,7 +7,7 @@ import tensorflow as tf
 from components.cleaning.settings import Cleaning
 from components.trainer.judging import IMPOSSIBLE
 from components.transform.token_pairs import TARGET_VOCABULARY, read_vocabulary
-from tests.components.seq2seq.conftest import PAIRS, say, softmax
+from tests.components.trainer.seq2seq.conftest import PAIRS, say, softmax
 
 
 def test_strings_in_strings_out(served):

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 TFX = str(Path(sys.executable).with_name("tfx"))
-RUNNER = str(Path(__file__).parents[2] / "pipeline" / "local_runner.py")
+RUNNER = str(Path(__file__).parents[3] / "pipeline" / "local_runner.py")
 
 
 def test_tfx_creates_and_runs_the_pipeline(tmp_path):

@@ -22,8 +22,8 @@ from components.settings import SettingsError, to_json
 from components.transform.preprocessing import read_vocabulary
 from data.errors import CorpusError
 from pipeline.beam.settings import BeamSettings
-from tests.components import text_run
-from tests.components.test_example_gen import features, generate
+from tests.components.example_gen import text_run
+from tests.components.example_gen.test_example_gen import features, generate
 
 TEXT = "Ποῦ σε εἶδον; — “Ici,” said 田中 🙂, naïvely.\n" * 60
 
@@ -181,7 +181,7 @@ def test_a_gigabyte_takes_less_than_two_of_memory_and_ten_times_as_long_as_a_ten
         root.mkdir()
         write_varied_text(root / "text.txt", megabytes * 10**6)
         data = to_json(TextData(str(root / "text.txt")))
-        command = [sys.executable, "-m", "tests.components.text_run", data, str(root), "--statistics"]
+        command = [sys.executable, "-m", "tests.components.example_gen.text_run", data, str(root), "--statistics"]
         done = subprocess.run(
             command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "."}, check=True
         )

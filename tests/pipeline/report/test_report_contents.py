@@ -24,7 +24,7 @@ from pipeline.places import Places
 from pipeline.report.figures import describe_figure, read_figures
 from pipeline.report.page import write_comparison, write_report
 from pipeline.report.shown import direction, plain, prose, shown
-from tests.pipeline.records import MISTAKE, NOTE, SUMMARY, answers_run
+from tests.pipeline.report.records import MISTAKE, NOTE, SUMMARY, answers_run
 
 # What would turn a page around, end it, or not be seen: all kinds of characters without a glyph.
 CONTROLS = "\x00\x1b\x7f\x85\u00a0\u00ad\u034f\u061c\u115f\u180e\u200b\u200d\u202e\u2028\u2066\u3164\ufe0f\ufeff"

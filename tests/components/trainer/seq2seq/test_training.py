@@ -15,8 +15,8 @@ from components.trainer.seq2seq import training
 from components.trainer.seq2seq.pairs import Rows, TokenPairs
 from components.trainer.seq2seq.settings import Seq2SeqSettings, resolve
 from components.trainer.seq2seq.trainer import Places, train_and_export
-from tests.components.seq2seq.conftest import PAIRS, SMALL
 from tests.components.session import Session
+from tests.components.trainer.seq2seq.conftest import PAIRS, SMALL
 
 # Not compiled, which takes longer than so few steps.
 TINY = dataclasses.replace(SMALL, units=8, embedding=8, epochs=3, dropout=0.2, shapes=1, batch_size=64, compiled=False)

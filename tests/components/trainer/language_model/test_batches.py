@@ -8,7 +8,7 @@ import pytest
 from components.trainer.language_model.streams import Streams
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.language_model.windows import Windows
-from tests.components.language_model.conftest import SMALL, WINDOW, WINDOWS, to_windows
+from tests.components.trainer.language_model.conftest import SMALL, WINDOW, WINDOWS, to_windows
 
 TOKENS = np.arange(1_000, dtype=np.uint16)
 

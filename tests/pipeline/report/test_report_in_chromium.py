@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.browser import IN_CHROMIUM
-from tests.pipeline.pages import check_report
+from tests.pipeline.report.pages import check_report
 
 pytestmark = IN_CHROMIUM
 

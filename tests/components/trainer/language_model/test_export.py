@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from components.trainer.language_model.decoding import read
 from components.trainer.language_model.streams import Streams, build_stream_model
-from tests.components.language_model.conftest import SMALL, TEXT, WINDOW
 from tests.components.session import Session
+from tests.components.trainer.language_model.conftest import SMALL, TEXT, WINDOW
 
 KNOWN = "".join(sorted(set(TEXT)))
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -227,7 +228,7 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path, family, dev
         from components.trainer.language_model.windows import Windows
         from components.trainer.fixed_length.settings import AttentionSettings
         from components.trainer.fixed_length.training import train
-        from tests.components.language_model.conftest import to_windows
+        from tests.components.trainer.language_model.conftest import to_windows
 
         folder, family, devices = sys.argv[1], sys.argv[2], int(sys.argv[3])
         random = np.random.default_rng(1)
@@ -259,7 +260,7 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path, family, dev
         losses = ([epoch["loss"] for epoch in training.history] for training in (alone, together))
         np.testing.assert_allclose(*losses, rtol=1e-4)
     """)
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    root = Path(__file__).parents[3]
     command = [sys.executable, "-c", program, str(tmp_path), family, str(devices)]
     subprocess.run(command, check=True, timeout=300, cwd=root)
 

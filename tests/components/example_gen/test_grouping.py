@@ -6,7 +6,7 @@ import pytest
 from components.example_gen.grouping import bucket_folder, group_pairs, read_bucket, write_buckets
 from components.example_gen.pairs import GroupCounts
 from components.example_gen.splits import SPLITS, TEST, TRAIN, VALIDATION, SplitData
-from tests.components.record_batches import pairs_of
+from tests.components.example_gen.record_batches import pairs_of
 
 FRACTIONS = SplitData(test_fraction=0.3, validation_fraction=0.2)
 

@@ -1,4 +1,4 @@
-"""The references' architectures in TensorFlow.js; tests/pipeline/test_browser_model.py has ours, and the page."""
+"""The references' architectures in TensorFlow.js; tests/pipeline/tasks/test_browser_model.py has ours, and the page."""
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ from components.trainer.language_model.decoding import generate, read
 from components.trainer.language_model.sampling import SamplingInputs
 from components.trainer.language_model.streams import Streams, build_stream_model
 from components.trainer.language_model.windows import Windows, build_window_model
-from tests.components.language_model.conftest import SMALL, WINDOW, WINDOWS
+from tests.components.trainer.language_model.conftest import SMALL, WINDOW, WINDOWS
 
 CHARACTERS = 9
 

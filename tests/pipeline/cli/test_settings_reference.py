@@ -14,7 +14,7 @@ def test_every_setting_has_a_reason_and_values():
 
 
 def test_the_page_is_what_the_docstrings_say():
-    page = Path(__file__).parents[2] / "docs" / "settings.md"
+    page = Path(__file__).parents[3] / "docs" / "settings.md"
     assert page.read_text(encoding="utf-8") == settings_page(list_families()), (
         "make it anew: charseq settings --markdown"
     )

@@ -12,7 +12,7 @@ from components.trainer.seq2seq.model import build_model
 from components.trainer.seq2seq.search import IMPOSSIBLE, beam, greedy
 from components.trainer.seq2seq.settings import Seq2SeqSettings, resolve
 from components.transform.token_pairs import BEGIN, END, FIRST
-from tests.components.seq2seq.conftest import softmax
+from tests.components.trainer.seq2seq.conftest import softmax
 
 LIMIT = 4
 TOKENS = [FIRST, FIRST + 1, FIRST + 2]

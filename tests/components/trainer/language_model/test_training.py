@@ -14,7 +14,7 @@ from components.trainer.language_model.streams import Streams
 from components.trainer.language_model.training import train
 from components.trainer.language_model.windows import Windows, build_window_model
 from pipeline.config.task_files import load_task
-from tests.components.language_model.conftest import SMALL, WINDOW, WINDOWS, to_windows
+from tests.components.trainer.language_model.conftest import SMALL, WINDOW, WINDOWS, to_windows
 
 
 class InterruptedTrainingError(Exception):
