@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks.notebooks import one_hot, sums_model, text_model
+from benchmarks.peers.notebooks import one_hot, sums_model, text_model
 from components.trainer.fitting import compile_model
 from components.trainer.fixed_length.input_pipeline import TokenArrays
 from components.trainer.fixed_length.models import build_model

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.measure import Figure, compare, machine, rate, to_table
 from benchmarks.page import SUBJECTS, write_page
-from benchmarks.peers import peer_process, peer_python
+from benchmarks.peers.processes import peer_process, peer_python
 from benchmarks.processes import run_measured
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from scipy.stats import mannwhitneyu
 
-from benchmarks.notebooks import one_hot, sums_model
+from benchmarks.peers.notebooks import one_hot, sums_model
 from components.trainer.fixed_length.input_pipeline import read_tokens
 from components.transform.preprocessing import read_vocabulary
 from serving.client import Client

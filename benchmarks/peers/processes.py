@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-_ENVIRONMENTS = Path(__file__).parents[1] / ".venv-peers"
+_ENVIRONMENTS = Path(__file__).parents[2] / ".venv-peers"
 
 
 def peer_python(subject: str) -> Path | None:

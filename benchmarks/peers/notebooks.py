@@ -1,6 +1,6 @@
 """References 2 and 3 as their notebooks have them: one-hot arrays of the whole data set into model.fit.
 
-python -m benchmarks.notebooks FOLDER     runs all of reference 2, leaves its files in FOLDER, prints seconds as JSON
+python -m benchmarks.peers.notebooks FOLDER     runs all of reference 2, leaves its files in FOLDER, prints seconds as JSON
 """
 
 import time

@@ -1,4 +1,4 @@
-"""References 2 and 3 in PyTorch, as its users write them: run by the interpreter of the peers, see `peers.peer_process`."""
+"""References 2 and 3 in PyTorch, as its users write them: run by the interpreter of the peers, see `processes.peer_process`."""
 
 import json
 import sys
