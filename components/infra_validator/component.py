@@ -2,17 +2,17 @@
 
 import json
 import logging
-from typing import Any
 
 from tfx.components.infra_validator import executor as tfx_executor
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
-from tfx.types import Artifact, BaseChannel, Channel, ComponentSpec, artifact_utils, standard_artifacts
+from tfx.types import BaseChannel, Channel, ComponentSpec, artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.standard_component_specs import BLESSING_KEY, EXAMPLES_KEY, MODEL_KEY
 from tfx.utils import path_utils
 
+from components.executor import Artifacts, Properties
 from components.files import copy_folder
 from components.infra_validator.server_process import ServerError
 from components.infra_validator.settings import InfraSettings
@@ -29,12 +29,7 @@ _LOG = logging.getLogger("charseq.infra_validator")
 class Executor(BaseExecutor):
     """Copies the model into the blessing, gives it warm-up requests, and tries it out in a server process."""
 
-    def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties) -> None:  # noqa: N802
         """Blesses the model, or refuses it with the reason."""
         model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
