@@ -2,24 +2,26 @@
 
 import json
 import logging
+import os
 
-from tfx.components.infra_validator import executor as tfx_executor
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
-from tfx.types import BaseChannel, Channel, ComponentSpec, artifact_utils, standard_artifacts
+from tfx.types import Artifact, BaseChannel, Channel, ComponentSpec, artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.standard_component_specs import BLESSING_KEY, EXAMPLES_KEY, MODEL_KEY
 from tfx.utils import path_utils
 
 from components.executor import Artifacts, Properties
-from components.files import copy_folder
+from components.files import copy_folder, write_file
 from components.infra_validator.server_process import ServerError
 from components.infra_validator.settings import InfraSettings
 from components.infra_validator.validation import validate
 from components.settings import from_json, to_json
 
-# Custom properties of the blessing: TFX's own, and why it is refused.
+# Custom properties of the blessing: TFX's own (`tfx.components.util.model_utils` and its Pusher read them), and why it is
+# refused.
+_BLESSED = "blessed"
 _HAS_MODEL = "has_model"
 REASON_PROPERTY = "reason"
 
@@ -48,9 +50,15 @@ class Executor(BaseExecutor):
         except ServerError as error:
             _LOG.warning("the model is refused: %s", error)
             blessing.set_string_custom_property(REASON_PROPERTY, str(error))
-            tfx_executor._mark_not_blessed(blessing)
+            _mark(blessing, False)
         else:
-            tfx_executor._mark_blessed(blessing)
+            _mark(blessing, True)
+
+
+def _mark(blessing: Artifact, blessed: bool) -> None:
+    """Writes the result as TFX's own InfraValidator does: a property, and an empty file for people to see."""
+    write_file(os.path.join(blessing.uri, "INFRA_BLESSED" if blessed else "INFRA_NOT_BLESSED"), b"")
+    blessing.set_int_custom_property(_BLESSED, int(blessed))
 
 
 class InfraValidatorSpec(ComponentSpec):
