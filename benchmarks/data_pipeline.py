@@ -15,7 +15,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2
 
-from benchmarks.stock_executor import StockExecutor
+from benchmarks.peers.stock_executor import StockExecutor
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.local.runner import LocalRunner
@@ -75,5 +75,5 @@ def _stock_pipeline(settings: dict[str, Any], ours: Pipeline, places: Places) ->
         ],
         enable_cache=False,
         metadata_connection_config=sqlite_metadata_connection_config(places.metadata_path),
-        beam_pipeline_args=[*ours.beam_pipeline_args, "--runner=benchmarks.stock_executor.StockRunner"],
+        beam_pipeline_args=[*ours.beam_pipeline_args, "--runner=benchmarks.peers.stock_executor.StockRunner"],
     )

@@ -70,7 +70,7 @@ def _figures(whole: list[Measured], little: list[Measured]) -> list[Figure]:
 
 
 def _notebook(folder: str) -> list[Figure]:
-    measured = run_measured(["-m", "benchmarks.notebooks", folder])
+    measured = run_measured(["-m", "benchmarks.peers.notebooks", folder])
     parts = measured.found
     total = _figure(
         "the notebook of reference 2", [measured.seconds], "imports, data, model.fit, 40 predictions, files"

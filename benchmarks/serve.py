@@ -24,7 +24,7 @@ import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from benchmarks.measure import Figure, compare
-from benchmarks.peers import peer_python, peer_version
+from benchmarks.peers.processes import peer_python, peer_version
 from components.trainer.fixed_length.export import Seq2SeqModel
 from components.trainer.fixed_length.models import build_model
 from components.trainer.fixed_length.settings import AttentionSettings
@@ -39,7 +39,7 @@ CALLERS = (1, 8, 64)
 _MODEL, _TEXT = "sums", "12+34"
 _SECONDS = 2.0
 _START_SECONDS = 180.0
-_PEERS = Path(__file__).parent / "serve_peers"
+_PEERS = Path(__file__).parent / "peers" / "serve"
 _INPUT_LENGTH, _OUTPUT_LENGTH = 5, 3
 
 # Loads a server for some seconds, with a number of callers.
@@ -52,7 +52,7 @@ class Peer:
 
     Attributes:
       package: Its package on PyPI.
-      script: The file of `serve_peers` that starts it.
+      script: The file of `peers/serve` that starts it.
       path: Where it takes JSON over HTTP; empty for MLServer's gRPC.
     """
 

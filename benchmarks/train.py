@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.ceiling import Ceiling, Product
 from benchmarks.measure import Figure, compare, timed
-from benchmarks.notebooks import one_hot, sums_model, text_model
-from benchmarks.peers import peer_process, peer_python, peer_version
+from benchmarks.peers.notebooks import one_hot, sums_model, text_model
+from benchmarks.peers.processes import peer_process, peer_python, peer_version
 from components.trainer.fitting import compile_model
 from components.trainer.fixed_length.input_pipeline import TokenArrays
 from components.trainer.fixed_length.models import build_model

@@ -9,13 +9,12 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from tfx.types import Artifact
 
+from components.executor import Artifacts
 from components.files import copy_folder
 
 
 @contextlib.contextmanager
-def shared_artifacts(
-    beam_args: list[str], inputs: dict[str, list[Artifact]], outputs: dict[str, list[Artifact]]
-) -> Iterator[None]:
+def shared_artifacts(beam_args: list[str], inputs: Artifacts, outputs: Artifacts) -> Iterator[None]:
     """Has artifacts lie under Beam's `--temp_location`, and outputs back in their place when all went well.
 
     Without that argument they stay where they are. With it they need not be where workers see them: on Kubeflow, for one, they

@@ -5,7 +5,6 @@ being served is not the latest blessed one.
 """
 
 import os
-from typing import Any
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
@@ -15,6 +14,7 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import path_utils
 
 from components.baseline.served import served_version
+from components.executor import Artifacts, Properties
 from components.files import copy_folder
 
 # Custom property of the artifact: the version, or the empty string if none is served.
@@ -24,12 +24,7 @@ VERSION_PROPERTY = "version"
 class Executor(BaseExecutor):
     """Copies the version being served into the artifact, so that a step on another machine can read it."""
 
-    def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties) -> None:  # noqa: N802
         """Fills the artifact `model`; leaves it empty, with an empty version, if no version is served yet."""
         model = artifact_utils.get_single_instance(output_dict["model"])
         version = served_version(exec_properties["model_dir"])

@@ -1,18 +1,18 @@
 """The BrowserModel component."""
 
 import logging
-from typing import Any
 
 import tensorflow_transform as tft
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
-from tfx.types import Artifact, BaseChannel, Channel, ComponentSpec, artifact_utils, standard_artifacts
+from tfx.types import BaseChannel, Channel, ComponentSpec, artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.standard_component_specs import PUSHED_MODEL_KEY, TRANSFORM_GRAPH_KEY
 
 from components.browser.export import export, find_tools
 from components.browser.settings import BrowserSettings
+from components.executor import Artifacts, Properties
 from components.settings import from_json, to_json
 from components.transform.preprocessing import read_vocabulary
 
@@ -24,12 +24,7 @@ BROWSER_MODEL_KEY = "browser_model"
 class Executor(BaseExecutor):
     """Makes the files of the model that was pushed."""
 
-    def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties) -> None:  # noqa: N802
         """Writes the files into the artifact `browser_model`; none if nothing was pushed.
 
         Raises:

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-from typing import Any
 
 from tfx.components.evaluator import constants
 from tfx.components.evaluator import executor as tfx_executor
@@ -26,6 +25,7 @@ from components.evaluator.results import FILE_NAME, Evaluation, to_json
 from components.evaluator.settings import Judging, Rule
 from components.evaluator.tfma_results import read_tfma_results, to_eval_config
 from components.example_gen.splits import TEST_SPLIT
+from components.executor import Artifacts, Properties
 from components.files import write_file
 from components.floor.component import FLOOR_KEY, read_floors
 from components.settings import from_json
@@ -43,12 +43,7 @@ _LOG = logging.getLogger("charseq.evaluator")
 class Executor(tfx_executor.Executor):
     """TFX's executor computes the metrics; without a version being served it compares with nothing."""
 
-    def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties) -> None:  # noqa: N802
         """Evaluates the candidate, and the baseline on the same examples, and blesses or refuses it."""
         inputs = dict(input_dict)
         if not baseline_version(artifact_utils.get_single_instance(inputs[BASELINE_MODEL_KEY])):
@@ -67,7 +62,7 @@ class Executor(tfx_executor.Executor):
         _bless(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), inputs, reasons)
 
 
-def _bless(blessing: Artifact, inputs: dict[str, list[Artifact]], reasons: list[str]) -> None:
+def _bless(blessing: Artifact, inputs: Artifacts, reasons: list[str]) -> None:
     """Blesses a model as TFX's executor does where TFMA has thresholds, or refuses it."""
     for key, uri_property, id_property in (
         (

@@ -24,6 +24,7 @@ from components.example_gen.dates import generator
 from components.example_gen.dates.settings import DatesData
 from components.example_gen.settings import PairsData, SumsData, TextData
 from components.example_gen.splits import SPLITS
+from components.executor import Artifacts, Properties
 from components.files import list_files, write_file
 from components.settings import from_json
 from components.shared_artifacts import shared_artifacts
@@ -52,12 +53,7 @@ class ShardedExecutor(BaseBeamExecutor, abc.ABC):
     def _write(self) -> "WriteShard":
         """Returns the DoFn that writes a shard."""
 
-    def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties) -> None:  # noqa: N802
         """Writes the splits of the artifact `examples` from the settings in `data`.
 
         Raises:

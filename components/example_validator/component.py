@@ -18,6 +18,7 @@ from tfx.utils import json_utils, path_utils, writer_utils
 from components.baseline.component import baseline_version
 from components.example_validator.anomalies import DataAnomalyError, find_anomalies
 from components.example_validator.words import describe
+from components.executor import Artifacts, Properties
 from serving.contract.layout import STATISTICS_PATH
 
 
@@ -27,11 +28,8 @@ class Executor(tfx_executor.Executor):
     _previous: statistics_pb2.DatasetFeatureStatisticsList | None = None
     _found: list[str]
 
-    def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+    def Do(  # noqa: N802
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties
     ) -> execution_result_pb2.ExecutorOutput:
         """Validates every split against the schema, and the drift from the baseline's training data.
 

@@ -10,12 +10,13 @@ import tensorflow as tf
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
-from tfx.types import Artifact, BaseChannel, Channel, ComponentSpec, artifact_utils, standard_artifacts
+from tfx.types import BaseChannel, Channel, ComponentSpec, artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.standard_component_specs import EXAMPLES_KEY
 from tfx.utils import import_utils
 
 from components.evaluator.results import Floor as FloorResult
+from components.executor import Artifacts, Properties
 from components.files import write_file
 
 FLOOR_KEY = "floor"
@@ -30,12 +31,7 @@ FloorFn = Callable[[str, str], tuple[list[FloorResult], dict[str, Any]]]
 class Executor(BaseExecutor):
     """Calls the family's function."""
 
-    def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties) -> None:  # noqa: N802
         """Writes `floor.json` into the artifact `floor`."""
         self._log_startup(input_dict, output_dict, exec_properties)
         module, _, name = exec_properties["floor_fn"].rpartition(".")

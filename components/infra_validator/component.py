@@ -2,9 +2,8 @@
 
 import json
 import logging
-from typing import Any
+import os
 
-from tfx.components.infra_validator import executor as tfx_executor
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
@@ -13,13 +12,16 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.standard_component_specs import BLESSING_KEY, EXAMPLES_KEY, MODEL_KEY
 from tfx.utils import path_utils
 
-from components.files import copy_folder
+from components.executor import Artifacts, Properties
+from components.files import copy_folder, write_file
 from components.infra_validator.server_process import ServerError
 from components.infra_validator.settings import InfraSettings
 from components.infra_validator.validation import validate
 from components.settings import from_json, to_json
 
-# Custom properties of the blessing: TFX's own, and why it is refused.
+# Custom properties of the blessing: TFX's own (`tfx.components.util.model_utils` and its Pusher read them), and why it is
+# refused.
+_BLESSED = "blessed"
 _HAS_MODEL = "has_model"
 REASON_PROPERTY = "reason"
 
@@ -29,12 +31,7 @@ _LOG = logging.getLogger("charseq.infra_validator")
 class Executor(BaseExecutor):
     """Copies the model into the blessing, gives it warm-up requests, and tries it out in a server process."""
 
-    def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties) -> None:  # noqa: N802
         """Blesses the model, or refuses it with the reason."""
         model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
@@ -53,9 +50,15 @@ class Executor(BaseExecutor):
         except ServerError as error:
             _LOG.warning("the model is refused: %s", error)
             blessing.set_string_custom_property(REASON_PROPERTY, str(error))
-            tfx_executor._mark_not_blessed(blessing)
+            _mark(blessing, False)
         else:
-            tfx_executor._mark_blessed(blessing)
+            _mark(blessing, True)
+
+
+def _mark(blessing: Artifact, blessed: bool) -> None:
+    """Writes the result as TFX's own InfraValidator does: a property, and an empty file for people to see."""
+    write_file(os.path.join(blessing.uri, "INFRA_BLESSED" if blessed else "INFRA_NOT_BLESSED"), b"")
+    blessing.set_int_custom_property(_BLESSED, int(blessed))
 
 
 class InfraValidatorSpec(ComponentSpec):

@@ -1,13 +1,12 @@
 """The Pusher component: TFX's own checks of the blessings, an atomic push with the data's statistics, and the rollout."""
 
 import os
-from typing import Any
 
 from tfx.components.pusher import executor as tfx_executor
 from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
-from tfx.types import Artifact, BaseChannel, Channel, ComponentSpec, artifact_utils, standard_artifacts
+from tfx.types import BaseChannel, Channel, ComponentSpec, artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.standard_component_specs import (
     INFRA_BLESSING_KEY,
@@ -17,6 +16,7 @@ from tfx.types.standard_component_specs import (
     STATISTICS_KEY,
 )
 
+from components.executor import Artifacts, Properties
 from components.files import copy_folder, write_file
 from components.pusher.publish import publish
 from components.pusher.rollout import hold, roll_out
@@ -31,12 +31,7 @@ ROLLOUT_PROPERTY = "rollout"
 class Executor(tfx_executor.Executor):
     """TFX's executor copies file by file into the final folder, where a server may already be looking; this one renames."""
 
-    def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties) -> None:  # noqa: N802
         """Publishes the model that InfraValidator gave its warm-up requests, if both blessings are there."""
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL_KEY])

@@ -1,24 +1,17 @@
 """The StatisticsGen component: TFX's own, reading examples a batch at a time."""
 
-from typing import Any
-
 from tfx.components.statistics_gen import component as tfx_component
 from tfx.components.statistics_gen import executor as tfx_executor
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
-from tfx.types import Artifact
 
 from components.example_batches import examples_in_batches
+from components.executor import Artifacts, Properties
 
 
 class Executor(tfx_executor.Executor):
     """Computes the statistics of every split."""
 
-    def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties) -> None:  # noqa: N802
         """Writes the statistics."""
         with examples_in_batches():
             super().Do(input_dict, output_dict, exec_properties)

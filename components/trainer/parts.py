@@ -8,11 +8,13 @@ parts.
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from components.trainer.keras_internals import record_loss, set_train_function
 
 # Of fewer, matrix products are no longer faster by the row.
 _LEAST_ROWS = 32
@@ -72,7 +74,7 @@ def train_in_parts(model: keras.Model, parts: int, batch_size: int, at_a_time: i
             )
 
         model.optimizer.apply([mean(values) for values in zip(*gradients, strict=True)], model.trainable_variables)
-        model._loss_tracker.update_state(mean(losses), sample_weight=count)
+        record_loss(model, mean(losses), count)
         model.compute_metrics(None, targets, tf.concat(predictions, 0), weights)
 
     def step(inputs: tf.Tensor, targets: tf.Tensor) -> None:
@@ -103,8 +105,7 @@ def train_in_parts(model: keras.Model, parts: int, batch_size: int, at_a_time: i
         run(iterator)
         return dict(model.get_metrics_result())
 
-    make: Callable[..., None] = lambda force=False: setattr(model, "train_function", run_and_measure)  # noqa: E731
-    model.make_train_function = make
+    set_train_function(model, run_and_measure)
 
 
 def _fill(rows: tf.Tensor, count: int) -> tf.Tensor:

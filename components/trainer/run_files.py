@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from components.files import write_file
 from components.trainer.fitting import Training
+from components.trainer.keras_internals import layer_connections
 from components.trainer.pictures import LayerSummary, draw_curves, draw_diagram, to_png
 
 # As many as reference 2 shows.
@@ -52,7 +53,7 @@ def write_run_files(training: Training, run_dir: str) -> None:
 
 def summarize_layers(model: keras.Model) -> list[LayerSummary]:
     """Returns a model's layers from input to output."""
-    feeding = _connections(model)
+    feeding = layer_connections(model)
     return [
         LayerSummary(
             layer.name,
@@ -63,18 +64,6 @@ def summarize_layers(model: keras.Model) -> list[LayerSummary]:
         )
         for layer in model.layers
     ]
-
-
-def _connections(model: keras.Model) -> list[tuple[str, str]]:
-    """Returns which layer feeds which, by name, each pair once."""
-    pairs = (
-        (parent.operation.name, layer.name)
-        for layer in model.layers
-        for node in layer._inbound_nodes
-        for parent in node.parent_nodes
-    )
-    names = {layer.name for layer in model.layers}
-    return [pair for pair in dict.fromkeys(pairs) if names.issuperset(pair)]
 
 
 def spread(count: int, most: int) -> npt.NDArray[np.int64]:

@@ -17,6 +17,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.trainer.keras_internals import (
+    StepFunction,
+    build_metrics,
+    set_test_function,
+    set_train_function,
+    skip_building,
+)
+
 
 def is_chief() -> bool:
     """Says whether this process writes checkpoints and the model: worker 0 does, and one that is alone."""
@@ -50,11 +58,11 @@ def run_steps_by_strategy(model: keras.Model, strategy: tf.distribute.Strategy, 
       batch: Any batch, for the shapes that metrics are made with.
     """
     with strategy.scope():
-        model._symbolic_build(data_batch=batch)
-    model._maybe_symbolic_build = lambda *args, **kwargs: None  # it has just been done
+        build_metrics(model, batch)
+    skip_building(model)
     train, test = (_step_function(model, strategy, step) for step in (model.train_step, model.test_step))
-    model.make_train_function = lambda force=False: setattr(model, "train_function", train)
-    model.make_test_function = lambda force=False: setattr(model, "test_function", test)
+    set_train_function(model, train)
+    set_test_function(model, test)
 
 
 def plain_copy(model: keras.Model, build: Callable[[], keras.Model]) -> keras.Model:
@@ -65,9 +73,7 @@ def plain_copy(model: keras.Model, build: Callable[[], keras.Model]) -> keras.Mo
     return copy
 
 
-def _step_function(
-    model: keras.Model, strategy: tf.distribute.Strategy, step: Callable[[Any], Any]
-) -> Callable[[Iterator[Any]], dict[str, Any]]:
+def _step_function(model: keras.Model, strategy: tf.distribute.Strategy, step: Callable[[Any], Any]) -> StepFunction:
     @tf.function  # type: ignore[untyped-decorator]
     def run(iterator: Iterator[Any]) -> None:
         strategy.run(step, args=(next(iterator),))

@@ -5,7 +5,6 @@ run to the next. Here each shard of the examples becomes the shard of the same n
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
@@ -22,6 +21,7 @@ from tfx.types.standard_component_specs import (
 
 from components.example_batches import examples_in_batches
 from components.example_file import ExampleFile, remove_unfinished
+from components.executor import Artifacts, Properties
 from components.files import list_files
 from components.shared_artifacts import shared_artifacts
 
@@ -32,12 +32,7 @@ _BATCH = 4_096
 class Executor(tfx_executor.Executor):
     """Analyses the split `train` and transforms every split."""
 
-    def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties) -> None:  # noqa: N802
         """Writes the Transform graph, and the transformed examples with the shards that the examples have."""
         with shared_artifacts(self._beam_pipeline_args, input_dict, output_dict):
             analysis = {name: artifacts for name, artifacts in output_dict.items() if name != TRANSFORMED_EXAMPLES_KEY}
@@ -45,7 +40,7 @@ class Executor(tfx_executor.Executor):
                 super().Do(input_dict, analysis, exec_properties)
             self._write_examples(input_dict, output_dict)
 
-    def _write_examples(self, input_dict: dict[str, list[Artifact]], output_dict: dict[str, list[Artifact]]) -> None:
+    def _write_examples(self, input_dict: Artifacts, output_dict: Artifacts) -> None:
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES_KEY])
         transformed = artifact_utils.get_single_instance(output_dict[TRANSFORMED_EXAMPLES_KEY])
         transformed.split_names = examples.split_names

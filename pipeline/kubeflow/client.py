@@ -1,4 +1,7 @@
-"""The connection to Kubeflow Pipelines' API server: the KFP client, which says in a line what went wrong."""
+"""The connection to Kubeflow Pipelines' API server: the KFP client, which says in a line what went wrong.
+
+What the KFP client does not document is used in this module alone. The tests of `charseq kubeflow submit` use all of it.
+"""
 
 import contextlib
 import json
@@ -91,6 +94,11 @@ def connect(connection: Connection) -> kfp.Client:
 def host_of(client: kfp.Client) -> str:
     """Returns the address that a client speaks to."""
     return str(client._existing_config.host)
+
+
+def pages_of(client: kfp.Client) -> str:
+    """Returns the address of the pages of Kubeflow's that belong to a client's server."""
+    return str(client._get_url_prefix())
 
 
 def quietly(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

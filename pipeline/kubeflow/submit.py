@@ -13,7 +13,7 @@ import yaml
 from kfp_server_api import V2beta1Pipeline
 
 from components.settings import SettingsError
-from pipeline.kubeflow.client import KubeflowError, errors_in_words, host_of, quietly
+from pipeline.kubeflow.client import KubeflowError, errors_in_words, host_of, pages_of, quietly
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def start(
 
 def run_url(client: kfp.Client, run_id: str, kind: str = "runs") -> str:
     """Returns the page of a run (or, with `recurringrun`, of a recurring run)."""
-    return f"{client._get_url_prefix()}/#/{kind}/details/{run_id}"
+    return f"{pages_of(client)}/#/{kind}/details/{run_id}"
 
 
 def read_package(package: Path) -> dict[str, Any]:

@@ -1,22 +1,29 @@
 """InfraValidator: the real server process, and what it refuses."""
 
+import json
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
+from tfx.components.pusher import executor as tfx_pusher
+from tfx.components.util import model_utils
+from tfx.types import standard_artifacts
+from tfx.utils import path_utils
 
 from components.example_gen.shards import write_shard
 from components.example_gen.splits import TEST, TRAIN
 from components.example_gen.sums import to_record_batch
+from components.infra_validator.component import REASON_PROPERTY, Executor
 from components.infra_validator.requests import WARMUP_PATH
 from components.infra_validator.server_process import ServerError
 from components.infra_validator.settings import InfraSettings
 from components.infra_validator.validation import validate
-from components.settings import SettingsError
+from components.settings import SettingsError, to_json
 from pipeline.families import find_family
 
 SETTINGS = InfraSettings(requests=5, batch=8, timeout=60)
@@ -121,3 +128,26 @@ def _command(pid):
 def test_settings_that_cannot_be_are_named():
     with pytest.raises(SettingsError, match=r"infra\.requests is 2000"):
         InfraSettings(requests=2000)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_tfxs_own_components_read_the_blessing(candidate, examples, refused, tmp_path):
+    model, blessing = standard_artifacts.Model(), standard_artifacts.InfraBlessing()
+    model.uri, blessing.uri = str(tmp_path / "model"), str(tmp_path / "blessing")
+    shutil.copytree(candidate, path_utils.serving_model_dir(model.uri))
+    if refused:
+        shutil.rmtree(Path(path_utils.serving_model_dir(model.uri)) / "variables")
+    properties = {"settings": to_json(SETTINGS), "model_name": "sums", "request_fn": find_family("sums").request_fn}
+    read = standard_artifacts.Examples()
+    read.uri = examples
+    Executor().Do(
+        {"model": [model], "examples": [read]},
+        {"blessing": [blessing]},
+        properties | {"server_command": json.dumps(SERVER)},
+    )
+    assert model_utils.is_infra_validated(blessing) != refused
+    assert ("ariable" in blessing.get_string_custom_property(REASON_PROPERTY)) == refused
+    assert (Path(blessing.uri) / ("INFRA_NOT_BLESSED" if refused else "INFRA_BLESSED")).exists()
+    pushed = tfx_pusher.Executor().GetModelPath({"infra_blessing": [blessing]})
+    assert (Path(pushed) / "saved_model.pb").exists()
+    assert tfx_pusher.Executor().CheckBlessing({"infra_blessing": [blessing]}) != refused

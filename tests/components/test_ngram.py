@@ -20,7 +20,7 @@ from components.ngram.witten_bell import Characters, WittenBell
 from components.settings import SettingsError
 from pipeline.config.task_files import load_task
 from pipeline.families import find_family
-from tests.components.test_example_gen import generate
+from tests.components.example_gen.test_example_gen import generate
 
 TEXTS = st.lists(st.text("ab\n é🙂\ufffd", max_size=30), min_size=1, max_size=4)
 

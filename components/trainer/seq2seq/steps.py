@@ -7,12 +7,13 @@ differs.
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from components.trainer.keras_internals import build_metrics, record_loss, set_train_function
 from components.trainer.seq2seq.batches import Batch
 from components.trainer.seq2seq.model import (
     Networks,
@@ -43,7 +44,7 @@ def train_in_pieces(model: keras.Model, accuracy: TokenAccuracy, batch: Batch, p
       batch: Any batch, for the shapes that metrics are made with.
       parts: Into how many parts the rows of a batch are split.
     """
-    model._symbolic_build(data_batch=batch)
+    build_metrics(model, batch)
     networks: Networks = model.layers[-1]
     loss: SmoothedCrossEntropy = model.loss
     names = list(networks.stacked)
@@ -77,7 +78,7 @@ def train_in_pieces(model: keras.Model, accuracy: TokenAccuracy, batch: Batch, p
         tokens = count * networks.members
         stacked = [tf.stack(values) / tokens for values in zip(*gradients, strict=True)]
         model.optimizer.apply(stacked, [networks.stacked[name] for name in names])
-        model._loss_tracker.update_state(tf.add_n(losses) / tokens, sample_weight=count)
+        record_loss(model, tf.add_n(losses) / tokens, count)
         accuracy.add(tf.add_n(right) / tokens, count)
 
     def step(inputs: tuple[tf.Tensor, tf.Tensor], targets: tf.Tensor, weights: tf.Tensor) -> None:
@@ -114,5 +115,4 @@ def train_in_pieces(model: keras.Model, accuracy: TokenAccuracy, batch: Batch, p
         run(iterator)
         return dict(model.get_metrics_result())
 
-    make: Callable[..., None] = lambda force=False: setattr(model, "train_function", run_and_measure)  # noqa: E731
-    model.make_train_function = make
+    set_train_function(model, run_and_measure)
