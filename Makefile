@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 LOCK := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --python-platform x86_64-unknown-linux-gnu
 
-.PHONY: help install dev browser run test test-all bench cluster peers lint format lock check-lock clean
+.PHONY: help install dev browser run test test-all docs reference pictures bench cluster peers lint prose format lock check-lock clean
 
 help: ## shows this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -50,6 +50,15 @@ test: dev ## runs the tests
 
 test-all: dev ## runs the slow tests as well
 	$(BIN)/python -m pytest
+
+# MkDocs prints an advertisement otherwise.
+docs: dev reference ## builds the documentation as a site, without a network: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "To read it: python3 -m http.server -d site -b 127.0.0.1 8000"
+
+reference: dev ## writes the pages of the reference that come from the code
+	$(BIN)/charseq settings --markdown > docs/settings.md
+	$(BIN)/python -m docs.tools.commands
 
 # A subject at a time, so that each can be made again alone (rm runs/bench/train.json), and then the page.
 BENCHES := generate serve train data data-large pipeline
@@ -112,4 +121,4 @@ check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	diff requirements-peers-serve.lock .venv/requirements-peers-serve.lock
 
 clean: ## removes what was installed and what runs have left
-	rm -rf .venv .venv-peers .browser runs
+	rm -rf .venv .venv-peers .browser runs site
