@@ -7,12 +7,13 @@ parts.
 """
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from serving.contract.processors import count_processors
 
 # Of fewer, matrix products are no longer faster by the row.
 _LEAST_ROWS = 32
@@ -31,7 +32,7 @@ def count_parts(batch_size: int, length: int) -> int:
     """
     if tf.config.list_physical_devices("GPU"):
         return 1
-    cores = len(os.sched_getaffinity(0))
+    cores = count_processors()
     turns = -(-batch_size * length // (_MOST_CHARACTERS * cores))  # as many parts for each core
     return max(1, min(turns * cores, batch_size // _LEAST_ROWS))
 

@@ -10,9 +10,9 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
+from charseq_client.messages import PredictionServiceStub, prediction_log_pb2, types_pb2
 from serving.contract.errors import ServingError
 from serving.contract.layout import CANARY, STABLE
-from serving.contract.stubs import prediction_log_pb2, prediction_service_pb2_grpc, types_pb2
 from serving.contract.tfrecord import read_records
 from serving.rollout.server import RolloutError
 
@@ -77,7 +77,7 @@ def compare(
     same: list[bool] = []
     seconds: dict[str, list[float]] = {STABLE: [], CANARY: []}
     with grpc.insecure_channel(server) as channel:
-        predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
+        predict = PredictionServiceStub(channel).Predict
         for number, request in enumerate(requests):
             sides = {CANARY: _addressed(request, model, canary)}
             if stable is not None:

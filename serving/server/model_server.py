@@ -1,7 +1,6 @@
 """The built-in model server: puts manager, services, gRPC and REST together."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,9 +10,10 @@ from typing import Any
 
 import uvloop
 
+from charseq_client.messages import model_server_config_pb2
 from serving.contract.errors import Code, ServingError
 from serving.contract.model_config import PLATFORM, read_config
-from serving.contract.stubs import model_server_config_pb2
+from serving.contract.processors import count_processors
 from serving.page import PATH as PAGE_PATH
 from serving.page import Page, PageModel, render
 from serving.server.batching.model import BatchedModel
@@ -89,7 +89,7 @@ class ModelServer:
         self._events = EventLoop("grpc", uvloop.new_event_loop)
         self._batches: BatchScheduler | None = None
         if flags.enable_batching:
-            parameters = read_batching_parameters(flags.batching_parameters_file, len(os.sched_getaffinity(0)))
+            parameters = read_batching_parameters(flags.batching_parameters_file, count_processors())
             self._batches = BatchScheduler(parameters, self._events.loop)
         self._credentials = server_credentials(flags.ssl_config_file) if flags.ssl_config_file else None
         self._metrics_path = prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else ""

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serving.contract.errors import Code, ServingError, invalid_argument
-from serving.contract.layout import DEFAULT_SIGNATURE
-from serving.contract.stubs import (
+from charseq_client.messages import (
+    DEFAULT_SIGNATURE,
     classification_pb2,
     get_model_metadata_pb2,
     inference_pb2,
@@ -17,6 +16,7 @@ from serving.contract.stubs import (
     predict_pb2,
     regression_pb2,
 )
+from serving.contract.errors import Code, ServingError, invalid_argument
 from serving.server.models.examples import (
     classification_result,
     classification_signature,
