@@ -2,9 +2,9 @@
 PYTHON := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 UV := $(BIN)/uv
-LOCK := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --python-platform x86_64-unknown-linux-gnu
+LOCK := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --python-platform x86_64-unknown-linux-gnu --no-emit-package charseq-client
 
-.PHONY: help install dev browser run test test-all docs reference pictures bench cluster peers lint prose format lock check-lock clean
+.PHONY: help install dev browser wheels run test test-all docs reference pictures bench cluster peers lint prose format lock check-lock clean
 
 help: ## shows this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -12,12 +12,12 @@ help: ## shows this
 install: .venv/installed ## makes .venv with exactly what requirements.lock names
 
 # Byte code is compiled once, here: TensorFlow's import takes 6 s with it and 13 s without, in every process.
-.venv/installed: requirements.lock requirements-uv.lock pyproject.toml Makefile
+.venv/installed: requirements.lock requirements-uv.lock pyproject.toml client/pyproject.toml Makefile
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and f"CPython 3.11 is needed, this is {sys.version.split()[0]}: install python3.11")'
 	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-uv.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode -r requirements.lock
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable client --editable .
 	@touch $@
 
 dev: .venv/dev-installed ## adds the development tools
@@ -35,6 +35,10 @@ browser: .browser/installed ## adds TensorFlow.js and its converter, for --set b
 	cp components/browser/package.json components/browser/package-lock.json .browser/
 	npm ci --prefix .browser --silent --ignore-scripts
 	@touch $@
+
+wheels: install ## builds the wheels of charseq and of its client into dist/
+	$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist client
+	$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
 
 run: install ## trains, gates, pushes and serves the sums model, and asks it a few sums
 	$(BIN)/charseq run sums

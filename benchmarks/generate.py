@@ -12,6 +12,8 @@ import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from benchmarks.measure import Figure, rate
+from charseq_client import Client
+from charseq_client.text import Sampling, generate
 from components.trainer.language_model.approach import Approach
 from components.trainer.language_model.export import LanguageModel
 from components.trainer.language_model.settings import StreamSettings, WindowSettings
@@ -20,8 +22,6 @@ from components.trainer.language_model.windows import Windows
 from components.transform.preprocessing import read_vocabulary
 from components.transform.text import preprocessing_fn
 from pipeline.local.server import local_server
-from serving.client import Client
-from serving.client.text import Sampling, generate
 
 # As many characters as a book in English has.
 _CHARACTERS = "".join(map(chr, range(32, 127)))

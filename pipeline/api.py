@@ -76,7 +76,7 @@ def load_model(folder: str | Path, *, version: int | None = None) -> LocalModel:
       The model: `model.predict(["12+34"]).strings("text")`. Close it, or use it as a context manager.
 
     Raises:
-      serving.client.PredictionError: There is no such version, or it cannot be loaded.
+      charseq_client.PredictionError: There is no such version, or it cannot be loaded.
     """
     return LocalModel(folder, version=version)
 

@@ -5,7 +5,7 @@ import importlib.metadata
 import os
 import subprocess
 
-_CODE = ("pipeline", "components", "serving", "data")
+_CODE = ("pipeline", "components", "serving", "client", "data")
 
 
 def code_version() -> dict[str, str]:

@@ -2,9 +2,9 @@
 
 import sys
 
+from charseq_client import Client
 from pipeline.local.server import local_server
 from pipeline.places import DEFAULT_TASK, Places
-from serving.client import Client
 
 
 def main(texts: list[str]) -> int:

@@ -11,13 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from serving.client.answers import Prediction, PredictionError, read_prediction
-from serving.client.arrays import Value, to_proto
-from serving.client.signatures import fill_inputs, find_signature
+from charseq_client.answers import Prediction, PredictionError, read_prediction
+from charseq_client.arrays import Value, to_proto
+from charseq_client.messages import DEFAULT_SIGNATURE, config_pb2, predict_pb2
+from charseq_client.signatures import fill_inputs, find_signature
 from serving.contract.errors import Code, ServingError
-from serving.contract.layout import CONFIG_NAME, DEFAULT_SIGNATURE, STABLE
+from serving.contract.layout import CONFIG_NAME, STABLE
 from serving.contract.model_config import folder_config, read_config, source_of
-from serving.contract.stubs import config_pb2, predict_pb2
 from serving.contract.versions import has_saved_model, parse_version, versions_on_disk
 from serving.server.models.saved_model import SavedModel
 
@@ -71,7 +71,7 @@ class LocalModel:
 
         Args:
           inputs: Texts, one a row, for a signature that takes one text a row; or input name to values, as for
-            :meth:`serving.client.blocking.Client.predict`.
+            :meth:`charseq_client.blocking.Client.predict`.
           signature: The signature to run.
           output_filter: Names of the outputs wanted; all by default.
           values: With texts: further inputs by name, such as ``length=[100]``.

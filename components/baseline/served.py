@@ -1,11 +1,12 @@
 """What is served now, read from the folder that the model server reads."""
 
 import os
+from typing import Any
 
 import tensorflow as tf
 from google.protobuf import text_format
-from tensorflow_serving.config import model_server_config_pb2
 
+from charseq_client.messages import model_server_config_pb2
 from serving.contract.layout import CONFIG_NAME, SAVED_MODEL_NAMES, STABLE
 from serving.contract.versions import parse_version
 
@@ -36,7 +37,7 @@ def served_version(model_dir: str) -> int | None:
     return None
 
 
-def _read_config(model_dir: str) -> model_server_config_pb2.ModelConfig:
+def _read_config(model_dir: str) -> Any:
     """Returns what the serving folder's configuration says of a model; an empty one if it says nothing."""
     serving_dir, name = os.path.split(model_dir.rstrip("/"))
     path = os.path.join(serving_dir, CONFIG_NAME)

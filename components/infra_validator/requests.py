@@ -6,15 +6,17 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from charseq_client.arrays import to_proto
+from charseq_client.messages import DEFAULT_SIGNATURE, predict_pb2, prediction_log_pb2
 from components.example_gen.settings import REPLACEMENT
 from components.example_gen.shards import read_examples
 from components.example_gen.splits import TRAIN_SPLIT
 from components.transform.preprocessing import EXPRESSION
 from components.transform.text import TEXT
-from serving.contract.layout import DEFAULT_SIGNATURE, WARMUP_PATH
+from serving.contract.layout import WARMUP_PATH
 
 # What a language model is asked for: characters of the prompt, and characters to write.
 _PROMPT_LENGTH = 40
@@ -76,18 +78,18 @@ def join_inputs(requests: list[Inputs]) -> Inputs:
     return {name: tf.concat([request[name] for request in requests], axis=0) for name in requests[0]}
 
 
-def predict_request(model_name: str, inputs: Mapping[str, Any]) -> predict_pb2.PredictRequest:
-    """Returns the request that a client sends for these inputs."""
+def predict_request(model_name: str, inputs: Mapping[str, Any]) -> Any:
+    """Returns the ``PredictRequest`` that a client sends for these inputs."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model_name
     request.model_spec.signature_name = DEFAULT_SIGNATURE
     for name, values in inputs.items():
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+        request.inputs[name].CopyFrom(to_proto(name, np.asarray(values)))
     return request
 
 
-def write_warmup(model_path: str, requests: Iterable[predict_pb2.PredictRequest]) -> None:
-    """Adds warm-up requests to a SavedModel: a TFRecord file of PredictionLogs (TensorFlow Serving reads 1,000 at most)."""
+def write_warmup(model_path: str, requests: Iterable[Any]) -> None:
+    """Adds requests to a SavedModel: a TFRecord file of ``PredictionLog`` (TensorFlow Serving reads 1,000 at most)."""
     path = os.path.join(model_path, WARMUP_PATH)
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.TFRecordWriter(path) as writer:

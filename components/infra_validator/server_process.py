@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 import grpc
-from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
+
+from charseq_client.messages import ModelServiceStub, get_model_status_pb2
 
 _AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
 
@@ -81,7 +82,7 @@ def _free_port() -> int:
 def _wait_until_available(
     process: "subprocess.Popen[bytes]", channel: grpc.Channel, model_name: str, deadline: float, log_path: str
 ) -> None:
-    stub = model_service_pb2_grpc.ModelServiceStub(channel)
+    stub = ModelServiceStub(channel)
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = model_name
     reason = "it did not answer"

@@ -4,12 +4,14 @@ import os
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from charseq_client.arrays import from_proto
+from charseq_client.messages import PredictionServiceStub
 from components.files import copy_folder
 from components.infra_validator.requests import Inputs, join_inputs, make_inputs, predict_request, write_warmup
 from components.infra_validator.server_process import ServerError, describe_failure, model_server
@@ -51,7 +53,7 @@ def validate(
         copy_folder(model_path, os.path.join(model_dir, _VERSION))
         loading = meanwhile.submit(tf.saved_model.load, model_path)  # while the server starts
         with model_server(server_command, model_name, model_dir, settings.timeout) as (channel, log_path):
-            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            stub = PredictionServiceStub(channel)
             signature = loading.result().signatures["serving_default"]
             for batch, request in zip(batches, requests, strict=True):
                 try:
@@ -67,8 +69,8 @@ def _first(batch: Inputs) -> bytes:
     return bytes(next(iter(batch.values()))[0].numpy())
 
 
-def _compare(batch: Inputs, response: predict_pb2.PredictResponse, own: dict[str, tf.Tensor]) -> None:
-    served = {name: tf.make_ndarray(tensor) for name, tensor in response.outputs.items()}
+def _compare(batch: Inputs, response: Any, own: dict[str, tf.Tensor]) -> None:
+    served = {name: from_proto(tensor) for name, tensor in response.outputs.items()}
     if served.keys() != own.keys():
         raise ServerError(f"the server answers with {sorted(served)}, the model with {sorted(own)}")
     for row, text in enumerate(next(iter(batch.values())).numpy()):

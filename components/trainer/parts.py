@@ -7,7 +7,6 @@ parts.
 """
 
 import itertools
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from components.trainer.keras_internals import record_loss, set_train_function
+from serving.contract.processors import count_processors
 
 # Of fewer, matrix products are no longer faster by the row.
 _LEAST_ROWS = 32
@@ -33,7 +33,7 @@ def count_parts(batch_size: int, length: int) -> int:
     """
     if tf.config.list_physical_devices("GPU"):
         return 1
-    cores = len(os.sched_getaffinity(0))
+    cores = count_processors()
     turns = -(-batch_size * length // (_MOST_CHARACTERS * cores))  # as many parts for each core
     return max(1, min(turns * cores, batch_size // _LEAST_ROWS))
 

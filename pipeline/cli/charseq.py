@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from components.settings import SettingsError
-from pipeline.cli import bench, flink, kubeflow, new, predict, rollout, runs, serving
+from pipeline.cli import bench, flink, kubeflow, new, predict, prune, rollout, runs, serving
 from pipeline.cli.logs import set_up_logs
 from pipeline.cli.options import InputError, json_option, print_json, root_option
 from pipeline.places import DEFAULT_TASK, Places
@@ -171,5 +171,6 @@ for command in (
     *flink.COMMANDS,
     *bench.COMMANDS,
     *runs.COMMANDS,
+    *prune.COMMANDS,
 ):
     main.add_command(command)

@@ -38,7 +38,7 @@ def as_input_error(*kinds: type[Exception]) -> Iterator[None]:
 @contextlib.contextmanager
 def as_missing_model() -> Iterator[None]:
     """Turns a folder without a model into bad input."""
-    from serving.client import PredictionError
+    from charseq_client import PredictionError
     from serving.contract.errors import Code
 
     try:
@@ -134,7 +134,7 @@ def sampling_options(command: Command) -> Command:
 @contextlib.contextmanager
 def asking(server: str, version: int | None, label: str | None) -> Iterator[None]:
     """Turns a server's refusal, or its absence, into one line: status 2 where the request is at fault, else 1."""
-    from serving.client import PredictionError
+    from charseq_client import PredictionError
     from serving.contract.errors import Code
 
     if version is not None and label is not None:

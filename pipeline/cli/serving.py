@@ -109,10 +109,10 @@ def generate(
     Example:
       charseq generate --prompt "It was a " --length 500 --stream
     """
-    from serving.client import Client
-    from serving.client.text import Sampling
-    from serving.client.text import generate as generate_text
-    from serving.client.text import stream as stream_text
+    from charseq_client import Client
+    from charseq_client.text import Sampling
+    from charseq_client.text import generate as generate_text
+    from charseq_client.text import stream as stream_text
 
     seed = secrets.randbits(32) if seed is None else seed
     written, answered_by = "", 0

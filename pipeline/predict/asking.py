@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from charseq_client.answers import Prediction, PredictionError
+from charseq_client.arrays import Array
 from pipeline.predict.question import Question
 from pipeline.predict.source import Chunk
-from serving.client.answers import Prediction, PredictionError
-from serving.client.arrays import Array
 from serving.contract.errors import Code
 
 # Sends inputs to a model, and raises PredictionError where it refuses them; called from many threads at a time.

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from serving.client import Client, Prediction, Retries
+from charseq_client import Client, Prediction, Retries
+from serving.contract.processors import count_processors
 from serving.contract.versions import has_saved_model, parse_version
 from serving.local import LocalModel
 
@@ -101,7 +102,7 @@ class FolderBackEnd:
         self.identity = {"folder": self._model.path}
         self.signatures = self._model.signatures
         # One more than run, so that none waits for its inputs.
-        self.in_flight = len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.in_flight = count_processors() + 1
 
     def send(self, inputs: Mapping[str, Any], signature: str, outputs: list[str] | None = None) -> Prediction:
         """Calls a signature."""

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from charseq_client.answers import Prediction
+from charseq_client.arrays import Array, Value
+from charseq_client.messages import types_pb2
+from charseq_client.signatures import find_signature, row_outputs, sampling_inputs, text_inputs
+from charseq_client.text import Sampling
 from pipeline.predict.source import Chunk
-from serving.client.answers import Prediction
-from serving.client.arrays import Array
-from serving.client.signatures import find_signature, row_outputs, sampling_inputs, text_inputs
-from serving.client.text import Sampling
-from serving.contract.stubs import types_pb2
 
 # DataType of an output to the type of its column.
 _TYPES: dict[int, pa.DataType] = {
@@ -47,7 +47,7 @@ class Question:
     sampled: tuple[str, ...]
     outputs: dict[str, pa.DataType]
 
-    def inputs(self, chunk: Chunk, columns: Mapping[str, str], rows: Array) -> dict[str, Array]:
+    def inputs(self, chunk: Chunk, columns: Mapping[str, str], rows: Array) -> dict[str, Value]:
         """Returns the model's inputs for some rows of a chunk.
 
         Args:
@@ -55,12 +55,12 @@ class Question:
           columns: Input to column.
           rows: Which of its rows, int64 [N].
         """
-        inputs: dict[str, Array] = {}
+        inputs: dict[str, Value] = {}
         for name in self.texts:
             column = chunk.columns[chunk.names.index(columns[name])]
             inputs[name] = np.asarray(column.take(pa.array(rows)).to_pylist(), dtype=object)
         values = self.sampling.inputs(len(rows))
-        values["seed"] = values["seed"] + (chunk.first + rows)
+        values["seed"] = self.sampling.seed + chunk.first + rows
         return inputs | {name: values[name] for name in self.sampled}
 
     def column(self, output: str, answer: Prediction) -> pa.Array:

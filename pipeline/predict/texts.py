@@ -9,7 +9,7 @@ import click
 from pipeline.cli.options import as_input_error, as_missing_model, asking, print_json
 
 if TYPE_CHECKING:
-    from serving.client import Prediction
+    from charseq_client import Prediction
 
 # Rows of a request about the command line's texts. A server that takes fewer says so, and the client splits once more.
 _ROWS_AT_A_TIME = 1000
@@ -27,8 +27,8 @@ def ask_texts(
     as_json: bool,
 ) -> None:
     """Asks about the command line's texts."""
-    from serving.client import Client
-    from serving.client.signatures import find_signature
+    from charseq_client import Client
+    from charseq_client.signatures import find_signature
 
     inputs: dict[str, Any] = {"text": texts}
     signature = "serving_default"

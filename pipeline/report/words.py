@@ -83,6 +83,16 @@ def seconds(value: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def size(count: int) -> str:
+    """Returns a number of bytes in decimal units, as disks are sold by."""
+    value, unit = float(count), "bytes"
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
 def moment(value: float) -> str:
     """Returns a time, given in seconds since 1970, as this machine's clock shows it."""
     return datetime.datetime.fromtimestamp(value).strftime("%Y-%m-%d %H:%M:%S")

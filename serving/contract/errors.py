@@ -1,31 +1,11 @@
-"""The one error type of the server, and the status codes it carries."""
+"""The one error type of the server."""
 
-from enum import IntEnum
+from charseq_client.codes import Code
+
+__all__ = ["MESSAGE_LIMIT_BYTES", "Code", "ServingError", "invalid_argument"]
 
 # TensorFlow Serving cuts a status message to this many bytes before it goes into the trailers of a call.
 MESSAGE_LIMIT_BYTES = 1024
-
-
-class Code(IntEnum):
-    """Canonical status codes: the numbers that TensorFlow's C API, absl::Status and gRPC share."""
-
-    OK = 0
-    CANCELLED = 1
-    UNKNOWN = 2
-    INVALID_ARGUMENT = 3
-    DEADLINE_EXCEEDED = 4
-    NOT_FOUND = 5
-    ALREADY_EXISTS = 6
-    PERMISSION_DENIED = 7
-    RESOURCE_EXHAUSTED = 8
-    FAILED_PRECONDITION = 9
-    ABORTED = 10
-    OUT_OF_RANGE = 11
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAVAILABLE = 14
-    DATA_LOSS = 15
-    UNAUTHENTICATED = 16
 
 
 class ServingError(Exception):

@@ -12,9 +12,6 @@ LOCK_NAME: Final = ".rollout.lock"
 STABLE: Final = "stable"
 CANARY: Final = "canary"
 
-# The signature of a request that names none.
-DEFAULT_SIGNATURE: Final = "serving_default"
-
 # In the folder of a version, with "/" on every system: TensorFlow Serving's own names.
 SAVED_MODEL_NAMES: Final = ("saved_model.pb", "saved_model.pbtxt")
 WARMUP_PATH: Final = "assets.extra/tf_serving_warmup_requests"

@@ -10,9 +10,9 @@ from typing import Any
 
 from google.protobuf import text_format
 
+from charseq_client.messages import model_server_config_pb2
 from serving.contract.errors import Code, ServingError, invalid_argument
 from serving.contract.layout import CONFIG_NAME, LOCK_NAME
-from serving.contract.stubs import model_server_config_pb2
 from serving.contract.versions import ModelSource, VersionPolicy, models_in_folder, models_named
 
 # Model to label to version.

@@ -1,4 +1,4 @@
-"""TFRecord files without TensorFlow: what warm-up requests are kept in.
+"""TFRecord files without TensorFlow: what warm-up requests and request logs are kept in.
 
 Format: length (uint64), masked CRC-32C of the length, the bytes, masked CRC-32C of the bytes; little-endian throughout.
 """
@@ -7,36 +7,33 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import google_crc32c
+
 from serving.contract.errors import Code, ServingError
 
-_POLYNOMIAL = 0x82F63B78  # CRC-32C (Castagnoli), reflected
 _MASK_DELTA = 0xA282EAD8
 _MAX_RECORD_BYTES = 1 << 30
 
 
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (_POLYNOMIAL if value & 1 else 0)
-        table.append(value)
-    return tuple(table)
-
-
-_TABLE = _crc_table()
-
-
 def masked_crc32c(data: bytes) -> int:
     """Returns the CRC-32C of ``data`` in the masked form that TFRecord stores."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = _TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
-    crc ^= 0xFFFFFFFF
+    crc = int(google_crc32c.value(data))
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-def read_records(path: Path) -> Iterator[bytes]:
+def frame_record(data: bytes) -> bytes:
+    """Returns a record as it stands in a file."""
+    length = struct.pack("<Q", len(data))
+    return b"".join((length, struct.pack("<I", masked_crc32c(length)), data, struct.pack("<I", masked_crc32c(data))))
+
+
+def read_records(path: Path, *, growing: bool = False) -> Iterator[bytes]:
     """Reads the records of a file one by one.
+
+    Args:
+      path: The file.
+      growing: Whether a last record that is cut short is left out without an error: a file that is written to meanwhile, or
+        whose writer was killed, ends so.
 
     Raises:
       ServingError: DATA_LOSS, the file is cut short or damaged.
@@ -45,10 +42,14 @@ def read_records(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         offset = 0
         while header := file.read(12):
+            if growing and len(header) < 12:
+                return
             length, length_crc = struct.unpack("<QI", header) if len(header) == 12 else (0, None)
             if length_crc != masked_crc32c(header[:8]) or length > _MAX_RECORD_BYTES:
                 raise ServingError(Code.DATA_LOSS, f"corrupted record at {offset} of {path}")
             body = file.read(length + 4)
+            if growing and len(body) < length + 4:
+                return
             if len(body) != length + 4 or struct.unpack("<I", body[length:])[0] != masked_crc32c(body[:length]):
                 raise ServingError(Code.DATA_LOSS, f"truncated or corrupted record at {offset} of {path}")
             yield body[:length]

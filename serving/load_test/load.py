@@ -16,8 +16,8 @@ from typing import Any
 
 import grpc
 
-from serving.client.arrays import to_proto
-from serving.contract.stubs import predict_pb2
+from charseq_client.arrays import to_proto
+from charseq_client.messages import predict_pb2
 from serving.load_test.plot import FORMATS, save_plot
 from serving.load_test.samples import LoadResult, LoadSamples
 

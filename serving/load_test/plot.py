@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.client.arrays import Array
+from charseq_client.arrays import Array
 from serving.load_test.samples import LoadSamples
 
 FORMATS = (".png", ".svg")

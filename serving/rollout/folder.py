@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from serving.client import VersionStatus
+from charseq_client import VersionStatus
 from serving.contract.errors import ServingError
 from serving.contract.layout import CONFIG_NAME, STABLE
 from serving.contract.model_config import config_lock, folder_config, read_config

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving.client import VersionStatus
+from charseq_client import VersionStatus
 from serving.contract.layout import CANARY, CONFIG_NAME, STABLE
 from serving.contract.model_config import write_config
 from serving.rollout.folder import (

@@ -8,9 +8,9 @@ from typing import Any
 
 import grpc
 
-from serving.client import Client, PredictionError, VersionStatus
+from charseq_client import Client, PredictionError, VersionStatus
+from charseq_client.messages import ModelServiceStub, model_management_pb2
 from serving.contract.errors import Code
-from serving.contract.stubs import model_management_pb2, model_service_pb2_grpc
 
 _POLL_S = 0.1
 
@@ -81,7 +81,7 @@ class _Server:
         self._target = target
         self._client = Client(target, timeout=timeout_s)
         self._channel = grpc.insecure_channel(target)
-        self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+        self._models = ModelServiceStub(self._channel)
 
     def statuses(self, model: str) -> list[VersionStatus]:
         try:

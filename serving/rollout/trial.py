@@ -1,5 +1,6 @@
 """Recorded requests, sent to two versions of a model by turns, and what is found of the newer one."""
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -8,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 
+from charseq_client.messages import PredictionServiceStub, types_pb2
 from serving.contract.errors import ServingError
 from serving.contract.layout import CANARY, STABLE
-from serving.contract.stubs import prediction_log_pb2, prediction_service_pb2_grpc, types_pb2
-from serving.contract.tfrecord import read_records
+from serving.contract.request_logs import read_logs
 from serving.rollout.server import RolloutError
 
 _MAX_REASONS = 3
+
+# Each is sent several times to both versions.
+_MAX_REQUESTS = 1000
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def compare(
     same: list[bool] = []
     seconds: dict[str, list[float]] = {STABLE: [], CANARY: []}
     with grpc.insecure_channel(server) as channel:
-        predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
+        predict = PredictionServiceStub(channel).Predict
         for number, request in enumerate(requests):
             sides = {CANARY: _addressed(request, model, canary)}
             if stable is not None:
@@ -142,17 +145,32 @@ def _strings(response: Any) -> dict[str, list[bytes]]:
     }
 
 
-def read_requests(path: Path) -> list[Any]:
-    """Reads the ``PredictRequest`` of each ``PredictionLog`` in a TFRecord file.
+def read_requests(recorded: Path) -> list[Any]:
+    """Reads the ``PredictRequest`` of each ``PredictionLog`` in TFRecord files.
+
+    Args:
+      recorded: A file, a pattern of files, or the ``filename_prefix`` of a log. A file that a server still writes to is read
+        as far as it is whole.
+
+    Returns:
+      Up to 1,000 requests; of more, a sample that is the same each time.
 
     Raises:
       RolloutError: it cannot be read, or there is none.
     """
+    requests: list[Any] = []
+    chance, seen = random.Random(0), 0  # noqa: S311 - no secret
     try:
-        logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in read_records(path)]
-    except (OSError, ServingError, DecodeError) as error:
-        raise RolloutError(f"The recorded requests {path} cannot be read: {error}") from error
-    requests = [log.predict_log.request for log in logs if log.WhichOneof("log_type") == "predict_log"]
+        for log in read_logs(recorded):
+            if log.WhichOneof("log_type") != "predict_log":
+                continue
+            seen += 1
+            if len(requests) < _MAX_REQUESTS:
+                requests.append(log.predict_log.request)
+            elif (place := chance.randrange(seen)) < _MAX_REQUESTS:
+                requests[place] = log.predict_log.request
+    except (OSError, ServingError) as error:
+        raise RolloutError(f"The recorded requests {recorded} cannot be read: {error}") from error
     if not requests:
-        raise RolloutError(f"There is no recorded Predict in {path}; a canary is tried with recorded requests.")
+        raise RolloutError(f"There is no recorded Predict in {recorded}; a canary is tried with recorded requests.")
     return requests

@@ -1,11 +1,11 @@
 """The command line of the server: the flags of ``tensorflow_model_server`` by their own names, and a few more."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NoReturn
 
+from serving.contract.processors import count_processors
 from serving.server.flag_table import FLAGS, UNSUPPORTED, WITHOUT_EFFECT
 
 
@@ -75,12 +75,12 @@ class Flags:
     @property
     def threads(self) -> int:
         """Requests worked on at a time: four per CPU unless told otherwise, as in TensorFlow Serving."""
-        return self.grpc_max_threads or 4 * len(os.sched_getaffinity(0))
+        return self.grpc_max_threads or 4 * count_processors()
 
     @property
     def rest_threads(self) -> int:
         """REST requests worked on at a time: four per CPU unless told otherwise, as in TensorFlow Serving."""
-        return self.rest_api_num_threads or 4 * len(os.sched_getaffinity(0))
+        return self.rest_api_num_threads or 4 * count_processors()
 
     @property
     def channel_arguments(self) -> list[tuple[str, int | str]]:

@@ -1,7 +1,6 @@
 """The built-in model server: puts manager, services, gRPC and REST together."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,9 +10,10 @@ from typing import Any
 
 import uvloop
 
+from charseq_client.messages import model_server_config_pb2
 from serving.contract.errors import Code, ServingError
 from serving.contract.model_config import PLATFORM, read_config
-from serving.contract.stubs import model_server_config_pb2
+from serving.contract.processors import count_processors
 from serving.page import PATH as PAGE_PATH
 from serving.page import Page, PageModel, render
 from serving.server.batching.model import BatchedModel
@@ -36,6 +36,7 @@ from serving.server.models.version_states import LoadRetries
 from serving.server.models.warmup import run_warmup
 from serving.server.monitoring import Metrics, prometheus_path
 from serving.server.prediction_service import PredictionService
+from serving.server.request_log import RequestLogs
 from serving.server.rest.api import RestApi
 from serving.server.rest.http_server import HttpServer
 from serving.server.session_config import apply_xla, session_config
@@ -71,10 +72,14 @@ class ModelServer:
     def __init__(self, flags: Flags) -> None:
         """Sets the server up; nothing is loaded and no port is taken yet."""
         self._flags = flags
+        self._metrics_path = prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else ""
+        self._metrics = Metrics() if self._metrics_path else None
+        self._logs = RequestLogs(_tags(flags), self._metrics)
         self._sources = ModelSources(
             _first_config(flags),
             folder=ServingFolder(flags.serving_dir, flags.removal_wait_seconds) if flags.serving_dir else None,
             allow_unavailable_labels=flags.allow_version_labels_for_unavailable_models,
+            logs=self._logs,
         )
         self._manager = ModelManager(
             self._sources.sources,
@@ -89,11 +94,9 @@ class ModelServer:
         self._events = EventLoop("grpc", uvloop.new_event_loop)
         self._batches: BatchScheduler | None = None
         if flags.enable_batching:
-            parameters = read_batching_parameters(flags.batching_parameters_file, len(os.sched_getaffinity(0)))
+            parameters = read_batching_parameters(flags.batching_parameters_file, count_processors())
             self._batches = BatchScheduler(parameters, self._events.loop)
         self._credentials = server_credentials(flags.ssl_config_file) if flags.ssl_config_file else None
-        self._metrics_path = prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else ""
-        self._metrics = Metrics() if self._metrics_path else None
         self._stopping = threading.Event()
         self._server: GrpcServer | None = None
         self._rest: HttpServer | None = None
@@ -124,7 +127,7 @@ class ModelServer:
         encode = encode_as_content if flags.enable_serialization_as_tensor_content else encode_as_field
         models = ModelService(self._manager, self._sources)
         self._server = GrpcServer(
-            PredictionService(self._manager, encode, check_method_name=check, metrics=self._metrics),
+            PredictionService(self._manager, encode, check_method_name=check, metrics=self._metrics, logs=self._logs),
             models,
             events=self._events,
             max_threads=flags.threads,
@@ -142,7 +145,7 @@ class ModelServer:
         if flags.rest_port:
             self._rest = HttpServer(
                 RestApi(
-                    PredictionService(self._manager, check_method_name=check, metrics=self._metrics),
+                    PredictionService(self._manager, check_method_name=check, metrics=self._metrics, logs=self._logs),
                     models,
                     flags.rest_api_timeout_in_ms,
                     self._metrics,
@@ -201,6 +204,7 @@ class ModelServer:
         if self._batches is not None:
             self._batches.close()
         freed = self._manager.stop(timeout_s=1)
+        self._logs.close()
         self._events.stop()
         return freed
 
@@ -211,7 +215,7 @@ class ModelServer:
 
     def _load(self, path: str) -> SavedModel:
         """Loads and warms up the version in a folder."""
-        tags = [tag for tag in self._flags.saved_model_tags.split(",") if tag]
+        tags = _tags(self._flags)
         parameters = self._batches.parameters if self._batches is not None else None
         if self._flags.enable_per_model_batching_parameters:
             parameters = read_model_parameters(path)
@@ -247,6 +251,10 @@ class ModelServer:
         labels = self._manager.labels
         models = [PageModel(name, labels.names(name)) for name in self._manager.models()]
         return render(models, grpc=f":{grpc_port}", tls=self._credentials is not None)
+
+
+def _tags(flags: Flags) -> list[str]:
+    return [tag for tag in flags.saved_model_tags.split(",") if tag]
 
 
 def _first_config(flags: Flags) -> Any:

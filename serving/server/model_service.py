@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from charseq_client.messages import get_model_status_pb2, model_management_pb2
 from serving.contract.errors import invalid_argument
-from serving.contract.stubs import get_model_status_pb2, model_management_pb2
 from serving.server.models.manager import ModelManager
 from serving.server.models.sources import ModelSources
 from serving.server.models.version_states import VersionStatus

@@ -101,6 +101,7 @@ class Metrics:
         self._example_total = _Counter(f"{serving}request_example_count_total", "model")
         self._requests = _Counter(f"{serving}request_count", "model_name", "status")
         self._latency = _Histogram(f"{serving}request_latency", _LATENCY_BOUNDS, "model_name", "API", "entrypoint")
+        self._logs = _Counter(f"{serving}request_log_count", "model_name", "status_code")
         self._runtime = _Histogram(f"{serving}runtime_latency", _LATENCY_BOUNDS, "model_name", "API", "runtime")
 
     @contextmanager
@@ -139,6 +140,11 @@ class Metrics:
             self._examples.add((model,), examples)
             self._example_total.add((model,), examples)
 
+    def logged(self, model: str, code: Code) -> None:
+        """Notes what became of a request that was to be logged."""
+        with self._lock:
+            self._logs.add((model, code.name))
+
     def loaded(self, path: str, seconds: float, *, success: bool) -> None:
         """Notes an attempt to load a version."""
         with self._lock:
@@ -147,7 +153,7 @@ class Metrics:
 
     def page(self) -> str:
         """Returns all of it in Prometheus' text format."""
-        series = (self._loads, self._load_latency, self._requests, self._example_total)
+        series = (self._loads, self._load_latency, self._requests, self._example_total, self._logs)
         histograms = (self._examples, self._latency, self._runtime)
         with self._lock:
             return "\n".join(line for metric in (*series, *histograms) for line in metric.lines()) + "\n"

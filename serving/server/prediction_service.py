@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serving.contract.errors import Code, ServingError, invalid_argument
-from serving.contract.layout import DEFAULT_SIGNATURE
-from serving.contract.stubs import (
+from charseq_client.messages import (
+    DEFAULT_SIGNATURE,
     classification_pb2,
     get_model_metadata_pb2,
     inference_pb2,
@@ -17,6 +16,7 @@ from serving.contract.stubs import (
     predict_pb2,
     regression_pb2,
 )
+from serving.contract.errors import Code, ServingError, invalid_argument
 from serving.server.models.examples import (
     classification_result,
     classification_signature,
@@ -31,6 +31,7 @@ from serving.server.models.saved_model import Outputs, Signature
 from serving.server.models.servable import Servable
 from serving.server.models.tensors import Encoder, encode_as_field
 from serving.server.monitoring import Metrics
+from serving.server.request_log import RequestLogs
 
 _SIGNATURE_DEF = "signature_def"
 _PREDICT, _CLASSIFY, _REGRESS = (f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress"))
@@ -45,17 +46,21 @@ class _Kind:
       fill: Writes outputs into the result message.
       result_field: Where that message is in an ``InferenceResult``.
       api: What metrics call it.
+      log: The field of ``PredictionLog``.
     """
 
     check: Callable[..., None]
     fill: Callable[[Mapping[str, Any], int, Any], None]
     result_field: str
     api: str
+    log: str
 
 
 _KINDS = {
-    _CLASSIFY: _Kind(classification_signature, classification_result, "classification_result", "Classify"),
-    _REGRESS: _Kind(regression_signature, regression_result, "regression_result", "Regress"),
+    _CLASSIFY: _Kind(
+        classification_signature, classification_result, "classification_result", "Classify", "classify_log"
+    ),
+    _REGRESS: _Kind(regression_signature, regression_result, "regression_result", "Regress", "regress_log"),
 }
 
 
@@ -69,6 +74,7 @@ class PredictionService:
         *,
         check_method_name: bool = False,
         metrics: Metrics | None = None,
+        logs: RequestLogs | None = None,
     ) -> None:
         """Sets the service up.
 
@@ -77,11 +83,13 @@ class PredictionService:
           encode: How an output is written.
           check_method_name: Whether signatures are refused that were not exported for the method.
           metrics: Where the time of the sessions is noted; None to note none.
+          logs: Where requests and answers are logged; None to log none.
         """
         self._manager = manager
         self._encode = encode
         self._check_method_name = check_method_name
         self._metrics = metrics
+        self._logs = logs or RequestLogs()
 
     def predict(self, request: Any, timeout_ms: int = 0) -> bytes:
         """Answers a ``PredictRequest``.
@@ -122,9 +130,12 @@ class PredictionService:
             if answer.done():
                 return  # cancelled: the client has gone
             try:
-                answer.set_result(outputs(self._encode) + _spec_field(servable.name, servable.version, signature.name))
+                response = outputs(self._encode) + _spec_field(servable.name, servable.version, signature.name)
             except Exception as error:
                 answer.set_exception(error)
+                return
+            answer.set_result(response)
+            self._log("predict_log", request, response, servable, signature.name)
 
         try:
             signature = self._signature(servable, request)
@@ -144,7 +155,9 @@ class PredictionService:
             signature, request.inputs, request.output_filter, timeout_ms=timeout_ms, encode=self._encode
         )
         self._note_run(servable, "Predict", started)
-        return outputs + _spec_field(servable.name, servable.version, signature.name)
+        response = outputs + _spec_field(servable.name, servable.version, signature.name)
+        self._log("predict_log", request, response, servable, signature.name)
+        return response
 
     def classify(self, request: Any, timeout_ms: int = 0) -> Any:
         """Answers a ``ClassificationRequest``; arguments and errors as for :meth:`predict`."""
@@ -182,6 +195,7 @@ class PredictionService:
                 _fill_spec(result.model_spec, servable, signature.name)
                 kind = _KINDS[task.method_name]
                 kind.fill(outputs, count, getattr(result, kind.result_field))
+            self._log("multi_inference_log", request, response, servable, "")
             return response
 
     def get_model_metadata(self, request: Any) -> Any:
@@ -243,6 +257,7 @@ class PredictionService:
                 self._metrics.asked(servable.name, count)
             _fill_spec(response.model_spec, servable, name or DEFAULT_SIGNATURE)
             kind.fill(outputs, count, response.result)
+            self._log(kind.log, request, response, servable, name or DEFAULT_SIGNATURE)
             return response
 
     def _signature(self, servable: Servable, request: Any) -> Signature:
@@ -258,6 +273,9 @@ class PredictionService:
             message = f"Expected prediction signature method_name to be one of {{{known}}}. Was: {method}"
             raise ServingError(Code.INTERNAL, message)
         return signature
+
+    def _log(self, kind: str, request: Any, response: Any, servable: Servable, signature: str) -> None:
+        self._logs.log(kind, request, response, servable.name, servable.version, signature)
 
     def _note_run(self, servable: Servable, api: str, started: float) -> None:
         if self._metrics is not None:

@@ -2,8 +2,8 @@
 
 import logging
 
+from charseq_client.messages import config_pb2, rewriter_config_pb2
 from serving.contract.errors import invalid_argument
-from serving.contract.stubs import config_pb2, rewriter_config_pb2
 from serving.server.config_messages import parse_message
 from serving.server.flags import Flags
 from serving.server.models.tensorflow_c_api import disable_xla

@@ -100,7 +100,12 @@ def app(tmp_path_factory):
 
 
 def run(app, *arguments):
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(app), "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{app}:{app / 'client'}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": "/tmp",
+    }
     return subprocess.run(
         [sys.executable, *arguments], cwd=app, env=environment, capture_output=True, text=True, check=False
     )

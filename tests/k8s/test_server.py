@@ -9,7 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from serving.client import Client
+from charseq_client import Client
 from serving.contract.model_config import register
 from serving.rollout import list_models, promote
 from tests.k8s.conftest import K8S, named, pods

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.client import Client
+from charseq_client import Client
 from tests.pipeline.conftest import CHARSEQ, serving
 
 OUTSIDE = Path(__file__).parent / "outside" / "shouting"

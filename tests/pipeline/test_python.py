@@ -69,8 +69,8 @@ def test_a_wrong_name_or_setting_is_said_before_anything_runs():
 
 
 def test_a_model_is_loaded_from_its_folder_and_answers_as_one_asks(tmp_path):
+    from charseq_client import PredictionError
     from pipeline import load_model
-    from serving.client import PredictionError
     from tests.serving.saved_models import save_adder, save_shout, save_writer
 
     with pytest.raises(PredictionError, match="there is no such folder"):

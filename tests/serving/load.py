@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from serving.client import Client
+from charseq_client import Client
 
 # As `charseq serve` starts it, but for models that bring no parameters of their own: these share batches as well.
 QUICK = (

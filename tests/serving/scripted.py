@@ -8,11 +8,11 @@ from typing import Any
 
 import grpc
 
-from serving.client.arrays import to_proto
-from serving.contract.stubs import predict_pb2, prediction_service_pb2_grpc
+from charseq_client.arrays import to_proto
+from charseq_client.messages import PREDICTION_SERVICE, predict_pb2
 
 
-class ScriptedServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
+class ScriptedServicer:
     """Answers Predict as a list of steps says.
 
     Attributes:
@@ -53,7 +53,14 @@ def scripted_servers() -> Iterator[Scripted]:
     def start(*steps: Any) -> tuple[ScriptedServicer, str]:
         servicer = ScriptedServicer(list(steps))
         server = grpc.server(futures.ThreadPoolExecutor(2))
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
+        handler = grpc.unary_unary_rpc_method_handler(
+            servicer.Predict,
+            predict_pb2.PredictRequest.FromString,
+            predict_pb2.PredictResponse.SerializeToString,
+        )
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(PREDICTION_SERVICE, {"Predict": handler}),)
+        )
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         servers.append(server)

@@ -6,7 +6,6 @@ differs.
 """
 
 import itertools
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +23,7 @@ from components.trainer.seq2seq.model import (
     token_losses,
 )
 from components.trainer.seq2seq.network import dropout, logits
+from serving.contract.processors import count_processors
 
 # Of fewer, matrix products are no longer faster by the row.
 _LEAST_ROWS = 16
@@ -31,7 +31,7 @@ _LEAST_ROWS = 16
 
 def count_parts(members: int, batch_size: int) -> int:
     """Returns into how many parts of rows each member's batch is split here, so that every core has work."""
-    cores = len(os.sched_getaffinity(0))
+    cores = count_processors()
     return max(1, min(-(-cores // members), batch_size // _LEAST_ROWS))
 
 

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
+from charseq_client.messages import tensor_pb2
 from serving.contract.errors import invalid_argument
-from serving.contract.stubs import tensor_pb2
 from serving.server.models.tensors import MAX_REPEATED_ELEMENTS, element_field
 
 # As TensorFlow Serving pads.

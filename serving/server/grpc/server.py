@@ -13,8 +13,9 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from serving.contract.errors import Code, ServingError
-from serving.contract.stubs import (
+from charseq_client.messages import (
+    MODEL_SERVICE,
+    PREDICTION_SERVICE,
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -23,9 +24,10 @@ from serving.contract.stubs import (
     predict_pb2,
     regression_pb2,
 )
+from serving.contract.errors import Code, ServingError
 from serving.server.event_loop import EventLoop
 from serving.server.grpc.health import Health
-from serving.server.grpc.reflection import MODEL_SERVICE, PREDICTION_SERVICE, add_reflection
+from serving.server.grpc.reflection import add_reflection
 from serving.server.model_service import ModelService
 from serving.server.monitoring import Metrics
 from serving.server.prediction_service import PredictionService

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from charseq_client.messages import predict_pb2, tensor_pb2, types_pb2
 from serving.contract.errors import Code, ServingError, invalid_argument
-from serving.contract.stubs import predict_pb2, tensor_pb2, types_pb2
 from serving.server.models.saved_model import SavedModel, Signature
 from serving.server.models.tensors import dtype_name
 

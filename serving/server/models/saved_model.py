@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from charseq_client.messages import DEFAULT_SIGNATURE, meta_graph_pb2
 from serving.contract.errors import Code, ServingError, invalid_argument
-from serving.contract.layout import DEFAULT_SIGNATURE
-from serving.contract.stubs import meta_graph_pb2
 from serving.server.models.limits import RequestLimits
 from serving.server.models.tensorflow_c_api import Output, Session, Tensor
 from serving.server.models.tensors import Encoder, check_paid_for, encode_as_field, tensor_from_proto, tensor_values

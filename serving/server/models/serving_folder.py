@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from charseq_client.messages import model_server_config_pb2
 from serving.contract.errors import ServingError
 from serving.contract.layout import CONFIG_NAME
 from serving.contract.model_config import follow_moved_folder, read_config, validate, validate_platforms
-from serving.contract.stubs import model_server_config_pb2
 from serving.contract.versions import ModelSource, models_named
 
 logger = logging.getLogger(__name__)

@@ -25,6 +25,7 @@ from serving.contract.versions import ModelSource
 from serving.server.models.manager import ModelManager
 from serving.server.models.serving_folder import FolderContent, ServingFolder
 from serving.server.models.version_states import State
+from serving.server.request_log import RequestLogs
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,12 @@ class ModelSources:
     """The models to serve, for a :class:`ModelManager`, and the ways to change them."""
 
     def __init__(
-        self, config: Any, *, folder: ServingFolder | None = None, allow_unavailable_labels: bool = False
+        self,
+        config: Any,
+        *,
+        folder: ServingFolder | None = None,
+        allow_unavailable_labels: bool = False,
+        logs: RequestLogs | None = None,
     ) -> None:
         """Sets the list up.
 
@@ -41,9 +47,11 @@ class ModelSources:
           config: The first ``ModelServerConfig``.
           folder: A folder whose models are served besides; its ``models.config`` is followed.
           allow_unavailable_labels: Whether a label that is not in use may name a version that is not loaded.
+          logs: Follows the ``logging_config`` of the models.
         """
         self._folder = folder
         self._allow_unavailable_labels = allow_unavailable_labels
+        self._logs = logs or RequestLogs()
         self._reload_lock = threading.Lock()
         self._entries: tuple[Any, ...] = ()
         self._manager: ModelManager | None = None
@@ -133,8 +141,10 @@ class ModelSources:
         validate_platforms(entries)
         assignments = labels_of(entries)
         manager.labels.check(assignments, manager.is_available, allow_unavailable=self._allow_unavailable_labels)
+        logs = self._logs.prepare(entries)
         self._entries = entries
         manager.labels.assign(assignments)
+        self._logs.take(logs)
 
     def _follow(self, content: FolderContent) -> None:
         """Takes over the configuration inside the folder when it has changed."""
@@ -142,6 +152,10 @@ class ModelSources:
         if content.new_config is not None:
             with self._reload_lock:
                 self._entries = tuple(content.new_config.model_config_list.config)
+            try:
+                self._logs.take(self._logs.prepare(self._entries))
+            except ServingError as error:
+                logger.error("Requests are logged as before; the new logging_config cannot be followed: %s", error)
             if not content.has_config:
                 labels.assign({})
         if content.has_config:

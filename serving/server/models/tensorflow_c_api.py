@@ -10,6 +10,7 @@ Ownership: :class:`Tensor` and :class:`Session` own what they wrap and free it i
 
 import ctypes
 import functools
+import importlib.util
 import logging
 import os
 import re
@@ -17,11 +18,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import CFUNCTYPE, POINTER, byref, c_char, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Self
 
+from charseq_client.messages import config_pb2
 from serving.contract.errors import Code, ServingError
-from serving.contract.stubs import config_pb2, tensorflow_folder
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +130,23 @@ def library() -> SimpleNamespace:
     large = functions["TF_TensorFromLargeProto"] = loaded.TF_TensorFromProto
     large.restype, large.argtypes = None, functions["TF_TensorFromProto"].argtypes
     return SimpleNamespace(**functions)
+
+
+def tensorflow_folder() -> Path:
+    """Returns the folder of the installed ``tensorflow`` package, without importing it.
+
+    Raises:
+      ModuleNotFoundError: TensorFlow is not installed.
+    """
+    imported = sys.modules.get("tensorflow")
+    if imported is not None and imported.__spec__ is not None:
+        locations = imported.__spec__.submodule_search_locations
+    else:
+        spec = importlib.util.find_spec("tensorflow")
+        locations = spec.submodule_search_locations if spec else None
+    if not locations:
+        raise ModuleNotFoundError("TensorFlow is not installed here; install the project's requirements.lock.")
+    return Path(next(iter(locations)))
 
 
 def _library_path(part: str) -> str:

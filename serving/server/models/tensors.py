@@ -6,8 +6,8 @@ import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from charseq_client.messages import tensor_pb2, types_pb2
 from serving.contract.errors import ServingError, invalid_argument
-from serving.contract.stubs import tensor_pb2, types_pb2
 from serving.server.models.tensorflow_c_api import Tensor
 
 # A TensorProto may name a shape of any size and give one value for all of it: a few bytes that make TensorFlow allocate

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
+from charseq_client.messages import prediction_log_pb2
 from serving.contract.errors import Code, ServingError, invalid_argument
 from serving.contract.layout import WARMUP_PATH
-from serving.contract.stubs import prediction_log_pb2
 from serving.contract.tfrecord import read_records
 from serving.server.models.examples import examples_tensor, run_signature
 from serving.server.models.saved_model import SavedModel

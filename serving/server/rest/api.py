@@ -8,14 +8,14 @@ from urllib.parse import unquote
 
 from google.protobuf import json_format
 
-from serving.contract.errors import Code, ServingError, invalid_argument
-from serving.contract.stubs import (
+from charseq_client.messages import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
     predict_pb2,
     regression_pb2,
 )
+from serving.contract.errors import Code, ServingError, invalid_argument
 from serving.server.model_service import ModelService
 from serving.server.monitoring import Metrics
 from serving.server.prediction_service import PredictionService

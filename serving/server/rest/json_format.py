@@ -13,8 +13,8 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from charseq_client.messages import types_pb2
 from serving.contract.errors import Code, ServingError, invalid_argument
-from serving.contract.stubs import types_pb2
 from serving.server.models.tensors import dtype_name
 
 # TensorFlow's own limit on the dimensions of a tensor; JSON nested deeper cannot be one.

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from charseq_client import Client
 from pipeline.cli.predict import predict
-from serving.client import Client
 from tests.pipeline.conftest import CHARSEQ
 from tests.serving.processes import running_server
 

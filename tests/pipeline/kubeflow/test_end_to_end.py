@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from serving.client import Client
+from charseq_client import Client
 from tests.pipeline.conftest import QUICK
 from tests.pipeline.kubeflow.backend import accept
 from tests.pipeline.kubeflow.launcher import Cluster

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.client import Client, PredictionError
+from charseq_client import Client, PredictionError
 from tests.browser import DESKTOP, PHONE, axe_violations, page_in_chromium, static_files
 from tests.pipeline.conftest import QUICK, serving
 from tests.tensorflow_js import IN_TENSORFLOW_JS, answers

@@ -10,9 +10,9 @@ import tensorflow_transform as tft
 from scipy.stats import mannwhitneyu
 
 from benchmarks.peers.notebooks import one_hot, sums_model
+from charseq_client import Client
 from components.trainer.fixed_length.input_pipeline import read_tokens
 from components.transform.preprocessing import read_vocabulary
-from serving.client import Client
 from tests.pipeline.conftest import serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(3_600)]

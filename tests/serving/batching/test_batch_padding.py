@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.client import Client
-from serving.client.arrays import from_proto, to_proto
+from charseq_client import Client
+from charseq_client.arrays import from_proto, to_proto
 from serving.server.batching.inputs import concatenate, kind_of, padded_shapes
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, running_server

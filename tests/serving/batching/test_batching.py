@@ -13,10 +13,10 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.client import Client, PredictionError
-from serving.client.arrays import from_proto, to_proto
+from charseq_client import Client, PredictionError
+from charseq_client.arrays import from_proto, to_proto
+from charseq_client.messages import PredictionServiceStub, predict_pb2
 from serving.contract.errors import Code, ServingError
-from serving.contract.stubs import predict_pb2, prediction_service_pb2_grpc
 from serving.server.batching.parameters import read_batching_parameters
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, free_port, run_server, running_server
@@ -78,7 +78,7 @@ def test_everyone_gets_the_own_rows(client: Client) -> None:
 
 def test_numbers_in_every_layout(server: RunningServer) -> None:
     with grpc.insecure_channel(server.target) as channel:
-        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        stub = PredictionServiceStub(channel)
 
         def ask(number: int) -> bool:
             request = predict_pb2.PredictRequest()
@@ -156,7 +156,7 @@ def test_more_rows_than_a_batch(client: Client, server: RunningServer) -> None:
     request.model_spec.name = "shout"
     request.inputs["text"].CopyFrom(to_proto("text", ["ab"] * 33))
     with grpc.insecure_channel(server.target) as channel:
-        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        stub = PredictionServiceStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
             stub.Predict(request, timeout=20)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
@@ -178,7 +178,7 @@ def test_no_rows_and_abbreviated_rows(client: Client, server: RunningServer) -> 
     tensor.ClearField("tensor_content")
     tensor.int64_val.append(7)
     with grpc.insecure_channel(server.target) as channel:
-        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        stub = PredictionServiceStub(channel)
         tensor.tensor_shape.dim[0].size = 20
         assert from_proto(stub.Predict(request, timeout=20).outputs["int64"]).tolist() == [7] * 20
         tensor.tensor_shape.dim[0].size = 1000
@@ -237,7 +237,7 @@ def test_a_tensor_that_lies_about_its_rows_hurts_nobody_else(server: RunningServ
         tensor.tensor_shape.dim.add().size = size
         tensor.tensor_content = np.arange(values, dtype=np.int64).tobytes()
         with grpc.insecure_channel(server.target) as channel:
-            return prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=20)
+            return PredictionServiceStub(channel).Predict(request, timeout=20)
 
     def honest(number: int) -> Any:
         inputs = {"x": np.array([number])}

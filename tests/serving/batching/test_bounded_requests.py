@@ -9,10 +9,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from serving.client import Client, Retries
-from serving.client.arrays import to_proto
+from charseq_client import Client, Retries
+from charseq_client.arrays import to_proto
+from charseq_client.messages import PredictionServiceStub, predict_pb2
 from serving.contract.errors import ServingError
-from serving.contract.stubs import predict_pb2, prediction_service_pb2_grpc
 from serving.server.models.limits import RequestLimits
 from tests.serving.conftest import Push
 from tests.serving.load import load
@@ -33,7 +33,7 @@ def _grpc(server: RunningServer, rows: int) -> tuple[str, str]:
     request.inputs["text"].CopyFrom(to_proto("text", ["12+34"] * rows))
     with grpc.insecure_channel(server.target) as channel:
         try:
-            answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=60)
+            answer = PredictionServiceStub(channel).Predict(request, timeout=60)
         except grpc.RpcError as error:
             return error.code().name, error.details()
     return "OK", str(len(answer.outputs["length"].float_val))

@@ -13,8 +13,8 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.client import AsyncClient, Client, PredictionError, Retries
-from serving.client.text import Sampling, generate_async, stream, stream_async
+from charseq_client import AsyncClient, Client, PredictionError, Retries
+from charseq_client.text import Sampling, generate_async, stream, stream_async
 from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.processes import ROOT, RunningServer, free_port, running_server
@@ -49,7 +49,7 @@ def _with_client(target: str, use: Callable[[AsyncClient], Awaitable[Any]], **se
 def test_the_import_is_quick_and_brings_no_tensorflow() -> None:
     program = (
         # Of the processor, whatever else the machine does.
-        "import sys, time; import serving.client.text; seconds = time.process_time()\n"
+        "import sys, time; import charseq_client.text; seconds = time.process_time()\n"
         "assert 'tensorflow' not in sys.modules; assert seconds < 1.5, seconds"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -9,9 +9,9 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.client import Client, PredictionError, Retries
-from serving.client.arrays import to_proto
-from serving.client.assertion import reason_of
+from charseq_client import Client, PredictionError, Retries
+from charseq_client.arrays import to_proto
+from charseq_client.assertion import reason_of
 from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, running_server

@@ -8,13 +8,13 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.client.arrays import from_proto, to_proto
-from serving.contract.stubs import (
+from charseq_client.arrays import from_proto, to_proto
+from charseq_client.messages import (
+    ModelServiceStub,
+    PredictionServiceStub,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    model_service_pb2_grpc,
     predict_pb2,
-    prediction_service_pb2_grpc,
     types_pb2,
 )
 from tests.serving.conftest import Push
@@ -39,13 +39,13 @@ def server(
 @pytest.fixture(scope="module")
 def stub(server: RunningServer) -> Iterator[Any]:
     with grpc.insecure_channel(server.target) as channel:
-        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        yield PredictionServiceStub(channel)
 
 
 @pytest.fixture(scope="module")
 def models(server: RunningServer) -> Iterator[Any]:
     with grpc.insecure_channel(server.target) as channel:
-        yield model_service_pb2_grpc.ModelServiceStub(channel)
+        yield ModelServiceStub(channel)
 
 
 def _request(model: str, signature: str = "", output_filter: tuple[str, ...] = (), **inputs: Any) -> Any:

@@ -8,9 +8,9 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.client import Client, PredictionError
+from charseq_client import Client, PredictionError
+from charseq_client.messages import ModelServiceStub, model_management_pb2, model_server_config_pb2
 from serving.contract.errors import Code
-from serving.contract.stubs import model_management_pb2, model_server_config_pb2, model_service_pb2_grpc
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, run_server, running_server
 
@@ -57,7 +57,7 @@ def client(server: RunningServer) -> Iterator[Client]:
 @pytest.fixture
 def reload(server: RunningServer) -> Iterator[Callable[[Any], Any]]:
     with grpc.insecure_channel(server.target) as channel:
-        stub = model_service_pb2_grpc.ModelServiceStub(channel)
+        stub = ModelServiceStub(channel)
         yield lambda config: stub.HandleReloadConfigRequest(
             model_management_pb2.ReloadConfigRequest(config=config), timeout=20
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.client import Client, PredictionError, VersionStatus
+from charseq_client import Client, PredictionError, VersionStatus
 from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.processes import ROOT, RunningServer, run_server, running_server

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.client import Client, PredictionError, Retries
+from charseq_client import Client, PredictionError, Retries
 from serving.rollout import promote
 from tests.serving.conftest import Push
 from tests.serving.load import QUICK, checked_version, load

@@ -8,10 +8,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from serving.client import Client
-from serving.client.arrays import to_proto
+from charseq_client import Client
+from charseq_client.arrays import to_proto
+from charseq_client.messages import predict_pb2, prediction_log_pb2
 from serving.contract.errors import Code, ServingError
-from serving.contract.stubs import predict_pb2, prediction_log_pb2
 from serving.contract.tfrecord import read_records
 from serving.server.models.saved_model import SavedModel
 from serving.server.models.warmup import run_warmup

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
-from serving.contract.stubs import predict_pb2, prediction_service_pb2_grpc
+from charseq_client.messages import PredictionServiceStub, predict_pb2
 from tests.browser import DESKTOP, IN_CHROMIUM, PHONE, Scheme, Tab, axe_violations, page_in_chromium
 from tests.serving.conftest import Push
 from tests.serving.processes import ROOT, RunningServer, free_port, running_server
@@ -189,7 +189,7 @@ def test_the_lines_for_a_terminal_do_the_same(server: RunningServer, model: str)
         assert (plaintext, method) == ("-plaintext", "tensorflow.serving.PredictionService/Predict")
         request = json_format.Parse(message, predict_pb2.PredictRequest())
         with grpc.insecure_channel(address) as channel:
-            response = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request)
+            response = PredictionServiceStub(channel).Predict(request)
         assert said in str(response)
 
 

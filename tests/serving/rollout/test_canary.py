@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from serving.client import Client, PredictionError
-from serving.client.arrays import to_proto
-from serving.contract.stubs import prediction_log_pb2
+from charseq_client import Client, PredictionError
+from charseq_client.arrays import to_proto
+from charseq_client.messages import prediction_log_pb2
 from serving.rollout import RolloutError, promote, rollback
 from serving.rollout.canary import hold, roll_out
 from serving.rollout.history import read_history

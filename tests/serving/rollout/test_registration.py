@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from charseq_client import Client
 from components.pusher.publish import publish
-from serving.client import Client
 from serving.contract.canary_result import CanaryResult
 from serving.contract.errors import ServingError
 from serving.contract.model_config import read_config, register

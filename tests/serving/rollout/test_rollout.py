@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from serving.client import Client, PredictionError
+from charseq_client import Client, PredictionError
 from serving.rollout import RolloutError, follow_latest, list_models, promote, rollback, set_canary
 from serving.rollout.history import Entry, previous_stable, read_history
 from tests.serving.conftest import Push

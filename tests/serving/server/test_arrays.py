@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.client.arrays import from_proto, to_proto
+from charseq_client.arrays import from_proto, to_proto
 
 _DTYPES = (
     *("float16", "float32", "float64", "complex64", "complex128", "bool"),

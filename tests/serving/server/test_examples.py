@@ -7,13 +7,13 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.client.arrays import to_proto
-from serving.contract.stubs import (
+from charseq_client.arrays import to_proto
+from charseq_client.messages import (
+    PredictionServiceStub,
     classification_pb2,
     example_pb2,
     inference_pb2,
     predict_pb2,
-    prediction_service_pb2_grpc,
     regression_pb2,
 )
 from tests.serving.conftest import Push
@@ -34,7 +34,7 @@ def stub(
         running_server(folder, f"--serving_dir={folder / 'serving'}") as server,
         grpc.insecure_channel(server.target) as channel,
     ):
-        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        yield PredictionServiceStub(channel)
 
 
 def _example(**features: float) -> Any:
@@ -172,7 +172,7 @@ def test_the_method_name_is_checked_when_it_is_asked_for(tmp_path: Path, judge_m
     rename_method(version, "raw", "some/method")
     arguments = (f"--serving_dir={tmp_path / 'serving'}", "--enable_signature_method_name_check")
     with running_server(tmp_path, *arguments) as server, grpc.insecure_channel(server.target) as channel:
-        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        stub = PredictionServiceStub(channel)
         for call, kind, method in (
             (stub.Classify, classification_pb2.ClassificationRequest, "classification"),
             (stub.Regress, regression_pb2.RegressionRequest, "regression"),

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from serving.client import Client, PredictionError, Retries
-from serving.client.arrays import to_proto
+from charseq_client import Client, PredictionError, Retries
+from charseq_client.arrays import to_proto
+from charseq_client.messages import prediction_log_pb2
 from serving.contract.errors import Code
-from serving.contract.stubs import prediction_log_pb2
 from serving.rollout import promote, rollback
 from tests.serving.conftest import Push
 from tests.serving.load import QUICK, checked_version, load

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from serving.client import Client, PredictionError
+from charseq_client import Client, PredictionError
+from charseq_client.messages import config_pb2, model_server_config_pb2, rewriter_config_pb2
 from serving.contract.errors import ServingError
-from serving.contract.stubs import config_pb2, model_server_config_pb2, rewriter_config_pb2
 from serving.launch import server_command
 from serving.server.flag_table import UNSUPPORTED, WITHOUT_EFFECT
 from serving.server.flags import Flags, parse_flags

@@ -11,9 +11,9 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.client import Client
-from serving.client.arrays import to_proto
-from serving.contract.stubs import predict_pb2, types_pb2
+from charseq_client import Client
+from charseq_client.arrays import to_proto
+from charseq_client.messages import predict_pb2, types_pb2
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, free_port, running_server
 

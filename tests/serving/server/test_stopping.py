@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from serving.client import Client, PredictionError, Retries
+from charseq_client import Client, PredictionError, Retries
 from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.load import QUICK, checked_version, load

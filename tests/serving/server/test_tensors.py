@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from serving.client.arrays import from_proto
+from charseq_client.arrays import from_proto
+from charseq_client.messages import predict_pb2, types_pb2
 from serving.contract.errors import ServingError
-from serving.contract.stubs import predict_pb2, types_pb2
 from serving.server.models.tensors import Encoder, Values, encode_as_content, encode_as_field
 
 _DTYPES = {

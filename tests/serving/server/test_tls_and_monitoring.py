@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from serving.client import AsyncClient, Client, PredictionError, Retries
+from charseq_client import AsyncClient, Client, PredictionError, Retries
 from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.processes import free_port, run_server, running_server

@@ -9,6 +9,9 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
+from charseq_client import Client
+from charseq_client.answers import PredictionError
+from charseq_client.text import Sampling, generate
 from components.cleaning.settings import Cleaning
 from components.trainer.language_model.export import LanguageModel
 from components.trainer.language_model.settings import StreamSettings
@@ -16,9 +19,6 @@ from components.trainer.language_model.streams import Streams, build_stream_mode
 from components.transform.preprocessing import read_vocabulary
 from components.transform.text import preprocessing_fn
 from pipeline.local.server import local_server
-from serving.client import Client
-from serving.client.answers import PredictionError
-from serving.client.text import Sampling, generate
 from tests.components.session import Session
 
 TEXT = "déjà élève, forêt près du château: été à Hélène \ufffd?\n"

@@ -1,4 +1,4 @@
-"""The client of :mod:`serving.client.blocking` for asyncio.
+"""The client of :mod:`charseq_client.blocking` for asyncio.
 
 >>> async with AsyncClient("localhost:8500") as client:
 ...     (await client.predict({"text": ["12+34"]}, model="sums")).strings("text")
@@ -6,20 +6,23 @@
 """
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
-from serving.client.answers import Prediction, PredictionError, VersionStatus
-from serving.client.arrays import Value
-from serving.client.calls import Calls, Pause, Retries, Send, Steps, channel_arguments
-from serving.contract.errors import Code
-from serving.contract.layout import DEFAULT_SIGNATURE
-from serving.contract.stubs import model_service_pb2_grpc, prediction_service_pb2_grpc
+from charseq_client.answers import Prediction, PredictionError, VersionStatus
+from charseq_client.arrays import Value
+from charseq_client.calls import Calls, Pause, Retries, Send, Steps, channel_arguments
+from charseq_client.codes import Code
+from charseq_client.messages import DEFAULT_SIGNATURE, ModelServiceStub, PredictionServiceStub
 
 __all__ = ["AsyncClient", "Prediction", "PredictionError", "Retries", "VersionStatus"]
+
+if TYPE_CHECKING:
+    from typing import Self
 
 _Result = TypeVar("_Result")
 
@@ -44,7 +47,7 @@ class AsyncClient:
     ) -> None:
         """Prepares the connection; it is made at the first call, whose event loop it then belongs to.
 
-        The arguments are those of :class:`serving.client.blocking.Client`.
+        The arguments are those of :class:`charseq_client.blocking.Client`.
         """
         self._calls = Calls(timeout, retries, max_batch_size)
         self._target = target
@@ -65,19 +68,19 @@ class AsyncClient:
         output_filter: Sequence[str] | None = None,
         timeout: float | None = None,
     ) -> Prediction:
-        """Runs a model; see :meth:`serving.client.blocking.Client.predict`."""
+        """Runs a model; see :meth:`charseq_client.blocking.Client.predict`."""
         return await self._do(self._calls.predict(inputs, model, version, label, signature, output_filter, timeout))
 
     async def metadata(self, model: str, *, version: int | None = None, label: str | None = None) -> dict[str, Any]:
-        """Returns the signatures of a model; see :meth:`serving.client.blocking.Client.metadata`."""
+        """Returns the signatures of a model; see :meth:`charseq_client.blocking.Client.metadata`."""
         return await self._do(self._calls.metadata(model, version, label))
 
     async def status(self, model: str, *, version: int | None = None) -> list[VersionStatus]:
-        """Returns the states of a model's versions; see :meth:`serving.client.blocking.Client.status`."""
+        """Returns the states of a model's versions; see :meth:`charseq_client.blocking.Client.status`."""
         return await self._do(self._calls.status(model, version))
 
     async def wait_until_available(self, model: str, *, version: int | None = None, timeout: float = 30.0) -> int:
-        """Waits until a model can be called; see :meth:`serving.client.blocking.Client.wait_until_available`."""
+        """Waits until a model can be called; see :meth:`charseq_client.blocking.Client.wait_until_available`."""
         return await self._do(self._calls.wait_until_available(model, version, timeout))
 
     async def close(self) -> None:
@@ -86,7 +89,7 @@ class AsyncClient:
         if self._channel is not None:
             await self._channel.close()
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self) -> "Self":
         return self
 
     async def __aexit__(
@@ -124,7 +127,7 @@ class AsyncClient:
             return await self._methods[step.method](step.request, timeout=step.timeout)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if self._closed and not (task and task.cancelling()):
+            if self._closed and not (task and _is_cancelled(task)):
                 # Of the call and not of the task, which would end without a word if this went on.
                 raise PredictionError(Code.CANCELLED, "The client was closed during the call.") from None
             raise
@@ -135,10 +138,15 @@ class AsyncClient:
             self._channel = grpc.aio.insecure_channel(self._target, **self._channel_arguments)
         else:
             self._channel = grpc.aio.secure_channel(self._target, self._credentials, **self._channel_arguments)
-        predictions = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
-        models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+        predictions = PredictionServiceStub(self._channel)
+        models = ModelServiceStub(self._channel)
         self._methods = {
             "Predict": predictions.Predict,
             "GetModelMetadata": predictions.GetModelMetadata,
             "GetModelStatus": models.GetModelStatus,
         }
+
+
+def _is_cancelled(task: asyncio.Task[Any]) -> bool:
+    """Says whether a task was asked to end; Python 3.10 does not tell, and then the closed client counts."""
+    return sys.version_info >= (3, 11) and task.cancelling() > 0

@@ -11,13 +11,15 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from serving.client.arrays import Array, Value
-from serving.client.asynchronous import AsyncClient
-from serving.client.blocking import Client, Prediction
+from charseq_client.arrays import Value
+from charseq_client.asynchronous import AsyncClient
+from charseq_client.blocking import Client, Prediction
+from charseq_client.tensors import Tensor
 
 _STEP_SIGNATURE = "step"
+
+# Fields of Sampling, which are inputs of the model, and their types.
+_TYPES = {"length": "int32", "temperature": "float32", "top_k": "int32", "top_p": "float32", "seed": "int64"}
 
 DEFAULT_MODEL = "text"
 
@@ -40,16 +42,9 @@ class Sampling:
     top_p: float = 1.0
     seed: int = 0
 
-    def inputs(self, prompts: int) -> dict[str, Array]:
+    def inputs(self, prompts: int) -> dict[str, Value]:
         """Returns the model's inputs, one value for each of `prompts` rows: servers batch rows of different requests."""
-        values = {
-            "length": np.int32(self.length),
-            "temperature": np.float32(self.temperature),
-            "top_k": np.int32(self.top_k),
-            "top_p": np.float32(self.top_p),
-            "seed": np.int64(self.seed),
-        }
-        return {name: np.full([prompts], value) for name, value in values.items()}
+        return {name: Tensor.of([getattr(self, name)] * prompts, kind) for name, kind in _TYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -163,12 +158,12 @@ class _Text:
         self.left = sampling.length
         self._prompt, self._sampling, self._chunk = prompt, sampling, chunk
         self._model, self._version, self._label = model, version, label
-        self._state: Array = np.zeros([1, 0], np.float32)
+        self._state: Value = Tensor.of([], "float32", (1, 0))
 
     def next_call(self) -> dict[str, Any]:
         """Returns the arguments of `predict` for the next part."""
         inputs = {**_inputs([self._prompt], self._sampling), "state": self._state}
-        inputs["length"] = np.array([min(self._chunk, self.left)], np.int32)
+        inputs["length"] = Tensor.of([min(self._chunk, self.left)], "int32")
         where = {"model": self._model, "version": self._version, "label": self._label}
         return {"inputs": inputs, "signature": _STEP_SIGNATURE, **where}
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 import grpc
 
-from serving.client.answers import (
+from charseq_client.answers import (
     Prediction,
     PredictionError,
     VersionStatus,
@@ -22,9 +22,10 @@ from serving.client.answers import (
     read_signatures,
     read_statuses,
 )
-from serving.client.arrays import Array, Value, as_array, to_proto
-from serving.contract.errors import Code
-from serving.contract.stubs import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+from charseq_client.arrays import Value, to_tensor
+from charseq_client.codes import Code
+from charseq_client.messages import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+from charseq_client.tensors import Tensor
 
 # How a server that batches refuses a request of too many rows. That it batches says that the rows can be split.
 _TOO_MANY_ROWS = re.compile(r"Task size \d+ is larger than maximum input batch size (\d+)")
@@ -120,18 +121,18 @@ class Calls:
         _fill_model_spec(request.model_spec, model, version, label)
         request.model_spec.signature_name = signature
         request.output_filter.extend(output_filter or ())
-        arrays = {name: as_array(name, value) for name, value in inputs.items()}
+        tensors = {name: to_tensor(name, value) for name, value in inputs.items()}
         deadline = self._deadline(timeout)
-        rows = max((len(array) for array in arrays.values() if array.ndim), default=1)
+        rows = max((tensor.shape[0] for tensor in tensors.values() if tensor.shape), default=1)
         asked = model, signature
         while True:
             limits = (self._max_batch_size, self._learned.get(asked), rows)
             limit = min(limit for limit in limits if limit is not None)
             try:
                 if limit < rows:
-                    return (yield from self._predict_in_parts(request, arrays, rows, limit, deadline))
-                for name, array in arrays.items():
-                    request.inputs[name].CopyFrom(to_proto(name, array))
+                    return (yield from self._predict_in_parts(request, tensors, rows, limit, deadline))
+                for name, tensor in tensors.items():
+                    request.inputs[name].CopyFrom(tensor.to_proto())
                 return read_prediction([(yield from self._send("Predict", request, deadline))])
             except PredictionError as error:
                 found = _TOO_MANY_ROWS.search(error.message)
@@ -173,11 +174,12 @@ class Calls:
         return time.monotonic() + (self._timeout if timeout is None else timeout)
 
     def _predict_in_parts(
-        self, request: Any, arrays: Mapping[str, Array], rows: int, limit: int, deadline: float
+        self, request: Any, tensors: Mapping[str, Tensor], rows: int, limit: int, deadline: float
     ) -> Steps[Prediction]:
         """Sends a batch in parts. All of them are answered by the version that answered the first."""
-        shared = {name for name, array in arrays.items() if not array.ndim or len(array) == 1}
-        unequal = {name: len(array) for name, array in arrays.items() if name not in shared and len(array) != rows}
+        shared = {name for name, tensor in tensors.items() if not tensor.shape or tensor.shape[0] == 1}
+        lengths = {name: tensor.shape[0] for name, tensor in tensors.items() if name not in shared}
+        unequal = {name: length for name, length in lengths.items() if length != rows}
         if unequal:
             raise ValueError(f"Inputs differ in their number of rows: {unequal} against {rows}; give {rows} or 1.")
         pinned = predict_pb2.PredictRequest()
@@ -187,9 +189,9 @@ class Calls:
             try:
                 for start in range(0, rows, limit):
                     pinned.ClearField("inputs")
-                    for name, array in arrays.items():
-                        part = array if name in shared else array[start : start + limit]
-                        pinned.inputs[name].CopyFrom(to_proto(name, part))
+                    for name, tensor in tensors.items():
+                        part = tensor if name in shared else tensor.rows(start, start + limit)
+                        pinned.inputs[name].CopyFrom(part.to_proto())
                     responses.append((yield from self._send("Predict", pinned, deadline)))
                     pinned.model_spec.version.value = responses[0].model_spec.version.value
                 return read_prediction(responses)

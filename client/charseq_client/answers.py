@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-import numpy as np
 
-from serving.client.arrays import Array, from_proto
-from serving.client.assertion import reason_of
-from serving.contract.errors import Code
-from serving.contract.stubs import get_model_metadata_pb2, get_model_status_pb2
+from charseq_client.arrays import Array, concatenate, elements, from_proto
+from charseq_client.assertion import reason_of
+from charseq_client.codes import Code
+from charseq_client.messages import get_model_metadata_pb2, get_model_status_pb2
 
 
 class PredictionError(Exception):
@@ -37,7 +36,7 @@ class Prediction:
     """An answer.
 
     Attributes:
-      outputs: Output name to array; strings are arrays of bytes objects.
+      outputs: Output name to array; strings are arrays of bytes objects. Without numpy: nested lists.
       model: The model that answered.
       version: Its version.
       signature: The signature that ran.
@@ -50,7 +49,7 @@ class Prediction:
 
     def strings(self, name: str) -> list[str]:
         """Returns a string output as text, one per element; bytes that are not UTF-8 become surrogate escapes."""
-        return [value.decode("utf-8", "surrogateescape") for value in self.outputs[name].ravel().tolist()]
+        return [value.decode("utf-8", "surrogateescape") for value in elements(self.outputs[name])]
 
 
 @dataclass(frozen=True)
@@ -79,10 +78,7 @@ def read_prediction(responses: Sequence[Any]) -> Prediction:
     """Puts the ``PredictResponse`` of each part of a batch together."""
     spec = responses[0].model_spec
     parts = [{name: from_proto(proto) for name, proto in response.outputs.items()} for response in responses]
-    outputs = {
-        name: np.concatenate([part[name] for part in parts]) if len(parts) > 1 else array
-        for name, array in parts[0].items()
-    }
+    outputs = {name: concatenate([part[name] for part in parts]) for name in parts[0]}
     return Prediction(outputs, spec.name, spec.version.value, spec.signature_name)
 
 

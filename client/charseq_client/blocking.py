@@ -4,23 +4,25 @@
 ...     client.predict({"text": ["12+34"]}, model="sums").strings("text")
 ['46']
 
-:mod:`serving.client.asynchronous` has the same for asyncio.
+:mod:`charseq_client.asynchronous` has the same for asyncio.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
-from serving.client.answers import Prediction, PredictionError, VersionStatus
-from serving.client.arrays import Value
-from serving.client.calls import Calls, Pause, Retries, Steps, channel_arguments
-from serving.contract.layout import DEFAULT_SIGNATURE
-from serving.contract.stubs import model_service_pb2_grpc, prediction_service_pb2_grpc
+from charseq_client.answers import Prediction, PredictionError, VersionStatus
+from charseq_client.arrays import Value
+from charseq_client.calls import Calls, Pause, Retries, Steps, channel_arguments
+from charseq_client.messages import DEFAULT_SIGNATURE, ModelServiceStub, PredictionServiceStub
 
 __all__ = ["DEFAULT_SIGNATURE", "Client", "Prediction", "PredictionError", "Retries", "VersionStatus"]
+
+if TYPE_CHECKING:
+    from typing import Self
 
 _Result = TypeVar("_Result")
 
@@ -58,8 +60,8 @@ class Client:
             self._channel = grpc.insecure_channel(target, **arguments)
         else:
             self._channel = grpc.secure_channel(target, credentials, **arguments)
-        predictions = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
-        models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+        predictions = PredictionServiceStub(self._channel)
+        models = ModelServiceStub(self._channel)
         self._methods = {
             "Predict": predictions.Predict,
             "GetModelMetadata": predictions.GetModelMetadata,
@@ -80,7 +82,7 @@ class Client:
         """Runs a model.
 
         Args:
-          inputs: Input name to values; see :func:`serving.client.arrays.to_proto` for the types that Python values get. Rows
+          inputs: Input name to values; see :func:`charseq_client.arrays.to_proto` for the types that Python values get. Rows
             are the first dimension; where a batch is split, an input with one row goes to every part.
           model: The model's name.
           version: Its version; the latest that is served if neither this nor ``label`` is given.
@@ -134,7 +136,7 @@ class Client:
         """Closes the connection; calls in progress end with CANCELLED."""
         self._channel.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serving.client.arrays import Value
-from serving.client.text import Sampling
-from serving.contract.stubs import types_pb2
+from charseq_client.arrays import Value
+from charseq_client.messages import types_pb2
+from charseq_client.text import Sampling
 
 _SAMPLING = tuple(field.name for field in dataclasses.fields(Sampling))
 
