@@ -41,7 +41,7 @@ SUMMARY_PROPERTY = "summary"
 _BEAM_ERROR = re.compile(r"(?:data\.errors\.)(?:\w+): (?P<message>.*?)(?: \[while running .*\])?$", re.DOTALL)
 
 
-class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
+class ShardedExecutor(BaseBeamExecutor, abc.ABC):
     """Writes an Examples artifact shard by shard."""
 
     @abc.abstractmethod
@@ -49,7 +49,7 @@ class _ShardedExecutor(BaseBeamExecutor, abc.ABC):
         """Returns what each shard is made from."""
 
     @abc.abstractmethod
-    def _write(self) -> "_WriteShard":
+    def _write(self) -> "WriteShard":
         """Returns the DoFn that writes a shard."""
 
     def Do(  # noqa: N802 (TFX's name)
@@ -117,7 +117,7 @@ def _write_list(written: list[shards.ShardFile], path: str) -> None:
     write_file(path, json.dumps([dataclasses.asdict(file) for file in written]).encode())
 
 
-class _WriteShard(beam.DoFn):
+class WriteShard(beam.DoFn):
     """Writes one shard: a pair of its index and what it is made from."""
 
     def configure(self, data_json: str, examples_uri: str, count: int) -> None:
@@ -131,14 +131,14 @@ class _WriteShard(beam.DoFn):
         yield from shards.write_shard(self.batches(source), self._examples_uri, shard, self._count)
 
 
-class _WriteSumsShard(_WriteShard):
+class _WriteSumsShard(WriteShard):
     def batches(self, source: tuple[int, int]) -> Iterator[shards.SplitBatch]:
         data = from_json(SumsData, self._data_json)
         terms = sums.generate_terms(data, *source)
         yield sums.to_record_batch(terms), sums.sides(data, terms)
 
 
-class _WriteDatesShard(_WriteShard):
+class _WriteDatesShard(WriteShard):
     def batches(self, source: tuple[int, int]) -> Iterator[shards.SplitBatch]:
         data = from_json(DatesData, self._data_json)
         examples = list(generator.generate(data, *source))
@@ -161,7 +161,7 @@ class _SortPairs(beam.DoFn):
         yield {"part": number, "report": report.to_dict()}
 
 
-class _WritePairsShard(_WriteShard):
+class _WritePairsShard(WriteShard):
     """Writes the shard of one bucket."""
 
     def __init__(self, staging: str):
@@ -181,7 +181,7 @@ class _WritePairsShard(_WriteShard):
         yield from written
 
 
-class _WriteTextShard(_WriteShard):
+class _WriteTextShard(WriteShard):
     def __init__(self, replaced: npt.NDArray[np.uint32]):
         super().__init__()
         self._replaced = replaced
@@ -190,25 +190,25 @@ class _WriteTextShard(_WriteShard):
         return text.shard_windows(from_json(TextData, self._data_json), source, self._replaced)
 
 
-class SumsExecutor(_ShardedExecutor):
+class SumsExecutor(ShardedExecutor):
     """Generates sums; a shard is a range of example indices."""
 
     def _shards(self, data_json: str) -> list[tuple[int, int]]:
         data = from_json(SumsData, data_json)
         return _ranges(data.count, data.examples_per_shard)
 
-    def _write(self) -> _WriteShard:
+    def _write(self) -> WriteShard:
         return _WriteSumsShard()
 
 
-class DatesExecutor(_ShardedExecutor):
+class DatesExecutor(ShardedExecutor):
     """Generates dates; a shard is a range of example indices."""
 
     def _shards(self, data_json: str) -> list[tuple[int, int]]:
         data = from_json(DatesData, data_json)
         return _ranges(data.count, data.examples_per_shard)
 
-    def _write(self) -> _WriteShard:
+    def _write(self) -> WriteShard:
         return _WriteDatesShard()
 
 
@@ -216,7 +216,7 @@ def _ranges(count: int, size: int) -> list[tuple[int, int]]:
     return [(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-class PairsExecutor(_ShardedExecutor):
+class PairsExecutor(ShardedExecutor):
     """Reads a user's pairs; a shard is a stretch of the hashes of their inputs."""
 
     def _write_shards(self, artifact: Artifact, data_json: str) -> None:
@@ -268,11 +268,11 @@ class PairsExecutor(_ShardedExecutor):
     def _shards(self, data_json: str) -> list[int]:
         return list(range(self._buckets))
 
-    def _write(self) -> _WriteShard:
+    def _write(self) -> WriteShard:
         return _WritePairsShard(self._staging)
 
 
-class TextExecutor(_ShardedExecutor):
+class TextExecutor(ShardedExecutor):
     """Cuts a text into windows; a shard is a stretch of the whole corpus."""
 
     def _write_shards(self, artifact: Artifact, data_json: str) -> None:
@@ -289,5 +289,5 @@ class TextExecutor(_ShardedExecutor):
     def _shards(self, data_json: str) -> list[text.TextShard]:
         return self._plan.shards
 
-    def _write(self) -> _WriteShard:
+    def _write(self) -> WriteShard:
         return _WriteTextShard(self._plan.replaced)

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import numpy as np
@@ -62,9 +63,9 @@ def validate(
                 _compare(batch, response, signature(**batch))
 
 
-def _first(batch: Inputs) -> bytes:
-    """Returns a request's first string."""
-    return bytes(next(iter(batch.values()))[0].numpy())
+def _first(batch: Inputs) -> Any:
+    """Returns a request's first row."""
+    return next(iter(batch.values()))[0].numpy()
 
 
 def _compare(batch: Inputs, response: predict_pb2.PredictResponse, own: dict[str, tf.Tensor]) -> None:
