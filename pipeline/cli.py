@@ -10,7 +10,17 @@ from typing import Any
 import click
 
 from components.settings import SettingsError
-from pipeline import cli_bench, cli_flink, cli_kubeflow, cli_new, cli_predict, cli_rollout, cli_runs, cli_serving
+from pipeline import (
+    cli_bench,
+    cli_flink,
+    cli_forecast,
+    cli_kubeflow,
+    cli_new,
+    cli_predict,
+    cli_rollout,
+    cli_runs,
+    cli_serving,
+)
 from pipeline.cli_logs import set_up_logs
 from pipeline.cli_options import InputError, json_option, print_json, root_option
 from pipeline.places import DEFAULT_TASK, Places
@@ -166,6 +176,7 @@ for command in (
     *cli_new.COMMANDS,
     *cli_serving.COMMANDS,
     *cli_predict.COMMANDS,
+    *cli_forecast.COMMANDS,
     *cli_rollout.COMMANDS,
     *cli_kubeflow.COMMANDS,
     *cli_flink.COMMANDS,

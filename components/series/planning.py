@@ -1,4 +1,4 @@
-"""What is settled by looking at the series: frequency, season, horizon, context; and which series can be used."""
+"""What is settled by looking at the series: columns, frequency, season, horizon, context; and which series can be used."""
 
 import dataclasses
 import logging
@@ -12,6 +12,7 @@ from components.series.windows import cut_windows, least_length, naive_scale
 from data.corpora import find_tables
 from data.errors import DataError
 from data.files import FoundFiles
+from data.series.columns import SeriesColumns, find_series_columns
 from data.series.reading import Series, SeriesTable, read_series
 
 _LOG = logging.getLogger("charseq.series")
@@ -88,6 +89,9 @@ def plan_series(data: SeriesData) -> SeriesPlan:
       DataError: There is no file, one cannot be read, or no series can be used.
     """
     files = find_series_files(data)
+    stated = SeriesColumns(data.time, data.value, data.series)
+    columns = find_series_columns(files.files, data.options.table, stated, data.time_format, data.decimal)
+    data = dataclasses.replace(data, **dataclasses.asdict(columns))
     table = read_series(files.files, data.options)
     table.report.check_share(data.most_skipped)
     if not table.series:

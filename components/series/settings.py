@@ -27,9 +27,10 @@ class SeriesData:
       files: Files, folders, globs or patterns, as of the family `pairs`: CSV, TSV, JSONL or Parquet. All have the same
         columns; a series may be spread over several files.
       time: The column of the times: its name, or its position, 1 for the first. Empty: `time`, `date`, `month` or another usual
-        name, or the first of two columns.
-      value: The column of the values. Empty: `value`, `y` or `target`, or the second of two columns.
-      series: The column that names the series, where the table has many of them below each other. Empty: it has one.
+        name, or the first column that has times.
+      value: The column of the values. Empty: `value`, `y` or `target`, or the only other column that has numbers.
+      series: The column that names the series, where the table has many of them below each other. Empty: `unique_id`, `series`
+        or another usual name, or the first column of words if times repeat; if there is none, the table has one series.
       time_format: Format of the times, as Python's `strptime` has it, such as `%d.%m.%Y`. Empty: found out; dates that can be
         read in two ways are refused.
       decimal: The decimal mark: `.` or `,`.

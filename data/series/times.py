@@ -42,8 +42,11 @@ def parse_times(values: Sequence[str], stated: str = "", setting: str = "data.ti
       Times datetime64[s] [N], those with an offset in UTC; and whether they are counted steps.
 
     Raises:
-      DataError: They are no times, or they can be read in two ways; `at` is the index of the value that is meant.
+      UnreadableTimeError: A value is no time.
+      AmbiguousTimesError: They can be read in two ways.
     """
+    if not len(values):
+        return np.zeros(0, "datetime64[s]"), False
     unique, inverse = np.unique(np.asarray(values, dtype=object).astype(str), return_inverse=True)
     texts = pd.Series(np.char.strip(unique.astype(str)))
     times, counted = _parse(texts, stated, setting)
@@ -86,7 +89,7 @@ def _parse(texts: "pd.Series[str]", stated: str, setting: str) -> tuple[Times, b
     first = next(iter(found.values()))
     other = next((form for form, times in found.items() if (times != first).any()), "")
     if other:
-        raise DataError(
+        raise AmbiguousTimesError(
             f"the times, such as {texts[0]!r}, can be read as {next(iter(found))} and as {other}; say which one: "
             f"--set {setting}='{next(iter(found))}'"
         )
@@ -111,6 +114,10 @@ def _checked(parsed: "pd.Series[pd.Timestamp]", texts: "pd.Series[str]", reason:
             f"{reason}; write it like 2024-01-31, or state the column's format: --set {setting}='%d.%m.%Y'",
         )
     return _seconds(parsed)
+
+
+class AmbiguousTimesError(DataError):
+    """Times that can be read in two ways."""
 
 
 class UnreadableTimeError(DataError):

@@ -18,7 +18,8 @@ def draw_forecasts(forecasts: Sequence[Mapping[str, Any]], named: bool) -> matpl
     """Draws forecasts, each in a panel of its own.
 
     Args:
-      forecasts: Those that `components.series.forecasts` kept.
+      forecasts: Each with `series`, `origin`, `history`, `forecast`, `lower`, `upper`; and with
+        `target` and `mase` if it is known what came.
       named: Whether a panel's title has the name of the series.
     """
     columns = min(_COLUMNS, len(forecasts))
@@ -28,7 +29,8 @@ def draw_forecasts(forecasts: Sequence[Mapping[str, Any]], named: bool) -> matpl
     for axes, forecast in zip(panels, forecasts, strict=False):
         _draw_forecast(axes, forecast)
         name = f"{forecast['series']}, " if named and forecast["series"] else ""
-        axes.set_title(f"{name}after {forecast['origin']}: MASE {forecast['mase']:.2f}", fontsize=9)
+        error = f": MASE {forecast['mase']:.2f}" if "mase" in forecast else ""
+        axes.set_title(f"{name}after {forecast['origin']}{error}", fontsize=9)
     for axes in panels[len(forecasts) :]:
         axes.axis("off")
     handles, labels = panels[0].get_legend_handles_labels()
@@ -40,11 +42,11 @@ def _draw_forecast(axes: matplotlib.axes.Axes, forecast: Mapping[str, Any]) -> N
     horizon = len(forecast["forecast"])
     history = forecast["history"][-max(2 * horizon, 12) :]
     past, ahead = np.arange(1 - len(history), 1), np.arange(1, horizon + 1)
-    # Both lines begin at the last value that was known.
+    # The lines begin at the last value that was known.
     axes.plot(past, history, color=_KNOWN, linewidth=1.2, label="known")
-    axes.plot(
-        [0, *ahead], [history[-1], *forecast["target"]], color=_KNOWN, linewidth=1.2, linestyle=":", label="what came"
-    )
+    if "target" in forecast:
+        came = [history[-1], *forecast["target"]]
+        axes.plot([0, *ahead], came, color=_KNOWN, linewidth=1.2, linestyle=":", label="what came")
     axes.plot([0, *ahead], [history[-1], *forecast["forecast"]], color=_FORECAST, linewidth=1.4, label="forecast")
     axes.fill_between(
         ahead, forecast["lower"], forecast["upper"], color=_FORECAST, alpha=0.25, linewidth=0, label="interval"
