@@ -5,7 +5,9 @@ One more that is downloaded is an address and the sha256 of its cleaned bytes in
 
 import functools
 import hashlib
+import importlib.resources
 import io
+import os
 from collections.abc import Mapping
 from typing import BinaryIO
 
@@ -16,6 +18,7 @@ from data.errors import CorpusError
 PYTHON_DOCS = "python-docs"
 SHERLOCK = "sherlock"
 CMUDICT = "cmudict"
+MILK = "milk"
 
 # What there is, for a person to read: the texts, which `data.corpus` may name,
 TEXTS: Mapping[str, str] = {
@@ -25,12 +28,16 @@ TEXTS: Mapping[str, str] = {
 
 # and the tables, which `data.files` may name.
 TABLES: Mapping[str, str] = {
+    MILK: "monthly milk production, pounds per cow, 1962 to 1975 (Cryer 1986), 168 values; needs no network",
     CMUDICT: "the CMU Pronouncing Dictionary, 135,000 pronunciations of English words; downloaded once",
     **{
         name: f"SIGMORPHON's 2020 shared task 1, {name.removeprefix('g2p-')}: words and their phones; downloaded once"
         for name in g2p.downloads()
     },
 }
+
+# Those that lie beside this module.
+_BUNDLED: Mapping[str, str] = {MILK: "milk.csv"}
 
 DOWNLOADS: Mapping[str, Download] = {
     # Its author died in 1930: out of copyright everywhere.
@@ -57,12 +64,30 @@ def open_corpus(name: str) -> BinaryIO:
     Raises:
       CorpusError: It cannot be had, or is not what it was.
     """
-    return io.BytesIO(_python_docs()) if name == PYTHON_DOCS else open_download(DOWNLOADS[name])
+    return io.BytesIO(_own(name)) if _is_own(name) else open_download(DOWNLOADS[name])
 
 
 def identity(name: str) -> str:
     """Returns what changes with the content of a text or table of the catalogue; downloads nothing."""
-    return hashlib.sha256(_python_docs()).hexdigest() if name == PYTHON_DOCS else DOWNLOADS[name].sha256
+    return hashlib.sha256(_own(name)).hexdigest() if _is_own(name) else DOWNLOADS[name].sha256
+
+
+def ending(name: str) -> str:
+    """Returns what the name of the file ends in that a text or table of the catalogue is; empty if it is none."""
+    if name in _BUNDLED:
+        return os.path.splitext(_BUNDLED[name])[1]
+    return DOWNLOADS[name].ending if name in DOWNLOADS else ""
+
+
+def _is_own(name: str) -> bool:
+    """Returns whether a text or table of the catalogue needs no download."""
+    return name == PYTHON_DOCS or name in _BUNDLED
+
+
+def _own(name: str) -> bytes:
+    if name == PYTHON_DOCS:
+        return _python_docs()
+    return importlib.resources.files("data").joinpath(_BUNDLED[name]).read_bytes()
 
 
 @functools.cache

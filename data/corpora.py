@@ -29,8 +29,8 @@ class CatalogueFile(DataFile):
 
     @property
     def ending(self) -> str:
-        """What the name of the file that is downloaded ends in."""
-        return catalogue.DOWNLOADS[self.path].ending if self.path in catalogue.DOWNLOADS else ""
+        """What the name of its file ends in."""
+        return catalogue.ending(self.path)
 
     @contextlib.contextmanager
     def open(self) -> Iterator[BinaryIO]:

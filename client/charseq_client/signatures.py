@@ -46,6 +46,18 @@ def row_outputs(definition: Any) -> dict[str, int]:
     return {name: definition.outputs[name].dtype for name in names if _has_rows_alone(definition.outputs[name])}
 
 
+def forecast_window(definitions: Mapping[str, Any]) -> int:
+    """Returns how many values of a history a model that forecasts reads: its signature `window` says so in its shape.
+
+    Raises:
+      ValueError: The model does not forecast.
+    """
+    info = find_signature(definitions, "window").inputs.get("history")
+    if info is None or len(info.tensor_shape.dim) != 2:
+        raise ValueError("the model does not forecast: its signature 'window' takes no history")
+    return int(info.tensor_shape.dim[1].size)
+
+
 def sampling_inputs(definition: Any) -> list[str]:
     """Returns the inputs of a signature that say how a text is written: those that ``Sampling`` has a value for."""
     return [name for name in _SAMPLING if name in definition.inputs]

@@ -174,7 +174,7 @@ class _SumCombiner(beam.CombineFn):
     def add_input(self, accumulator: _Sums, element: metric_types.StandardMetricInputs) -> _Sums:
         outputs: dict[str, float] = {_EXAMPLES: 1.0}
         for name, value in sorted(element.get_predictions(self._key.model_name).items()):
-            if value.dtype.kind == "f":
+            if value.dtype.kind == "f" and value.size == 1:  # not what a forecast has at each of its steps
                 outputs[name] = value.item()
         accumulator.add(outputs)
         return accumulator

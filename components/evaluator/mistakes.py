@@ -44,7 +44,7 @@ class WorstAnswers(tfma.metrics.Metric):  # type: ignore[misc]
 
     def __init__(self, name: str = WORST):
         """Has the name that results are read by."""
-        super().__init__(_CandidateComputations(_WorstCombiner, _wrong_answer), name=name)
+        super().__init__(CandidateComputations(_WorstCombiner, _wrong_answer), name=name)
 
 
 class WorstPassages(tfma.metrics.Metric):  # type: ignore[misc]
@@ -55,7 +55,7 @@ class WorstPassages(tfma.metrics.Metric):  # type: ignore[misc]
 
     def __init__(self, name: str = WORST):
         """Has the name that results are read by."""
-        super().__init__(_CandidateComputations(_WorstCombiner, _passage), name=name)
+        super().__init__(CandidateComputations(_WorstCombiner, _passage), name=name)
 
 
 class Confusion(tfma.metrics.Metric):  # type: ignore[misc]
@@ -67,10 +67,10 @@ class Confusion(tfma.metrics.Metric):  # type: ignore[misc]
 
     def __init__(self, name: str = CONFUSION):
         """Has the name that results are read by."""
-        super().__init__(_CandidateComputations(_ConfusionCombiner), name=name)
+        super().__init__(CandidateComputations(_ConfusionCombiner), name=name)
 
 
-class _CandidateComputations:
+class CandidateComputations:
     """Makes a metric's computation for the candidate, and none for the baseline; a class, for Beam pickles it by name."""
 
     def __init__(self, combiner: Callable[..., beam.CombineFn], *arguments: Any):

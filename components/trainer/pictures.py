@@ -15,6 +15,9 @@ _COLOURS = ("#2f7fc1", "#d9660a")
 
 _GRID = "#888888"
 
+# The titles of the curves, by what was measured beside the loss.
+_TITLES = {"accuracy": ("loss (nats per character)", "accuracy per character")}
+
 
 @dataclasses.dataclass(frozen=True)
 class LayerSummary:
@@ -36,18 +39,15 @@ class LayerSummary:
 
 
 def draw_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> matplotlib.figure.Figure:
-    """Draws loss and accuracy per character over the epochs, training and validation.
+    """Draws the loss and what was measured beside it, such as accuracy, over the epochs, training and validation.
 
     Args:
       histories: Logs of every epoch, under the name of the run; one run may have the empty name.
     """
     figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
-    for axes, metric, title in zip(
-        figure.subplots(1, 2),
-        ("loss", "accuracy"),
-        ("loss (nats per character)", "accuracy per character"),
-        strict=True,
-    ):
+    measure = measure_of(histories)
+    titles = _TITLES.get(measure, ("loss", measure.replace("_", " ")))
+    for axes, metric, title in zip(figure.subplots(1, 2), ("loss", measure), titles, strict=True):
         for (name, history), colour in zip(histories.items(), _COLOURS, strict=False):
             for key, kind, stroke in ((metric, "training", ":"), (f"val_{metric}", "validation", "-")):
                 points = [(epoch, logs[key]) for epoch, logs in enumerate(history, 1) if key in logs]
@@ -64,6 +64,14 @@ def draw_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> matpl
         axes.grid(color=_GRID, alpha=0.3)
         axes.legend(frameon=False)
     return figure
+
+
+def measure_of(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Returns the name of what was measured beside the loss in the logs of epochs: `accuracy`, or what a family has."""
+    logs = next((log for history in histories.values() for log in history), {})
+    return next(
+        (name for name in logs if name not in ("loss", "learning_rate") and not name.startswith("val_")), "accuracy"
+    )
 
 
 def draw_diagram(layers: Sequence[LayerSummary], title: str) -> matplotlib.figure.Figure:

@@ -25,7 +25,7 @@ class TrainingProgress:
       epoch: The epoch that it is in or has just ended, from 1.
       epochs: How many there will be.
       first_epoch: The epoch that this process began with: later than 1 where it goes on from a checkpoint.
-      logs: Loss and accuracy of this epoch so far, and the latest val_loss and val_accuracy.
+      logs: Loss and the family's measure (such as accuracy) of this epoch so far, and the latest of the validation (val_).
       seconds_left: How long it will take still; None as long as nothing is known.
     """
 
@@ -68,16 +68,13 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         if now - self._logged < _LINE_SECONDS and epoch + 1 < self._epochs:
             return
         self._logged = now
+        figures = logs | self._validation
         left = self._seconds_left(self.params["steps"])
         _LOG.info(
-            "epoch %d/%d: loss %.4f, accuracy %.4f%s%s",
+            "epoch %d/%d: %s%s",
             epoch + 1,
             self._epochs,
-            logs["loss"],
-            logs["accuracy"],
-            "".join(
-                f", {name} {self._validation[name]:.4f}" for name in ("val_loss", "val_accuracy") if self._validation
-            ),
+            ", ".join(f"{name} {figures[name]:.4f}" for name in _ordered(figures)),
             "" if left is None else f"; {left:.0f} s left",
         )
 
@@ -101,3 +98,9 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     def _steps(self, batches: int) -> int:
         """Returns the steps from the beginning of the training to so many batches of this epoch."""
         return int(self._epoch * self.params["steps"] + batches)
+
+
+def _ordered(figures: dict[str, float]) -> list[str]:
+    """Returns the names of figures: those of the training first, of each side the loss first; not the learning rate."""
+    names = [name for name in figures if name != "learning_rate"]
+    return sorted(names, key=lambda name: (name.startswith("val_"), not name.endswith("loss")))

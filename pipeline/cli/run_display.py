@@ -138,7 +138,8 @@ def describe_progress(progress: Any) -> str:
     left = progress.seconds_left
     if left:  # before what a narrow terminal cuts off
         words.append(f"{left:.0f} s left" if left < 90 else f"{left / 60:.0f} min left")
-    for name in ("loss", "val_loss", "val_accuracy"):
+    validated = [name for name in progress.logs if name.startswith("val_") and name != "val_loss"]
+    for name in ("loss", "val_loss", *validated):
         if name in progress.logs:
             words.append(f"{name} {progress.logs[name]:.4f}")
     return "  ".join(words)

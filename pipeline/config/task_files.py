@@ -32,6 +32,7 @@ _ORDER = (
     "g2p",
     "cmudict",
     "dates",
+    "milk",
 )
 
 _ENDING = ".toml"

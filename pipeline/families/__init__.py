@@ -20,6 +20,7 @@ _OURS = {
     "pairs": "pipeline.families.pairs.family:FAMILY",
     "dates": "pipeline.families.dates.family:FAMILY",
     "text": "pipeline.families.text.family:FAMILY",
+    "series": "pipeline.families.series.family:FAMILY",
 }
 
 

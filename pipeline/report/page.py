@@ -7,7 +7,7 @@ from typing import Any
 import markupsafe
 
 from components.settings import SettingsError
-from components.trainer.pictures import LayerSummary, draw_curves, draw_diagram, to_svg
+from components.trainer.pictures import LayerSummary, draw_curves, draw_diagram, measure_of, to_svg
 from pipeline.code_version import describe_code
 from pipeline.config.task_files import dump_config, load_task
 from pipeline.families import family_of
@@ -95,6 +95,7 @@ def _shown(contents: Contents) -> dict[str, Any]:
         "sections": family.sections(contents) if family else (),
         "data": family.data_section(run.examples) if family else "",
         "curves": _svg(draw_curves({"": epochs})) if epochs else "",
+        "measure": measure_of({"": epochs}),
         "epochs": [(n, logs) for n, logs in enumerate(epochs, 1) if n % step == 0 or n in (1, len(epochs))],
         "diagram": _svg(draw_diagram(layers, history["model"])) if layers else "",
         "layers": layers,

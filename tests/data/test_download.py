@@ -90,7 +90,7 @@ def test_the_catalogue_has_every_language_of_the_shared_task():
             assert len(found.sha256) == 64
     hashes = [entry.sha256 for entry in catalogue.DOWNLOADS.values()]
     assert len(set(hashes)) == len(hashes)
-    assert {*catalogue.TEXTS, *catalogue.TABLES} == {*catalogue.DOWNLOADS, catalogue.PYTHON_DOCS}
+    assert {*catalogue.TEXTS, *catalogue.TABLES} == {*catalogue.DOWNLOADS, catalogue.PYTHON_DOCS, catalogue.MILK}
 
 
 def test_header_footer_and_line_ends_go():

@@ -1,0 +1,1 @@
+"""Series: measured values at regular times, read from tables."""

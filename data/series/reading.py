@@ -1,0 +1,259 @@
+"""Reading series from tables: in order, at regular times, without gaps; what had to be repaired is counted."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data.errors import DataError, TableError
+from data.files import DataFile
+from data.series.frequency import Frequency, find_frequency
+from data.series.options import SeriesOptions
+from data.series.times import Times, UnreadableTimeError, parse_times
+from data.tables.reading import read_table
+from data.tables.report import ReadReport
+
+Values = npt.NDArray[np.float64]
+
+# What tables have where there is no value.
+_MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?", ".", "…", "#n/a")
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """A series without gaps.
+
+    Attributes:
+      name: Its name; empty for the only one.
+      start: The time of its first value: datetime64[s].
+      values: float64 [N].
+      filled: Which of them were missing and lie on a straight line between their neighbours: bool [N].
+    """
+
+    name: str
+    start: np.datetime64
+    values: Values
+    filled: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclasses.dataclass
+class Repairs:
+    """What was found that was not in order.
+
+    Attributes:
+      unordered: Series whose rows were not in the order of time, and were sorted.
+      repeated: Rows that are equal to an earlier one, and were left out.
+      combined: Rows that have the time of an earlier one and another value, and were combined as the settings say.
+      missing: Rows without a value.
+      filled: Steps between two values that had none, and were filled on a straight line.
+    """
+
+    unordered: int = 0
+    repeated: int = 0
+    combined: int = 0
+    missing: int = 0
+    filled: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesTable:
+    """What is in some tables.
+
+    Attributes:
+      series: The series, in the order in which the tables first name them.
+      frequency: Their step.
+      repairs: What was not in order.
+      report: What became of the rows.
+      left_out: Names of series that cannot be used, and why.
+    """
+
+    series: tuple[Series, ...]
+    frequency: Frequency
+    repairs: Repairs
+    report: ReadReport
+    left_out: dict[str, str]
+
+
+def read_series(files: Sequence[DataFile], options: SeriesOptions) -> SeriesTable:
+    """Reads series. All values are in memory, as numbers.
+
+    Args:
+      files: Which files; a series may be spread over several.
+      options: How they are read.
+
+    Raises:
+      DataError: A file or row cannot be used, two rows of a series have the same time, the times have no regular step, or a
+        gap is too long. The message names the file and line, or the series and time.
+    """
+    report = ReadReport(options.table.on_error)
+    rows = _read_rows(files, options, report)
+    if not len(rows):
+        raise DataError(
+            f"{files[0].path if files else 'the table'} has no row with a time and a value; check data.time and data.value"
+        )
+    repairs = Repairs(missing=int(rows["value"].isna().sum()))
+    counted = rows.attrs["counted"]
+    groups = {str(name): group for name, group in rows.groupby("series", sort=False)}
+    groups = {name: _in_order(name, group, options, repairs, counted) for name, group in groups.items()}
+    known = {name: group[group["value"].notna()] for name, group in groups.items()}
+    times: dict[str, Times] = {
+        name: group["time"].to_numpy().astype("datetime64[s]") for name, group in known.items() if len(group)
+    }
+    frequency = options.frequency or find_frequency(list(times.values()), counted)
+    left_out = {name: "it has no value" for name in groups if name not in times}
+    series = []
+    for name, found in times.items():
+        try:
+            series.append(_regular(name, found, known[name]["value"].to_numpy(np.float64), frequency, options, repairs))
+        except DataError as error:
+            if report.on_error == "stop":
+                raise
+            left_out[name] = str(error)
+    return SeriesTable(tuple(series), frequency, repairs, report, left_out)
+
+
+def parse_values(texts: Sequence[str], decimal: str = ".") -> tuple[Values, npt.NDArray[np.bool_]]:
+    """Returns numbers of texts: float64 [N], NaN where there is none; and which texts are neither a number nor missing."""
+    column = pd.Series(texts, dtype=object).astype(str).str.strip()
+    missing = column.str.lower().isin(_MISSING).to_numpy()
+    if decimal == ",":
+        column = column.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+    values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+    values[missing] = np.nan
+    return values, ~missing & ~np.isfinite(values)
+
+
+def _read_rows(files: Sequence[DataFile], options: SeriesOptions, report: ReadReport) -> pd.DataFrame:
+    """Returns the rows: `series`, `time`, `value` (NaN where there is none), `file` and `line`."""
+    parts: list[dict[str, Any]] = []
+    for batch in read_table(files, options.table, report):
+        columns = {
+            name: column.to_pylist()
+            for name, column in zip(batch.columns.schema.names, batch.columns.columns, strict=True)
+        }
+        values, wrong = parse_values(columns["value"], options.decimal)
+        times = np.array([text.strip() for text in columns["time"]], object)
+        for row in np.flatnonzero(wrong):
+            text = columns["value"][row]
+            mark = " or data.decimal" if "," in text else ""
+            report.reject(
+                TableError(
+                    batch.file,
+                    f"{text!r} is no finite number",
+                    f"check data.value{mark}, or mend the row",
+                    int(batch.lines[row]),
+                    "value",
+                )
+            )
+        untimed = ~wrong & (times == "")
+        for row in np.flatnonzero(untimed):
+            report.reject(
+                TableError(
+                    batch.file, "the time is empty", "fill it, or leave the row out", int(batch.lines[row]), "time"
+                )
+            )
+        good = ~wrong & ~untimed
+        report.rows -= int((~good).sum())
+        series = columns.get("series", [""] * len(batch))
+        parts.append(
+            {
+                "series": np.array(series, object)[good],
+                "text": times[good],
+                "value": values[good],
+                "file": np.full(good.sum(), batch.file, object),
+                "line": batch.lines[good],
+            }
+        )
+    rows = pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True) if parts else pd.DataFrame()
+    if len(rows):
+        try:
+            rows["time"], rows.attrs["counted"] = parse_times(rows["text"].to_list(), options.time_format)
+        except UnreadableTimeError as error:
+            row = rows[rows["text"] == error.text].iloc[0]
+            raise TableError(
+                row["file"],
+                f"{error.text!r} {error.reason.partition('; ')[0]}",
+                error.reason.partition("; ")[2],
+                int(row["line"]),
+                "time",
+            ) from None
+    return rows
+
+
+def _in_order(name: str, rows: pd.DataFrame, options: SeriesOptions, repairs: Repairs, counted: bool) -> pd.DataFrame:
+    """Returns the rows of a series in the order of time, each time once."""
+    if not rows["time"].is_monotonic_increasing:
+        repairs.unordered += 1
+        rows = rows.sort_values("time", kind="stable")
+    repeated = rows.duplicated(["time", "value"])
+    repairs.repeated += int(repeated.sum())
+    rows = rows[~repeated]
+    if rows["value"].isna().any():  # a row without a value says nothing where another one has it
+        rows = rows[rows["value"].notna() | ~rows.duplicated("time", keep=False)]
+    again = rows.duplicated("time")
+    if not again.any():
+        return rows
+    if options.duplicates == "stop":
+        second = rows[again].iloc[0]
+        first = rows[rows["time"] == second["time"]].iloc[0]
+        raise TableError(
+            second["file"],
+            f"{_of(name)}the time {second['text']!r} has the value {second['value']:g} here and {first['value']:g} in line "
+            f"{first['line']:,}" + (f" of {first['file']}" if first["file"] != second["file"] else ""),
+            "if the table has many series, name their column: --set data.series=COLUMN; otherwise say what counts: "
+            "--set data.duplicates=first, last, mean or sum",
+            int(second["line"]),
+        )
+    repairs.combined += int(again.sum())
+    if options.duplicates in ("first", "last"):
+        return rows.drop_duplicates("time", keep=options.duplicates)
+    combined = rows.groupby("time", as_index=False)["value"].agg(options.duplicates)
+    return rows.drop_duplicates("time").assign(value=combined["value"].to_numpy())
+
+
+def _regular(
+    name: str, times: Times, values: Values, frequency: Frequency, options: SeriesOptions, repairs: Repairs
+) -> Series:
+    """Returns a series with a value at every step.
+
+    Raises:
+      DataError: A time is between two steps, two times are in one step, or a gap is too long.
+    """
+    index, whole = frequency.index(times)
+    if not whole.all():
+        at = int(np.flatnonzero(~whole)[0])
+        raise DataError(
+            f"{_of(name)}the times have no regular step: most are a {frequency} apart, and {times[at]} is not a whole number "
+            f"these after {times[0]}; mend the times, or state the step: --set data.frequency=week"
+        )
+    if len(index) > 1 and (np.diff(index) < 1).any():
+        at = int(np.flatnonzero(np.diff(index) < 1)[0])
+        raise DataError(
+            f"{_of(name)}{times[at]} and {times[at + 1]} are in the same {frequency}; add their values up before, or state a "
+            "shorter step in data.frequency"
+        )
+    gaps = np.diff(index) - 1
+    if len(gaps) and gaps.max() > options.longest_gap:
+        at = int(np.argmax(gaps))
+        raise DataError(
+            f"{_of(name)}there is no value for {gaps[at]:,} steps of a {frequency} between {frequency.label(times[at])} and "
+            f"{frequency.label(times[at + 1])}; up to {options.longest_gap:,} are filled on a straight line "
+            "(data.longest_gap): raise "
+            "it, or leave out what is before the gap"
+        )
+    steps = np.arange(index[-1] + 1)
+    filled = np.ones(len(steps), bool)
+    filled[index] = False
+    repairs.filled += int(filled.sum())
+    return Series(name, times[0], np.interp(steps, index, values), filled)
+
+
+def _of(name: str) -> str:
+    """Returns how a message begins that is about a series."""
+    return f"series {name!r}: " if name else ""

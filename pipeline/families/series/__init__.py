@@ -1,0 +1,1 @@
+"""The family `series`: values at regular times, of which a model forecasts the next."""
