@@ -104,4 +104,4 @@ def _join(stretches: list[Characters]) -> Characters:
         for field in dataclasses.fields(Characters)
     )
     points, runs = columns
-    return Characters(points.astype(np.uint32, copy=False), runs.astype(np.int64, copy=False))
+    return Characters(points.astype(np.uint32, copy=False), runs.astype(np.uint8, copy=False))

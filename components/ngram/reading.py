@@ -8,7 +8,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from components.files import list_files
-from components.ngram.witten_bell import Characters, Int64Array
+from components.ngram.witten_bell import LONGEST_RUN, Characters
 from components.transform.preprocessing import code_points
 from components.transform.text import CONTEXT, POSITION, TEXT
 
@@ -66,8 +66,14 @@ def _decode(records: tf.Tensor) -> tuple[tf.Tensor, ...]:
     return windows.flat_values, contexts.row_lengths(), windows.row_lengths(), parsed[POSITION]
 
 
-def _count_runs(is_first: npt.NDArray[np.bool_], run: int) -> Int64Array:
-    """Returns how many characters before each one are of its run: int64 [N]; `run` are before the first."""
+def _count_runs(is_first: npt.NDArray[np.bool_], run: int) -> npt.NDArray[np.uint8]:
+    """Returns how many characters before each one are of its run, at most LONGEST_RUN: uint8 [N].
+
+    Args:
+      is_first: Whether a run begins with the character, [N].
+      run: How many characters of the first one's run are before it.
+    """
     index = np.arange(len(is_first))
-    begins: Int64Array = np.maximum.accumulate(np.where(is_first, index, -run))
-    return index - begins
+    begins = np.maximum.accumulate(np.where(is_first, index, -run))
+    runs: npt.NDArray[np.uint8] = np.minimum(index - begins, LONGEST_RUN).astype(np.uint8)
+    return runs

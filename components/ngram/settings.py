@@ -14,7 +14,7 @@ class NgramSettings:
 
     Attributes:
       order: Characters of the longest n-gram: the next one given `order - 1` before it.
-      most_characters: Training characters to count, the first. 20,000,000 take a minute and 2.6 GB.
+      most_characters: Training characters to count, the first. 20,000,000 take 300 MB of memory, and 9 s of a core.
     """
 
     order: int = 5
