@@ -27,7 +27,7 @@ _REMEMBERED = {
 
 
 # Part of a checkpoint's name. Raise it when a change of code makes older checkpoints wrong to go on from.
-_FORMAT = 2
+_FORMAT = 3
 
 
 def checkpoint_name(train_json: str, vocabulary: list[str], *fingerprints: str) -> str:

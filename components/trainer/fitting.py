@@ -33,7 +33,6 @@ class FitData:
       steps: Batches of an epoch.
       validation: What val_loss and patience look at.
       length: Characters of an example.
-      one_device: Whether the model cannot be trained by several devices together.
       separate_rows: Whether nothing but the weights connects the rows of a batch: no dropout, no carried state.
       loss: What is minimized, a mean over tokens; None is the cross-entropy of the characters to predict.
       accuracy: Share of right tokens, for the history; None is that of the characters to predict.
@@ -44,7 +43,6 @@ class FitData:
     steps: int
     validation: tf.data.Dataset
     length: int
-    one_device: bool = False
     separate_rows: bool = False
     loss: keras.losses.Loss | None = None
     accuracy: keras.metrics.Metric | None = None
@@ -104,7 +102,7 @@ def fit(
     patience = [keras.callbacks.EarlyStopping("val_loss", patience=settings.patience)] if settings.patience else []
     callbacks = [*callbacks, Progress(settings.epochs), *patience]
     state = TrainingState(checkpoint_dir, settings.checkpoint_seconds, callbacks)
-    with (tf.distribute.get_strategy() if data.one_device else distribution_strategy()).scope():
+    with distribution_strategy().scope():
         model = build()
         training_data = compile_model(model, settings, data)
         start_epoch = state.restore(model)

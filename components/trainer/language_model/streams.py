@@ -67,7 +67,6 @@ class Streams(Approach):
             steps_per_epoch(settings, train_text),
             validation_texts(validation_text),
             length=settings.segment,
-            one_device=settings.carry_state,
         )
 
     def character_model(self, model: keras.Model, first: npt.NDArray[np.float64]) -> CharacterModel:
@@ -106,13 +105,36 @@ class CarriedState(keras.Model):  # type: ignore[misc]
     """
 
     def __init__(self, core: keras.Model, batch_size: int, carry: bool):
+        """Makes the model, under the strategy that trains it.
+
+        Args:
+          core: From `build_stream_model`.
+          batch_size: Streams of all devices together.
+          carry: Whether states are carried on.
+
+        Raises:
+          ValueError: The devices cannot have equally many streams.
+        """
         super().__init__(name=core.name)
         self.core = core
-        widths = [tensor.shape[-1] for tensor in core.inputs[1:]]
-        self._widths = widths
+        self._widths = [tensor.shape[-1] for tensor in core.inputs[1:]]
+        devices = tf.distribute.get_strategy().num_replicas_in_sync
+        if carry and batch_size % devices:
+            raise ValueError(
+                f"train.batch_size is {batch_size}, which {devices} devices cannot share out equally; "
+                f"set it to a multiple of {devices}"
+            )
+        self.built = True  # as the core is: nothing else has weights
+        # Every device has the states of its own streams: a device's rows are the same ones in every batch. They are no weights,
+        # so they are in no checkpoint; an epoch begins without any.
         self._carried = [
-            self.add_weight(shape=(batch_size, width), initializer="zeros", trainable=False, name=f"carried_{index}")
-            for index, width in enumerate(widths if carry else [])
+            tf.Variable(
+                tf.zeros([batch_size // devices, width]),
+                trainable=False,
+                synchronization=tf.VariableSynchronization.ON_READ,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+            for width in (self._widths if carry else [])
         ]
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:

@@ -5,13 +5,12 @@ import os
 from collections.abc import Sequence
 
 import keras
-import tensorflow as tf
 
 from components.trainer.fitting import Training, fit
 from components.trainer.language_model.approach import Approach
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.warm_start import COLD_START, WarmStart
-from components.trainer.workers import worker_strategy
+from components.trainer.workers import is_chief
 
 _LOG = logging.getLogger("charseq.trainer")
 
@@ -40,10 +39,6 @@ def train(
       The training, its model as `approach.core` returns it.
     """
     settings, data = approach.settings, approach.fit_data(train_text, validation_text)
-    if data.one_device and worker_strategy() is not None:
-        raise ValueError("a state is carried on one device only, not by several workers; set train.carry_state=false")
-    if data.one_device and len(tf.config.list_physical_devices("GPU")) > 1:
-        _LOG.info("one GPU is used, for a state is carried on one device; train.carry_state=false uses all")
     best_path = _best_path(checkpoint_dir)
     named = list(callbacks)
     if settings.plateau_factor < 1:
@@ -52,12 +47,13 @@ def train(
                 "loss", settings.plateau_factor, settings.plateau_patience, min_lr=settings.smallest_learning_rate
             )
         )
-    if settings.keep != "last":
+    keeps_best = settings.keep != "last" and is_chief()
+    if keeps_best:
         os.makedirs(os.path.dirname(best_path), exist_ok=True)
         monitor = settings.keep.removeprefix("best_")
         named.append(keras.callbacks.ModelCheckpoint(best_path, monitor, save_best_only=True, save_weights_only=True))
     training = fit(settings, lambda: start.apply(approach.build(vocabulary_size)), data, checkpoint_dir, named)
-    if settings.keep != "last":
+    if keeps_best:
         training.model.load_weights(best_path)
     return Training(approach.core(training.model), training.history, training.seconds)
 
@@ -65,7 +61,7 @@ def train(
 def discard_best(checkpoint_dir: str) -> None:
     """Removes the best epoch's weights, when the model is safe elsewhere."""
     best_path = _best_path(checkpoint_dir)
-    if os.path.exists(best_path):
+    if is_chief() and os.path.exists(best_path):
         os.remove(best_path)
 
 

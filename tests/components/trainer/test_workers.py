@@ -51,14 +51,15 @@ def transformed(transform_output, sums_arrays, tmp_path_factory):
     return folder, transform_output._transform_output_dir
 
 
-def start(transformed, folder, settings, index, ports):
+def start(transformed, folder, settings, index, ports, **more):
     examples, graph = transformed
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-    config = {"train": to_json(settings), "checkpoint_root": str(folder / "checkpoints")}
+    config = {"train": to_json(settings), "checkpoint_root": str(folder / "checkpoints"), **more}
     command = [
         sys.executable,
         "-m",
         "components.trainer.worker",
+        f"--run_fn={settings.TRAINER}.run_fn",
         f"--examples={examples}",
         f"--transform_graph={graph}",
     ]
@@ -79,9 +80,9 @@ def finish(folder, processes):
     return json.loads((run / "history.json").read_text())["epochs"], model.get_weights()
 
 
-def run(transformed, folder, workers, settings=SETTINGS):
+def run(transformed, folder, workers, settings=SETTINGS, **more):
     ports = [free_port() for _ in range(workers)]
-    return finish(folder, [start(transformed, folder, settings, index, ports) for index in range(workers)])
+    return finish(folder, [start(transformed, folder, settings, index, ports, **more) for index in range(workers)])
 
 
 @pytest.fixture(scope="module")
