@@ -5,10 +5,11 @@ import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
-from components.browser.component import BROWSER_MODEL_KEY, Executor
+from components.browser.component import Executor
 from components.browser.export import find_tools
 from components.browser.graph import Lengths, rewrite, save_numeric
 from components.browser.settings import BrowserSettings
+from components.names import BROWSER_MODEL_KEY
 from components.settings import SettingsError, to_json
 from pipeline.config.overrides import override
 from pipeline.config.task_files import load_task

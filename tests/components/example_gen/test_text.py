@@ -16,8 +16,9 @@ from tfx.types import standard_artifacts
 
 from components.example_gen import shards
 from components.example_gen.component import TextExampleGen
-from components.example_gen.executor import SUMMARY_PROPERTY, TextExecutor
+from components.example_gen.executor import TextExecutor
 from components.example_gen.settings import TextData
+from components.names import SUMMARY_PROPERTY
 from components.settings import SettingsError, to_json
 from components.transform.preprocessing import read_vocabulary
 from data.errors import CorpusError

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from components.trainer.progress import PROGRESS_LOGGER, TrainingProgress
-from pipeline.cli import run_display
+from components.trainer.progress_record import TrainingProgress
 from pipeline.cli.run_display import LiveList, describe_progress
 from tests.pipeline.conftest import CHARSEQ, QUICK
 
@@ -80,10 +79,6 @@ def test_warnings_are_printed_above_the_list(listed):
 def test_a_training_that_goes_on_from_a_checkpoint_says_so():
     went_on = TrainingProgress(20, 40, 13, {"loss": 0.1}, 300.0)
     assert describe_progress(went_on) == "epoch 20/40 (from the checkpoint after 12)  5 min left  loss 0.1000"
-
-
-def test_the_display_listens_where_the_trainer_speaks():
-    assert run_display._PROGRESS_LOGGER == PROGRESS_LOGGER
 
 
 class Terminal:
