@@ -27,6 +27,8 @@ from components.names import REASON_PROPERTY
 from components.settings import SettingsError, to_json
 from pipeline.families import find_family
 
+pytestmark = pytest.mark.e2e
+
 SETTINGS = InfraSettings(requests=5, batch=8, timeout=60)
 SERVER = [sys.executable, "-m", "serving"]
 

@@ -15,6 +15,8 @@ from pipeline.config.overrides import override
 from pipeline.config.task_files import load_task
 from tests.components.session import Session
 
+pytestmark = pytest.mark.model
+
 
 def test_the_copy_has_the_models_numbers_and_neither_strings_nor_tables(saved_model, tmp_path):
     assert save_numeric(saved_model, str(tmp_path)) == Lengths(3, 2)

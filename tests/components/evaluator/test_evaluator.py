@@ -32,6 +32,8 @@ from pipeline.beam.settings import BeamSettings
 from pipeline.config.task_files import load_task
 from pipeline.families import find_family
 
+pytestmark = pytest.mark.model
+
 # The model knows one-digit sums; of two-digit answers it gets these wrong, for it reads three characters.
 PAIRS = np.array([[a, b] for a in range(1, 10) for b in range(1, 10)])
 

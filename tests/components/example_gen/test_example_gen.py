@@ -20,6 +20,8 @@ from components.settings import to_json
 from data.tables.writing import open_writer
 from pipeline.beam.settings import BeamSettings
 
+pytestmark = pytest.mark.model
+
 _NOTED = (FINGERPRINT_PROPERTY, COUNTS_PROPERTY, SUMMARY_PROPERTY)
 
 

@@ -26,6 +26,8 @@ from pipeline.beam.settings import BeamSettings
 from tests.components.example_gen import text_run
 from tests.components.example_gen.test_example_gen import features, generate
 
+pytestmark = pytest.mark.model
+
 TEXT = "Ποῦ σε εἶδον; — “Ici,” said 田中 🙂, naïvely.\n" * 60
 
 

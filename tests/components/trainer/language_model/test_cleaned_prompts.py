@@ -21,6 +21,8 @@ from serving.client.answers import PredictionError
 from serving.client.text import Sampling, generate
 from tests.components.session import Session
 
+pytestmark = pytest.mark.model
+
 TEXT = "déjà élève, forêt près du château: été à Hélène \ufffd?\n"
 CLEANING = Cleaning(byte_order_mark=True, line_ends=True, lowercase=True, nfc=True)
 SETTINGS = StreamSettings(units=8, embedding=4, max_length=60)
