@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 LOCK := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --python-platform x86_64-unknown-linux-gnu --no-emit-package charseq-client
 
-.PHONY: help install dev browser wheels run test test-all docs reference pictures bench cluster peers lint prose format lock check-lock clean
+.PHONY: help install dev browser wheels run test test-fast test-all docs reference pictures bench cluster peers lint prose format lock check-lock clean
 
 help: ## shows this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -47,10 +47,13 @@ run: install ## trains, gates, pushes and serves the sums model, and asks it a f
 cluster: install ## makes a kind cluster with Kubeflow, runs sums on it and asks the model (Docker, kind, 16 GB, an hour)
 	k8s/kind/run.sh
 
-# Two files at a time, but for the server's tests: what is asked of it under load should not depend on what else runs.
-test: dev ## runs the tests
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/serving
-	$(BIN)/python -m pytest -m "not slow" tests/serving
+# Three files at a time on two cores: servers and other processes that tests start are waited for. tests/conftest.py says which
+# tests stay together, and that the longest begin first.
+test: dev ## runs the tests, 8 minutes on 2 cores
+	$(BIN)/python -m pytest -m "not slow" -n 3 --no-loadscope-reorder
+
+test-fast: dev ## runs the tests that start no process and train nothing
+	$(BIN)/python -m pytest -m "not slow and not e2e and not model" --no-processes -n 2 --no-loadscope-reorder
 
 test-all: dev ## runs the slow tests as well
 	$(BIN)/python -m pytest

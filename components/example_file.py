@@ -15,6 +15,8 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
+from serving.contract.varints import encode_varint
+
 # Beside the splits, so that what a killed worker leaves is not read as a shard.
 _ASIDE = ".parts"
 
@@ -78,7 +80,7 @@ def encode_examples(batch: pa.RecordBatch, schema: schema_pb2.Schema | None = No
     columns = (RecordBatchToExamplesEncoder().encode(batch.select([name])) for name in names)
     for row in zip(*columns, strict=True):
         features = b"".join(map(_features, row))
-        yield _FEATURES_TAG + _varint(len(features)) + features
+        yield _FEATURES_TAG + encode_varint(len(features)) + features
 
 
 def _has_ragged(schema: schema_pb2.Schema) -> bool:
@@ -97,15 +99,6 @@ def _features(example: bytes) -> bytes:
     while len(example) - begin >= 1 << 7 * (begin - 1):
         begin += 1
     return example[begin:]
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
 
 
 def remove_unfinished(examples_uri: str) -> None:

@@ -30,8 +30,16 @@ def match_all(patterns: list[str]) -> list[str]:
     return sorted(path for pattern in patterns for path in list_files(os.path.dirname(pattern)))
 
 
-def write_file(path: str, content: bytes) -> None:
-    """Writes a file, and the folders above it that are missing."""
+def write_file(path: str, content: bytes, *, writer: str = "") -> None:
+    """Writes a file under another name in its folder, then renames it. Folders that are missing are made.
+
+    Args:
+      path: The file; it is replaced.
+      content: What it is to hold.
+      writer: A name of this writer's own, where others may write the same file at the same time.
+    """
     tf.io.gfile.makedirs(os.path.dirname(path))
-    with tf.io.gfile.GFile(path, "wb") as file:
+    aside = f"{path}.{writer}.part" if writer else f"{path}.part"
+    with tf.io.gfile.GFile(aside, "wb") as file:
         file.write(content)
+    tf.io.gfile.rename(aside, path, overwrite=True)

@@ -1,13 +1,11 @@
 """Files that are downloaded once: cleaned, checked and kept in the user's cache folder."""
 
-import contextlib
 import dataclasses
 import hashlib
 import http.client
 import logging
 import os
 import re
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +13,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from data.errors import CorpusError
+from data.whole_files import write_whole
 
 _LOG = logging.getLogger("charseq.data")
 
@@ -90,12 +89,12 @@ def open_download(download: Download) -> BinaryIO:
     """
     path = download.cache_path
     if not os.path.exists(path):
-        _write_aside(path, _check(download, _fetch(download), download.address))
+        _write(path, _check(download, _fetch(download), download.address))
     else:
         cached = _read_limited(path)
         cleaned = _check(download, cached, path)
         if cleaned != cached:
-            _write_aside(path, cleaned)
+            _write(path, cleaned)
     return open(path, "rb")
 
 
@@ -122,7 +121,7 @@ def _check(download: Download, raw: bytes, source: str) -> bytes:
     if found == download.sha256:
         return cleaned
     changed = cache_path(f"{download.name}-{found[:8]}", download.ending)
-    _write_aside(changed, cleaned)
+    _write(changed, cleaned)
     once = "once cleaned its" if cleaned != raw else "its"
     raise CorpusError(
         f"{source} is not {download.name!r} of the catalogue: {once} sha256 is {found}, not {download.sha256}; "
@@ -185,20 +184,9 @@ def _read_limited(path: str) -> bytes:
     return content
 
 
-def _write_aside(path: str, content: bytes) -> None:
-    """Writes a file under another name in its folder and renames it: it is never there half-written."""
-    folder = os.path.dirname(path)
+def _write(path: str, content: bytes) -> None:
     try:
-        os.makedirs(folder, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(dir=folder, suffix=".part")
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(content)
-            os.replace(aside, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(aside)
-            raise
+        write_whole(path, content)
     except OSError as error:
         raise CorpusError(
             f"cannot write {path} ({error.strerror}); set XDG_CACHE_HOME to a folder that can be written"

@@ -14,8 +14,9 @@ from components.browser.component import BrowserModel
 from components.evaluator.component import Evaluator
 from components.example_gen.splits import TRAIN_SPLIT, VALIDATION_SPLIT
 from components.example_validator.component import ExampleValidator
-from components.floor.component import FLOOR_KEY, Floor
+from components.floor.component import Floor
 from components.infra_validator.component import InfraValidator
+from components.names import FLOOR_KEY
 from components.pusher.component import Pusher
 from components.settings import to_json
 from components.statistics_gen.component import StatisticsGen

@@ -12,15 +12,22 @@ from typing import Any, Literal
 from ml_metadata import errors, proto
 from ml_metadata.metadata_store import MetadataStore
 
+from components.names import (
+    BASELINE,
+    EVALUATOR,
+    INFRA_VALIDATOR,
+    METRICS_PROPERTY,
+    PUSHED_VERSION_PROPERTY,
+    PUSHER,
+    REASON_PROPERTY,
+    REASONS_PROPERTY,
+    ROLLOUT_PROPERTY,
+    VERSION_PROPERTY,
+)
 from serving.contract.canary_result import CanaryResult
 
 _RUN_TYPE = "pipeline_run"
 _NODE_TYPE = "node"
-
-# Of the artifacts, as TFX and our components name them.
-_BLESSED = "blessed"
-_PUSHED_VERSION = "pushed_version"
-_ROLLOUT = "rollout"
 
 State = Literal["done", "cached", "failed", "interrupted", "unfinished"]
 Result = Literal["blessed", "refused", "failed", "interrupted", "unfinished"]
@@ -106,8 +113,8 @@ class RunRecord:
     def reasons(self) -> list[str]:
         """Why there is no pushed version: the error, and what Evaluator and InfraValidator have against the model."""
         reasons = [self.failure] if self.failure else []
-        reasons += json.loads(self.output_property("Evaluator", "blessing", "reasons") or "[]")
-        infra = self.output_property("InfraValidator", "blessing", "reason")
+        reasons += json.loads(self.output_property(EVALUATOR, "blessing", REASONS_PROPERTY) or "[]")
+        infra = self.output_property(INFRA_VALIDATOR, "blessing", REASON_PROPERTY)
         return reasons + ([f"InfraValidator: {infra}"] if infra else [])
 
     @property
@@ -117,31 +124,31 @@ class RunRecord:
             return "failed"
         if self.reasons:
             return "refused"
-        if "Pusher" in self.done:
+        if PUSHER in self.done:
             return "blessed"
         return "interrupted" if self.notes.get("interrupted") else "unfinished"
 
     @property
     def metrics(self) -> dict[str, float]:
         """Metrics over the test split, the one that decides first; empty if the Evaluator was not reached."""
-        return dict(json.loads(self.output_property("Evaluator", "evaluation", "metrics") or "{}"))
+        return dict(json.loads(self.output_property(EVALUATOR, "evaluation", METRICS_PROPERTY) or "{}"))
 
     @property
     def pushed_version(self) -> int | None:
         """The version that was pushed, None if none was."""
-        version = self.output_property("Pusher", "pushed_model", _PUSHED_VERSION)
+        version = self.output_property(PUSHER, "pushed_model", PUSHED_VERSION_PROPERTY)
         return int(version) if version else None
 
     @property
     def rollout(self) -> CanaryResult | None:
         """What became of the pushed version as a canary; None if it was none."""
-        rollout = self.output_property("Pusher", "pushed_model", _ROLLOUT)
+        rollout = self.output_property(PUSHER, "pushed_model", ROLLOUT_PROPERTY)
         return CanaryResult.from_json(rollout) if rollout else None
 
     @property
     def baseline_version(self) -> int | None:
         """The version that was served when the run began, None if none was."""
-        version = self.output_property("Baseline", "model", "version")
+        version = self.output_property(BASELINE, "model", VERSION_PROPERTY)
         return int(version) if version else None
 
     @property

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterable
 
+from components.names import TRAINER
 from pipeline.lineage import RunRecord
 
 
@@ -16,7 +17,7 @@ def log_folders(runs: Iterable[RunRecord], most: int) -> dict[str, str]:
     """
     folders: dict[str, str] = {}
     for run in runs:
-        trainer = run.done.get("Trainer")
+        trainer = run.done.get(TRAINER)
         folder = os.path.join(trainer.outputs["model_run"].uri, "tensorboard") if trainer else ""
         if os.path.isdir(folder) and folder not in folders.values():
             folders[f"{run.number} {run.task}"] = folder

@@ -81,14 +81,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.collect()
     gc.freeze()
     if not told_to_stop.is_set():
-        if flags.ready_file:
-            _write_ready_file(flags.ready_file, address)
         places = [f"gRPC at {address.authority(address.grpc_port)}"] if address.grpc_port else []
         places += [f"gRPC at unix:{flags.grpc_socket_path}"] if flags.grpc_socket_path else []
         if address.rest_api_port:
             authority = address.authority(address.rest_api_port)
             places += [f"REST at {authority}", *([f"page at http://{authority}{PAGE_PATH}"] if flags.page else [])]
         print(f"Serving {', '.join(places)}, ready in {time.monotonic() - started:.1f} s", flush=True)
+        if flags.ready_file:  # last: who waits for it may read the line above
+            _write_ready_file(flags.ready_file, address)
     told_to_stop.wait()
     if not server.stop():
         logger.warning("Requests were still running %g s after the signal.", flags.shutdown_grace_seconds)

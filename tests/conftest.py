@@ -1,7 +1,9 @@
-"""What all tests share."""
+"""What all tests share, how they are put on several workers (`make test`), and what keeps `make test-fast` from processes."""
 
 import os
+import subprocess
 
+import pytest
 from hypothesis import settings
 
 # Before TensorFlow is imported by any test: its notes would drown what a failing test has to say.
@@ -10,3 +12,57 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # An example of a property test may take as long as it does: on a busy machine any of them can be slow.
 settings.register_profile("charseq", deadline=None)
 settings.load_profile("charseq")
+
+# Files whose tests look at one root of runs (`place` in tests/pipeline/conftest.py): they stay on one worker, which makes the
+# first run once.
+_OF_ONE_ROOT = (
+    "tests/pipeline/cli/test_run.py",
+    "tests/pipeline/cli/test_runs.py",
+    "tests/pipeline/report/test_report_in_chromium.py",
+    "tests/pipeline/tasks/test_browser_model.py",
+    "tests/pipeline/test_overrides.py",
+)
+
+# What takes longest begins first, so that no worker is left alone with it at the end.
+_LONG = (
+    "tests/pipeline/kubeflow/test_end_to_end.py",
+    *_OF_ONE_ROOT,
+    "tests/pipeline/tasks/test_text_run.py",
+    "tests/pipeline/cli/test_run_again.py",
+    "tests/components/trainer",
+)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--no-processes", action="store_true", help="fail tests that start a process")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    def place(item):
+        path = item.nodeid.split("::")[0]
+        return next((i for i, long in enumerate(_LONG) if path.startswith(long)), len(_LONG))
+
+    items.sort(key=place)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Puts a file's tests, and those of one root, on the same worker."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.split("::")[0]
+            return "one root" if path in _OF_ONE_ROOT else path
+
+    return Scheduling(config, log)
+
+
+def pytest_collection_finish(session):
+    """With --no-processes: nothing that a test calls may start one. Such a test is marked `e2e`."""
+    if session.config.getoption("no_processes"):
+
+        def refuse(*args, **kwargs):
+            pytest.fail(f"a process is started, which only a test that is marked e2e may do: {args} {kwargs}")
+
+        subprocess.Popen = refuse

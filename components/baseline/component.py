@@ -16,9 +16,7 @@ from tfx.utils import path_utils
 from components.baseline.served import served_version
 from components.executor import Artifacts, Properties
 from components.files import copy_folder
-
-# Custom property of the artifact: the version, or the empty string if none is served.
-VERSION_PROPERTY = "version"
+from components.names import VERSION_PROPERTY
 
 
 class Executor(BaseExecutor):

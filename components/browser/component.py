@@ -13,12 +13,11 @@ from tfx.types.standard_component_specs import PUSHED_MODEL_KEY, TRANSFORM_GRAPH
 from components.browser.export import export, find_tools
 from components.browser.settings import BrowserSettings
 from components.executor import Artifacts, Properties
+from components.names import BROWSER_MODEL_KEY, PUSHED_VERSION_PROPERTY
 from components.settings import from_json, to_json
 from components.transform.preprocessing import read_vocabulary
 
 _LOG = logging.getLogger("charseq.browser")
-
-BROWSER_MODEL_KEY = "browser_model"
 
 
 class Executor(BaseExecutor):
@@ -41,7 +40,7 @@ class Executor(BaseExecutor):
             pushed.uri,
             read_vocabulary(tft.TFTransformOutput(transform_graph.uri)),
             exec_properties["model_name"],
-            pushed.get_string_custom_property("pushed_version"),
+            pushed.get_string_custom_property(PUSHED_VERSION_PROPERTY),
             find_tools(from_json(BrowserSettings, exec_properties["browser_settings"]).tools),
             artifact_utils.get_single_instance(output_dict[BROWSER_MODEL_KEY]).uri,
         )

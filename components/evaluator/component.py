@@ -27,15 +27,10 @@ from components.evaluator.tfma_results import read_tfma_results, to_eval_config
 from components.example_gen.splits import TEST_SPLIT
 from components.executor import Artifacts, Properties
 from components.files import write_file
-from components.floor.component import FLOOR_KEY, read_floors
+from components.floor.component import read_floors
+from components.names import FLOOR_KEY, METRICS_PROPERTY, REASONS_PROPERTY
 from components.settings import from_json
 from components.settings import to_json as settings_to_json
-
-# Custom property of the blessing artifact: JSON list of why the candidate is refused, empty if it is blessed.
-REASONS_PROPERTY = "reasons"
-
-# Custom property of the evaluation artifact: JSON of the metrics over all test examples, the one that decides first.
-METRICS_PROPERTY = "metrics"
 
 _LOG = logging.getLogger("charseq.evaluator")
 

@@ -26,18 +26,11 @@ from components.example_gen.settings import PairsData, SumsData, TextData
 from components.example_gen.splits import SPLITS
 from components.executor import Artifacts, Properties
 from components.files import list_files, write_file
+from components.names import COUNTS_PROPERTY, FINGERPRINT_PROPERTY, SUMMARY_PROPERTY
 from components.settings import from_json
 from components.shared_artifacts import shared_artifacts
 from data.errors import DataError
 from data.tables.report import ReadReport
-
-# Custom properties of an Examples artifact: a name for its content, and JSON of how many examples each split has.
-FINGERPRINT_PROPERTY = "fingerprint"
-COUNTS_PROPERTY = "examples"
-
-# Custom property of an Examples artifact: what is in it, as JSON (`text.TextPlan.summary`, `pairs.summarize`).
-SUMMARY_PROPERTY = "summary"
-
 
 _BEAM_ERROR = re.compile(r"(?:data\.errors\.)(?:\w+): (?P<message>.*?)(?: \[while running .*\])?$", re.DOTALL)
 

@@ -18,6 +18,7 @@ import tensorflow as tf
 from components.example_gen.pairs import GroupCounts
 from components.example_gen.shards import SplitBatch
 from components.example_gen.splits import TEST, TRAIN, VALIDATION, SplitData, sides
+from components.files import write_file
 
 _Hashes = npt.NDArray[np.uint64]
 _Index = npt.NDArray[np.int64]
@@ -64,10 +65,7 @@ def write_buckets(pairs: pa.RecordBatch, source: int, folder: str, name: str, bu
         with pa.ipc.new_stream(sink, _SCHEMA, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
             writer.write_table(part)
         path = os.path.join(bucket_folder(folder, int(bucket)), name)
-        tf.io.gfile.makedirs(os.path.dirname(path))
-        with tf.io.gfile.GFile(f"{path}.part", "wb") as file:
-            file.write(sink.getvalue().to_pybytes())
-        tf.io.gfile.rename(f"{path}.part", path, overwrite=True)
+        write_file(path, sink.getvalue().to_pybytes())
 
 
 def bucket_folder(folder: str, bucket: int) -> str:

@@ -18,8 +18,7 @@ from tfx.utils import import_utils
 from components.evaluator.results import Floor as FloorResult
 from components.executor import Artifacts, Properties
 from components.files import write_file
-
-FLOOR_KEY = "floor"
+from components.names import FLOOR_KEY
 
 # What the artifact holds: a list of `FloorResult`s, and whatever else the method found.
 FILE_NAME = "floor.json"

@@ -17,13 +17,11 @@ from components.files import copy_folder, write_file
 from components.infra_validator.server_process import ServerError
 from components.infra_validator.settings import InfraSettings
 from components.infra_validator.validation import validate
+from components.names import BLESSED_PROPERTY, REASON_PROPERTY
 from components.settings import from_json, to_json
 
-# Custom properties of the blessing: TFX's own (`tfx.components.util.model_utils` and its Pusher read them), and why it is
-# refused.
-_BLESSED = "blessed"
+# Custom property of the blessing, as TFX has it: its Pusher takes the model from there.
 _HAS_MODEL = "has_model"
-REASON_PROPERTY = "reason"
 
 _LOG = logging.getLogger("charseq.infra_validator")
 
@@ -58,7 +56,7 @@ class Executor(BaseExecutor):
 def _mark(blessing: Artifact, blessed: bool) -> None:
     """Writes the result as TFX's own InfraValidator does: a property, and an empty file for people to see."""
     write_file(os.path.join(blessing.uri, "INFRA_BLESSED" if blessed else "INFRA_NOT_BLESSED"), b"")
-    blessing.set_int_custom_property(_BLESSED, int(blessed))
+    blessing.set_int_custom_property(BLESSED_PROPERTY, int(blessed))
 
 
 class InfraValidatorSpec(ComponentSpec):

@@ -18,14 +18,12 @@ from tfx.types.standard_component_specs import (
 
 from components.executor import Artifacts, Properties
 from components.files import copy_folder, write_file
+from components.names import ROLLOUT_PROPERTY
 from components.pusher.publish import publish
 from components.pusher.rollout import hold, roll_out
 from components.pusher.settings import RolloutSettings
 from components.settings import from_json, to_json
 from serving.contract.layout import STATISTICS_PATH
-
-#: Of a pushed model: what became of its rollout, JSON with the fields of `serving.contract.canary_result.CanaryResult`.
-ROLLOUT_PROPERTY = "rollout"
 
 
 class Executor(tfx_executor.Executor):

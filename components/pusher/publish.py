@@ -14,7 +14,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from components.baseline.served import list_versions
-from components.files import copy_folder
+from components.files import copy_folder, write_file
 from serving.contract.layout import SAVED_MODEL_NAMES
 from serving.contract.model_config import register
 
@@ -68,10 +68,7 @@ def _next_version(model_dir: str) -> int:
         with tf.io.gfile.GFile(record) as file:
             last = int(file.read())
     version = max([int(time.time()), last + 1, *(version + 1 for version in list_versions(model_dir))])
-    part = f"{record}.{uuid.uuid4().hex}"
-    with tf.io.gfile.GFile(part, "w") as file:
-        file.write(str(version))
-    tf.io.gfile.rename(part, record, overwrite=True)
+    write_file(record, str(version).encode(), writer=uuid.uuid4().hex)
     return version
 
 

@@ -8,7 +8,8 @@ from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import Artifact, Channel, standard_artifacts
 
 from components.example_gen.component import ExampleGenSpec
-from components.example_gen.executor import SUMMARY_PROPERTY, ShardedExecutor, WriteShard
+from components.example_gen.executor import ShardedExecutor, WriteShard
+from components.names import SUMMARY_PROPERTY
 from components.series.planning import SeriesPlan, find_series_files, plan_series
 from components.series.settings import SeriesData
 from components.series.windows import make_examples

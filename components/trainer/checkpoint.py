@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.files import write_file
 from components.trainer.workers import is_chief
 
 # What Keras's callbacks remember from one epoch to the next.
@@ -126,8 +127,4 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
         arrays = {str(index): np.asarray(variable) for index, variable in enumerate(self._variables())}
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, state=np.array(json.dumps(state, default=float)), **arrays)
-        tf.io.gfile.makedirs(os.path.dirname(self._path))
-        aside = f"{self._path}.part"
-        with tf.io.gfile.GFile(aside, "wb") as file:
-            file.write(content.getvalue())
-        tf.io.gfile.rename(aside, self._path, overwrite=True)
+        write_file(self._path, content.getvalue())

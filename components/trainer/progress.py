@@ -1,39 +1,19 @@
 """What a training says while it runs: lines for a log, and figures for a display that is there to show them."""
 
-import dataclasses
 import logging
 import time
 
 import keras
 
+from components.trainer.progress_record import PROGRESS_LOGGER, TrainingProgress
+
 _LOG = logging.getLogger("charseq.trainer")
 
-# A display sets this logger to DEBUG and adds a handler: the attribute `progress` of a record is a TrainingProgress.
-PROGRESS_LOGGER = "charseq.progress"
 _DISPLAY = logging.getLogger(PROGRESS_LOGGER)
 
 # Least seconds between two lines, and between two figures for a display.
 _LINE_SECONDS = 5.0
 _DISPLAY_SECONDS = 0.2
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingProgress:
-    """How far a training is.
-
-    Attributes:
-      epoch: The epoch that it is in or has just ended, from 1.
-      epochs: How many there will be.
-      first_epoch: The epoch that this process began with: later than 1 where it goes on from a checkpoint.
-      logs: Loss and the family's measure (such as accuracy) of this epoch so far, and the latest of the validation (val_).
-      seconds_left: How long it will take still; None as long as nothing is known.
-    """
-
-    epoch: int
-    epochs: int
-    first_epoch: int
-    logs: dict[str, float]
-    seconds_left: float | None
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]

@@ -15,6 +15,9 @@ from pipeline.cli.logs import held_back_stderr, set_up_logs
 from pipeline.cli.options import Command, InputError, json_option, print_json
 from pipeline.flink.jar import FlinkError
 
+# The folder above `pipeline`: in a checkout, the one that has `benchmarks` beside it.
+_CHECKOUT = Path(__file__).parents[2]
+
 
 @click.group()
 def bench() -> None:
@@ -158,13 +161,12 @@ def _run(subject: str, doing: str, as_json: bool, *arguments: Any) -> None:
 
 def _find_benchmarks() -> None:
     """Makes the folder `benchmarks` of the checkout importable, here and in the processes that a benchmark starts."""
-    checkout = Path(__file__).parents[2]
-    if not (checkout / "benchmarks" / "__init__.py").exists():
+    if not (_CHECKOUT / "benchmarks" / "__init__.py").exists():
         raise InputError(
             "the package has no benchmarks: run this in a checkout of charseq's repository, where they are in benchmarks/"
         )
-    sys.path.insert(0, str(checkout))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH"))))
+    sys.path.insert(0, str(_CHECKOUT))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_CHECKOUT), os.environ.get("PYTHONPATH"))))
 
 
 COMMANDS = (bench,)

@@ -10,11 +10,9 @@ from typing import Any, Literal
 
 import click
 
+from components.trainer.progress_record import PROGRESS_LOGGER
 from pipeline.cli.logs import held_back_stderr, set_up_logs
 from pipeline.run_observer import RunObserver
-
-# As components.trainer.progress has it; to import that here would import Keras before anything is shown.
-_PROGRESS_LOGGER = "charseq.progress"
 
 _State = Literal["waiting", "running", "done", "cached", "failed", "interrupted"]
 
@@ -176,7 +174,7 @@ def _live_list(title: str) -> Iterator[LiveList]:
         console = Console(file=file)
         console.print(title, style="bold", markup=False, highlight=False)
         shown = LiveList(console)
-        progress = logging.getLogger(_PROGRESS_LOGGER)
+        progress = logging.getLogger(PROGRESS_LOGGER)
         progress.setLevel(logging.DEBUG)
         progress.propagate = False
         progress.addHandler(shown)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from components.names import COUNTS_PROPERTY, FINGERPRINT_PROPERTY
 from pipeline.cli.options import InputError, json_option, print_json, root_option
 from pipeline.places import Places
 
@@ -113,8 +114,8 @@ def show(group_root: str, run: str, root: str, as_json: bool) -> None:
     description = _summary(record) | {
         "code": record.notes.get("code", {}),
         "examples": {
-            "fingerprint": record.examples.get("fingerprint"),
-            "numbers": json.loads(record.examples.get("examples") or "{}"),
+            "fingerprint": record.examples.get(FINGERPRINT_PROPERTY),
+            "numbers": json.loads(record.examples.get(COUNTS_PROPERTY) or "{}"),
             "data": _describe_data(record),
         },
         "baseline_version": record.baseline_version,
@@ -145,7 +146,7 @@ def show(group_root: str, run: str, root: str, as_json: bool) -> None:
         ("pushed version", record.pushed_version or "none"),
         ("baseline", record.baseline_version or "no version was served"),
         ("code", describe_code(record.notes.get("code", {})) or "not noted"),
-        ("examples", f"{record.examples.get('fingerprint', 'none')}" + (f" ({counts})" if counts else "")),
+        ("examples", f"{record.examples.get(FINGERPRINT_PROPERTY, 'none')}" + (f" ({counts})" if counts else "")),
     ]
     lines += [
         (name.replace("_", " "), f"{value:,}" if isinstance(value, int) else value)

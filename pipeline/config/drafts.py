@@ -9,6 +9,7 @@ from typing import Any
 
 from components.settings import SettingsError
 from data.errors import DataError
+from data.whole_files import write_whole
 from pipeline.config.overrides import parse_assignments
 from pipeline.config.settings import check_task_name
 from pipeline.config.task_files import load_task
@@ -84,14 +85,14 @@ def write_task(
         for section in ("data", *(section for section in settings if section != "data"))
     }
     text = _render(name, family, settings, draft.found)
-    _write(path, text)
+    write_whole(path, text.encode())
     try:
         load_task(path)
     except SettingsError:
         os.remove(path)
         raise
     if runner_path:
-        _write(runner_path, _RUNNER.format(name=name, file=runner_path, task=path))
+        write_whole(runner_path, _RUNNER.format(name=name, file=runner_path, task=path).encode())
     return Written(name, path, runner_path, list(draft.found))
 
 
@@ -108,7 +109,7 @@ def _typed(
         return {}
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, name + _ENDING)
-        _write(path, _render(name, family, {"data": data} if data else {}, []))
+        write_whole(path, _render(name, family, {"data": data} if data else {}, []).encode())
         config = load_task(path, assignments)
     return {field: getattr(getattr(config, section), field) for field in texts}
 
@@ -131,10 +132,3 @@ def _toml(value: Any) -> str:
         return f"[{', '.join(_toml(part) for part in value)}]"
     # TOML's basic strings, numbers and booleans are written as JSON's are.
     return json.dumps(value, ensure_ascii=False)
-
-
-def _write(path: str, text: str) -> None:
-    aside = f"{path}.{os.getpid()}.part"
-    with open(aside, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(aside, path)

@@ -4,8 +4,8 @@ import dataclasses
 import os
 
 from components.baseline.served import list_versions, served_version
-from components.browser.component import BROWSER_MODEL_KEY
 from components.browser.export import find_tools
+from components.names import BROWSER_MODEL, BROWSER_MODEL_KEY
 from components.settings import SettingsError
 from data.errors import DataError
 from pipeline.config.settings import Config
@@ -116,9 +116,9 @@ def run_task(
 
 
 def _find_browser_model(record: RunRecord) -> str | None:
-    if "BrowserModel" not in record.done:
+    if BROWSER_MODEL not in record.done:
         return None
-    folder = record.done["BrowserModel"].outputs[BROWSER_MODEL_KEY].uri
+    folder = record.done[BROWSER_MODEL].outputs[BROWSER_MODEL_KEY].uri
     return folder if os.path.exists(os.path.join(folder, "index.html")) else None
 
 

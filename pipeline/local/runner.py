@@ -19,7 +19,7 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import context_lib
 from tfx.proto.orchestration import pipeline_pb2
 
-from components.baseline.component import Baseline
+from components.names import BASELINE
 from pipeline.code_version import code_version
 from pipeline.config.settings import Config
 from pipeline.lineage import cancel_last_execution, is_cached, note_run
@@ -93,7 +93,7 @@ class LocalRunner(LocalDagRunner):
         with _no_arguments(), _interrupts(self._catch_interrupts) as interrupted:
             for node in nodes:
                 component = node.node_info.id
-                if component == Baseline.__name__:
+                if component == BASELINE:
                     node.execution_options.caching_options.enable_cache = False
                 self._observer.on_start(component)
                 began = time.monotonic()

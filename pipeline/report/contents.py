@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from components.evaluator.results import FILE_NAME as EVALUATION_FILE
 from components.evaluator.results import Evaluation, read_evaluation
+from components.names import EVALUATOR, EXAMPLE_VALIDATOR, STATISTICS_GEN, TRAINER, TUNER
 from pipeline.lineage import RunRecord
 from pipeline.report.statistics import SplitStatistics, read_anomalies, read_statistics
 
@@ -85,18 +86,18 @@ class Contents:
 def read_contents(run: RunRecord) -> Contents:
     """Reads a run's artifacts, as far as they are there and can be read."""
     reader = _Reader(run)
-    samples: list[dict[str, Any]] = reader.json("Trainer", "model_run", "samples.json", [])
-    tuned: dict[str, Any] = reader.json("Tuner", "best_hyperparameters", "best_hyperparameters.txt", {})
+    samples: list[dict[str, Any]] = reader.json(TRAINER, "model_run", "samples.json", [])
+    tuned: dict[str, Any] = reader.json(TUNER, "best_hyperparameters", "best_hyperparameters.txt", {})
     return Contents(
         run=run,
         evaluation=reader.evaluation(),
-        history=reader.json("Trainer", "model_run", "history.json", {}, _HISTORY),
-        warm_start=reader.json("Trainer", "model_run", "warm_start.json", {}, _WARM_START),
-        predictions=reader.json("Trainer", "model_run", "predictions.json", []),
+        history=reader.json(TRAINER, "model_run", "history.json", {}, _HISTORY),
+        warm_start=reader.json(TRAINER, "model_run", "warm_start.json", {}, _WARM_START),
+        predictions=reader.json(TRAINER, "model_run", "predictions.json", []),
         samples=[sample for sample in samples if sample["epoch"] == samples[-1]["epoch"]],
         hyperparameters=tuned.get("values", {}),
-        statistics=reader.folder("StatisticsGen", "statistics", read_statistics, []),
-        anomalies=reader.folder("ExampleValidator", "anomalies", read_anomalies, None),
+        statistics=reader.folder(STATISTICS_GEN, "statistics", read_statistics, []),
+        anomalies=reader.folder(EXAMPLE_VALIDATOR, "anomalies", read_anomalies, None),
         missing=reader.missing,
     )
 
@@ -123,11 +124,11 @@ class _Reader:
 
     def evaluation(self) -> Evaluation | None:
         """Returns what the Evaluator found; None if there is nothing."""
-        folder = self._folder("Evaluator", "evaluation")
+        folder = self._folder(EVALUATOR, "evaluation")
         if folder and not os.path.exists(path := os.path.join(folder, EVALUATION_FILE)):
-            self.missing.append(Missing("Evaluator.evaluation", path, GONE))
+            self.missing.append(Missing(f"{EVALUATOR}.evaluation", path, GONE))
             return None
-        return self.folder("Evaluator", "evaluation", _read_evaluation, None)
+        return self.folder(EVALUATOR, "evaluation", _read_evaluation, None)
 
     def json(self, component: str, output: str, name: str, nothing: _C, keys: frozenset[str] = frozenset()) -> _C:
         """Returns what a JSON file has, `nothing` if there is none; the file must have `keys`."""

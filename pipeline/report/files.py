@@ -1,11 +1,11 @@
 """The files of the pages: one that shows more than what can be read now is not overwritten."""
 
-import contextlib
 import dataclasses
 import os
 import re
 from collections.abc import Collection
 
+from data.whole_files import write_whole
 from pipeline.places import Places
 from pipeline.report.contents import GONE, Missing
 
@@ -60,8 +60,11 @@ def write_page(path: str, page: str, parts: Collection[str], missing: list[Missi
     """
     if _is_fuller(path, set(parts), missing):
         name, ending = os.path.splitext(path)
-        return Written(path, _write(f"{name}-incomplete{ending}", page), missing)
-    return Written(_write(path, page), "", missing)
+        incomplete = f"{name}-incomplete{ending}"
+        write_whole(incomplete, page.encode())
+        return Written(path, incomplete, missing)
+    write_whole(path, page.encode())
+    return Written(path, "", missing)
 
 
 def comparison_path(places: Places, numbers: tuple[int, int]) -> str:
@@ -78,20 +81,3 @@ def _is_fuller(path: str, parts: set[str], missing: list[Missing]) -> bool:
         return False
     # A page of an earlier version does not say what it shows.
     return not set(found[1].split()) <= parts if found else bool(missing)
-
-
-def _write(path: str, page: str) -> str:
-    """Writes a file aside and then under its name."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    aside = f"{path}.{os.getpid()}.part"
-    try:
-        with open(aside, "w", encoding="utf-8") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.remove(aside)
-        raise
-    return path

@@ -6,6 +6,7 @@ from typing import Any
 
 import markupsafe
 
+from components.names import EXAMPLE_VALIDATOR, INFRA_VALIDATOR
 from components.settings import SettingsError
 from components.trainer.pictures import LayerSummary, draw_curves, draw_diagram, measure_of, to_svg
 from pipeline.code_version import describe_code
@@ -120,15 +121,15 @@ def _checks(contents: Contents) -> list[dict[str, Any]]:
             }
         )
     for component, what, bound in (
-        ("ExampleValidator", "the data against its schema, and its drift", "no anomaly"),
-        ("InfraValidator", "the candidate in the server's own process", "loads and answers"),
+        (EXAMPLE_VALIDATOR, "the data against its schema, and its drift", "no anomaly"),
+        (INFRA_VALIDATOR, "the candidate in the server's own process", "loads and answers"),
     ):
         record = run.components.get(component)
-        reason = run.output_property("InfraValidator", "blessing", "reason") if component == "InfraValidator" else ""
+        reason = run.output_property(INFRA_VALIDATOR, "blessing", "reason") if component == INFRA_VALIDATOR else ""
         passed = record is not None and record.state in ("done", "cached") and not reason
         verdict = "passed" if passed else "refused" if record else "not reached"
         row = {"what": f"{component}: {what}", "value": "", "bound": bound, "setting": "", "verdict": verdict}
-        checks.insert(0, row) if component == "ExampleValidator" else checks.append(row)
+        checks.insert(0, row) if component == EXAMPLE_VALIDATOR else checks.append(row)
     return checks
 
 

@@ -17,6 +17,8 @@ from data.files import DataFile
 from data.reading import read_text
 from tests.components.session import Session
 
+pytestmark = pytest.mark.model
+
 EVERY = [chr(point) for point in range(sys.maxunicode + 1) if not 0xD800 <= point <= 0xDFFF]
 
 # Characters that cleaning changes, moves or looks across, which random text seldom has side by side.

@@ -9,6 +9,8 @@ from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 
 from components.example_batches import examples_in_batches
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture
 def files(tmp_path):

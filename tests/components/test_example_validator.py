@@ -14,6 +14,8 @@ from components.example_validator.words import describe
 from components.tfx_libraries import tfdv
 from pipeline.families import find_family
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture(scope="module")
 def schema():

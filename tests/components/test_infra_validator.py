@@ -18,13 +18,16 @@ from tfx.utils import path_utils
 from components.example_gen.shards import write_shard
 from components.example_gen.splits import TEST, TRAIN
 from components.example_gen.sums import to_record_batch
-from components.infra_validator.component import REASON_PROPERTY, Executor
+from components.infra_validator.component import Executor
 from components.infra_validator.requests import WARMUP_PATH
 from components.infra_validator.server_process import ServerError
 from components.infra_validator.settings import InfraSettings
 from components.infra_validator.validation import validate
+from components.names import REASON_PROPERTY
 from components.settings import SettingsError, to_json
 from pipeline.families import find_family
+
+pytestmark = pytest.mark.e2e
 
 SETTINGS = InfraSettings(requests=5, batch=8, timeout=60)
 SERVER = [sys.executable, "-m", "serving"]

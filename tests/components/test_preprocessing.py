@@ -1,8 +1,11 @@
 """The Transform graph: vocabulary, indices, padding."""
 
+import pytest
 import tensorflow as tf
 
 from components.transform.preprocessing import code_points, read_vocabulary
+
+pytestmark = pytest.mark.model
 
 
 def test_the_vocabulary_is_padding_and_every_character_of_the_training_split(transform_output):

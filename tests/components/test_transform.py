@@ -14,6 +14,8 @@ from components.shared_artifacts import shared_artifacts
 from pipeline.config.overrides import override
 from pipeline.config.task_files import load_task
 
+pytestmark = pytest.mark.model
+
 SETTINGS = ["data.count=700", "data.test_fraction=0.3", "data.examples_per_shard=200"]
 
 

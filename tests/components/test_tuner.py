@@ -14,6 +14,8 @@ from components.tuner.tuner import SettingsTuner
 from pipeline.config.overrides import override
 from pipeline.config.task_files import load_task
 
+pytestmark = pytest.mark.model
+
 SPACE = (
     "learning_rate=1e-3:1e-1",
     "units=8|16|32",

@@ -19,6 +19,8 @@ from components.trainer.seq2seq.settings import Seq2SeqSettings
 from components.trainer.warm_start import COLD_START, WARM_START_NAME, prepare, save_weights
 from serving.contract.layout import WEIGHTS_PATH
 
+pytestmark = pytest.mark.model
+
 OLD = ["", "a", "b", "c", "x"]
 NEW = ["", "c", "d", "a", "e", "b"]
 KNOWN = "abc"

@@ -15,6 +15,8 @@ from packaging.requirements import Requirement
 
 from tests.k8s.conftest import K8S
 
+pytestmark = pytest.mark.e2e
+
 ROOT = K8S.parent
 DOCKERFILE = (K8S / "Dockerfile").read_text()
 

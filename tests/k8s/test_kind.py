@@ -131,7 +131,7 @@ def test_what_fails_is_shown_and_the_cluster_removed(start, tmp_path, broken):
 def test_an_interrupted_one_removes_the_cluster(start, tmp_path):
     run, calls = start
     process = run(HANG="kind load")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not any(call.startswith("kind load") for call in calls()):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -41,7 +41,7 @@ def localise(text, folders):
 def health(target):
     with grpc.insecure_channel(target) as channel:
         request = health_pb2.HealthCheckRequest(service="PredictionService")
-        return health_pb2_grpc.HealthStub(channel).Check(request, timeout=5).status
+        return health_pb2_grpc.HealthStub(channel).Check(request, timeout=120).status
 
 
 def test_a_pod_waits_for_the_first_version_then_answers_and_follows_a_promotion(
@@ -62,7 +62,7 @@ def test_a_pod_waits_for_the_first_version_then_answers_and_follows_a_promotion(
         time.sleep(0.5)
         assert waiting.poll() is None, "the push is not over"
         register(serving_dir, "shout")
-        assert waiting.wait(10) == 0
+        assert waiting.wait(120) == 0
     assert [path.name for path in serving_dir.iterdir() if "models.config" in path.name] == ["models.config"]
 
     server = named(spec["containers"], "serving")
@@ -99,7 +99,7 @@ def test_the_script_of_the_init_container_leaves_a_rollouts_configuration_alone(
     config = folders["/charseq"] / "serving" / "models.config"
     config.write_text("what a rollout wrote")
     script = localise(init["args"][0], folders)
-    completed = subprocess.run([*init["command"], script], timeout=10, check=False)
+    completed = subprocess.run([*init["command"], script], timeout=120, check=False)
     assert completed.returncode == 0, shlex.join([*init["command"], script])
     assert config.read_text() == "what a rollout wrote"
 

@@ -12,8 +12,8 @@ import pytest
 
 CHARSEQ = str(Path(sys.executable).with_name("charseq"))
 
-# Enough to learn something, in seconds; the gate is set to what that gives.
-QUICK = ("--set", "train.epochs=4", "--set", "gate.exact_match=0.001")
+# Enough to learn something, in seconds; the gate is set to what that gives. To compile takes longer than so few steps.
+QUICK = ("--set", "train.epochs=4", "--set", "gate.exact_match=0.001", "--set", "train.compiled=false")
 
 
 class Result:
@@ -45,14 +45,14 @@ def serving(folder):
             yield found[1]
             break
     process.terminate()
-    assert process.wait(30) == 0
+    assert process.wait(300) == 0
 
 
 @pytest.fixture(scope="session")
 def charseq():
     """Runs `charseq` with arguments, which may be bytes."""
 
-    def run(*arguments, cwd=None, timeout=600):
+    def run(*arguments, cwd=None, timeout=1_800):
         command = [CHARSEQ, *map(os.fspath, arguments)]
         return Result(subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=timeout, check=False))
 

@@ -6,6 +6,8 @@ import pytest
 
 from pipeline.local.imports import importing
 
+pytestmark = pytest.mark.e2e
+
 SEARCHES = """
 import gc
 from pipeline.local.imports import importing

@@ -14,6 +14,8 @@ from pipeline.beam.settings import BeamSettings
 from pipeline.lineage import Lineage
 from pipeline.local.runner import ComponentFailedError, LocalRunner
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture
 def metadata_path(tmp_path):

@@ -11,6 +11,8 @@ import pytest
 from charseq_client import Client
 from tests.pipeline.conftest import CHARSEQ, serving
 
+pytestmark = pytest.mark.e2e
+
 OUTSIDE = Path(__file__).parent / "outside" / "shouting"
 
 

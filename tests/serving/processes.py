@@ -41,7 +41,7 @@ class RunningServer:
 
     def terminate(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(300)
 
 
 def free_port() -> int:
@@ -50,7 +50,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def run_server(*arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def run_server(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """Runs a server that is expected to end by itself."""
     return subprocess.run(
         [sys.executable, "-m", "serving", *arguments],
@@ -76,10 +76,10 @@ def running_server(folder: Path, *arguments: str) -> Iterator[RunningServer]:
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, text=True)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not ready.exists():
             assert process.poll() is None, f"the server ended with {process.returncode}: {log.read_text()}"
-            assert time.monotonic() < deadline, f"the server was not ready within 60 s: {log.read_text()}"
+            assert time.monotonic() < deadline, f"the server was not ready within 300 s: {log.read_text()}"
             time.sleep(0.02)
         ports = json.loads(ready.read_text())
         yield RunningServer(process, ports["grpc_port"], log, ports["rest_api_port"])
@@ -87,7 +87,7 @@ def running_server(folder: Path, *arguments: str) -> Iterator[RunningServer]:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(40)
+                process.wait(120)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -8,6 +8,8 @@ import pytest
 
 from tests.serving.processes import ROOT
 
+pytestmark = pytest.mark.e2e
+
 
 def _run(code: str) -> str:
     command = [sys.executable, "-c", textwrap.dedent(code)]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from charseq_client.messages import tensor_pb2, types_pb2
 from serving.contract.errors import ServingError, invalid_argument
+from serving.contract.varints import encode_varint
 from serving.server.models.tensorflow_c_api import Tensor
 
 # A TensorProto may name a shape of any size and give one value for all of it: a few bytes that make TensorFlow allocate
@@ -115,7 +116,7 @@ def encode_as_content(alias: str, values: Values) -> bytes:
     dtype, shape, elements = values
     if dtype == types_pb2.DT_STRING:
         # TensorFlow's own layout: all lengths as varints, then all bytes.
-        elements = b"".join([*(_varint(len(element)) for element in elements), *elements])
+        elements = b"".join([*(encode_varint(len(element)) for element in elements), *elements])
     else:
         _require_values(dtype)
     return _before_elements(alias, dtype, shape, _CONTENT_FIELD, len(elements)) + bytes(elements)
@@ -173,18 +174,9 @@ def _field(number: int, data: bytes) -> bytes:
 
 def _before_field(number: int, size: int) -> bytes:
     """Returns what comes before the bytes of a message's field, for numbers up to 15."""
-    return bytes((number << 3 | 2,)) + _varint(size)
+    return bytes((number << 3 | 2,)) + encode_varint(size)
 
 
 def _require_values(dtype: int) -> None:
     if dtype not in _PACKED_FIELDS and dtype not in _NUMBER_FIELDS:
         raise invalid_argument(f"An output of type {dtype_name(dtype)} cannot be sent; export numbers or strings.")
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

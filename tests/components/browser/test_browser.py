@@ -5,14 +5,17 @@ import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
-from components.browser.component import BROWSER_MODEL_KEY, Executor
+from components.browser.component import Executor
 from components.browser.export import find_tools
 from components.browser.graph import Lengths, rewrite, save_numeric
 from components.browser.settings import BrowserSettings
+from components.names import BROWSER_MODEL_KEY
 from components.settings import SettingsError, to_json
 from pipeline.config.overrides import override
 from pipeline.config.task_files import load_task
 from tests.components.session import Session
+
+pytestmark = pytest.mark.model
 
 
 def test_the_copy_has_the_models_numbers_and_neither_strings_nor_tables(saved_model, tmp_path):

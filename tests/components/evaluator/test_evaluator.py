@@ -15,9 +15,8 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils, proto_utils
 
-from components.baseline.component import VERSION_PROPERTY
 from components.evaluator import mistakes
-from components.evaluator.component import METRICS_PROPERTY, REASONS_PROPERTY, Executor
+from components.evaluator.component import Executor
 from components.evaluator.metrics import wilson_interval
 from components.evaluator.results import Check, Floor, read_evaluation
 from components.evaluator.settings import GateSettings, TextGateSettings
@@ -27,10 +26,13 @@ from components.example_gen.splits import SPLITS, TEST, TRAIN, VALIDATION
 from components.example_gen.sums import to_record_batch
 from components.files import copy_folder
 from components.floor.component import FILE_NAME as FLOOR_FILE
+from components.names import METRICS_PROPERTY, REASONS_PROPERTY, VERSION_PROPERTY
 from components.settings import to_json
 from pipeline.beam.settings import BeamSettings
 from pipeline.config.task_files import load_task
 from pipeline.families import find_family
+
+pytestmark = pytest.mark.model
 
 # The model knows one-digit sums; of two-digit answers it gets these wrong, for it reads three characters.
 PAIRS = np.array([[a, b] for a in range(1, 10) for b in range(1, 10)])

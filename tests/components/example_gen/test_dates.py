@@ -16,7 +16,8 @@ from tfx.types import standard_artifacts
 from components.example_gen.dates.formats import find_writer, has_two_digits
 from components.example_gen.dates.generator import generate, sides, to_record_batch
 from components.example_gen.dates.settings import DatesData
-from components.example_gen.executor import COUNTS_PROPERTY, DatesExecutor
+from components.example_gen.executor import DatesExecutor
+from components.names import COUNTS_PROPERTY
 from components.settings import SettingsError, from_json, to_json
 from pipeline.beam.settings import BeamSettings
 from pipeline.config.task_files import load_task

@@ -13,17 +13,14 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
 from components.example_gen import shards
-from components.example_gen.executor import (
-    COUNTS_PROPERTY,
-    FINGERPRINT_PROPERTY,
-    SUMMARY_PROPERTY,
-    PairsExecutor,
-    SumsExecutor,
-)
+from components.example_gen.executor import PairsExecutor, SumsExecutor
 from components.example_gen.settings import PairsData, SumsData
+from components.names import COUNTS_PROPERTY, FINGERPRINT_PROPERTY, SUMMARY_PROPERTY
 from components.settings import to_json
 from data.tables.writing import open_writer
 from pipeline.beam.settings import BeamSettings
+
+pytestmark = pytest.mark.model
 
 _NOTED = (FINGERPRINT_PROPERTY, COUNTS_PROPERTY, SUMMARY_PROPERTY)
 

@@ -16,14 +16,17 @@ from tfx.types import standard_artifacts
 
 from components.example_gen import shards
 from components.example_gen.component import TextExampleGen
-from components.example_gen.executor import SUMMARY_PROPERTY, TextExecutor
+from components.example_gen.executor import TextExecutor
 from components.example_gen.settings import TextData
+from components.names import SUMMARY_PROPERTY
 from components.settings import SettingsError, to_json
 from components.transform.preprocessing import read_vocabulary
 from data.errors import CorpusError
 from pipeline.beam.settings import BeamSettings
 from tests.components.example_gen import text_run
 from tests.components.example_gen.test_example_gen import features, generate
+
+pytestmark = pytest.mark.model
 
 TEXT = "Ποῦ σε εἶδον; — “Ici,” said 田中 🙂, naïvely.\n" * 60
 

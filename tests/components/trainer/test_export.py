@@ -13,6 +13,8 @@ from components.transform.preprocessing import read_vocabulary
 from tests.components.conftest import LENGTHS
 from tests.components.session import Session
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture(scope="module")
 def served(saved_model):

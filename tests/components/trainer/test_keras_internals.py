@@ -8,6 +8,8 @@ import tensorflow as tf
 from components.trainer import keras_internals
 from components.trainer.run_files import summarize_layers
 
+pytestmark = pytest.mark.model
+
 ROWS = np.ones([8, 3], np.float32), np.ones([8, 1], np.float32)
 
 

@@ -16,6 +16,8 @@ from components.trainer.language_model.token_text import TokenText
 from components.trainer.language_model.windows import Windows
 from pipeline.config.task_files import load_task
 
+pytestmark = pytest.mark.model
+
 SEEDS = range(5)
 BATCH = 128
 DIGITS = "0123456789+ "

@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from components.trainer import progress
-from components.trainer.progress import PROGRESS_LOGGER, Progress
+from components.trainer.progress import Progress
+from components.trainer.progress_record import PROGRESS_LOGGER
 
 
 @pytest.fixture

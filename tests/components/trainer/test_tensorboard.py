@@ -10,6 +10,8 @@ from components.trainer.fixed_length.settings import RecurrentSettings
 from components.trainer.fixed_length.training import train
 from components.trainer.tensorboard import TensorBoard
 
+pytestmark = pytest.mark.model
+
 SETTINGS = RecurrentSettings(units=8, batch_size=64, epochs=3, compiled=False)
 
 

@@ -21,6 +21,8 @@ from components.trainer.fixed_length.settings import AttentionSettings, Recurren
 from components.trainer.fixed_length.training import train
 from components.trainer.parts import count_parts
 
+pytestmark = pytest.mark.model
+
 QUICK = {
     "units": 8,
     "batch_size": 32,

@@ -2,15 +2,19 @@
 
 import dataclasses
 import json
+import os
 import sys
+import types
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.measure import Figure, compare, machine, rate, to_table
 from benchmarks.page import SUBJECTS, write_page
 from benchmarks.peers.processes import peer_process, peer_python
 from benchmarks.processes import run_measured
+from pipeline.cli import main
 
 
 def test_a_rate_is_the_median_of_its_runs_after_a_warm_up(monkeypatch):
@@ -34,6 +38,7 @@ def test_a_table_says_what_is_missing_and_why():
 
 
 @pytest.mark.e2e
+@pytest.mark.slow
 def test_generation_is_measured_beside_the_notebooks_loop(charseq):
     result = charseq("bench", "generate", "--runs", "1", "--json")
     assert result.status == 0, result.stderr
@@ -43,6 +48,34 @@ def test_generation_is_measured_beside_the_notebooks_loop(charseq):
     # Hundreds of times in truth; how many is for a quiet machine to say.
     assert all(value > 10 * notebook for name, value in figures.items() if "gRPC" in name)
     assert result.json["machine"]["cores"] >= 1
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """`charseq bench generate` with a measurement that takes no time: runs it with arguments."""
+    import benchmarks
+
+    monkeypatch.setattr(sys, "path", list(sys.path))  # the command adds to both
+    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
+    module = types.ModuleType("benchmarks.generate")
+    module.measure = lambda runs: [Figure("ours", 1_234.0, "characters/s", [1.0] * runs)]
+    monkeypatch.setitem(sys.modules, "benchmarks.generate", module)
+    monkeypatch.setattr(benchmarks, "generate", module, raising=False)
+    return lambda *arguments: CliRunner().invoke(main, ["bench", "generate", *arguments])
+
+
+def test_the_command_prints_a_table_or_one_object(measured):
+    assert measured().stdout.split() == ["ours", "1,234.0", "characters/s"]
+    found = json.loads(measured("--runs", "3", "--json").stdout)
+    assert found["machine"]["cores"] >= 1
+    assert found["figures"][0]["runs"] == [1.0] * 3
+
+
+def test_where_there_are_no_benchmarks_it_says_where_they_are(measured, monkeypatch, tmp_path):
+    monkeypatch.setattr("pipeline.cli.bench._CHECKOUT", tmp_path)
+    result = measured()
+    assert result.exit_code == 2
+    assert "benchmarks/" in result.stderr
 
 
 def test_sides_are_measured_by_turns_and_held_against_ours():

@@ -20,6 +20,8 @@ from pipeline.cli.predict import predict
 from tests.pipeline.conftest import CHARSEQ
 from tests.serving.processes import running_server
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):

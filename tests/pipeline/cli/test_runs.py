@@ -79,5 +79,5 @@ def test_tensorboard_shows_the_logs_of_the_last_runs_together(charseq, place, fi
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         process.stderr.read()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     assert wanted <= listed <= set(runs.values())

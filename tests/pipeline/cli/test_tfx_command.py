@@ -13,7 +13,24 @@ TFX = str(Path(sys.executable).with_name("tfx"))
 RUNNER = str(Path(__file__).parents[3] / "pipeline" / "local_runner.py")
 
 
-def test_tfx_creates_and_runs_the_pipeline(tmp_path):
+# Trains for an epoch, where the product's own file trains until it is good.
+SMALL_TASK = """
+family = "sums"
+[train]
+epochs   = 1
+compiled = false
+[gate]
+exact_match = 0.0
+"""
+
+
+@pytest.mark.parametrize("own_file", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_tfx_creates_and_runs_the_pipeline(charseq, tmp_path, own_file):
+    runner, name = RUNNER, "sums"
+    if own_file:
+        runner, name = str(tmp_path / "small_runner.py"), "small"
+        assert charseq("new", "small", "--family", "sums", "--runner", cwd=tmp_path).status == 0
+        (tmp_path / "small.toml").write_text(SMALL_TASK)
     environment = os.environ | {"HOME": str(tmp_path)}
 
     def tfx(*arguments):
@@ -21,8 +38,8 @@ def test_tfx_creates_and_runs_the_pipeline(tmp_path):
             [TFX, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
         )
 
-    created = tfx("pipeline", "create", "--engine=local", f"--pipeline_path={RUNNER}")
-    assert 'Pipeline "sums" created successfully' in created.stdout
-    tfx("run", "create", "--engine=local", "--pipeline_name=sums")
-    (version,) = (name for name in os.listdir(tmp_path / "runs" / "serving" / "sums") if name.isdecimal())
-    assert (tmp_path / "runs" / "serving" / "sums" / version / "saved_model.pb").exists()
+    created = tfx("pipeline", "create", "--engine=local", f"--pipeline_path={runner}")
+    assert f'Pipeline "{name}" created successfully' in created.stdout
+    tfx("run", "create", "--engine=local", f"--pipeline_name={name}")
+    (version,) = (name for name in os.listdir(tmp_path / "runs" / "serving" / name) if name.isdecimal())
+    assert (tmp_path / "runs" / "serving" / name / version / "saved_model.pb").exists()

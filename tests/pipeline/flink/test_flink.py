@@ -106,7 +106,7 @@ def test_a_job_goes_on_when_a_task_manager_is_killed_and_another_comes(cluster, 
         digest = run_data_components(override(config, cluster.settings()), str(root))[1]
     finally:
         killer.join()
-    assert cluster.task_managers[0].wait(10) == -signal.SIGKILL
+    assert cluster.task_managers[0].wait(120) == -signal.SIGKILL
     assert digest == expected
     (examples,) = root.glob("artifacts/SumsExampleGen/examples/*")
     splits = ["Split-test", "Split-train", "Split-validation"]

@@ -8,6 +8,8 @@ import yaml
 from tests.pipeline.kubeflow.backend import accept
 from tests.pipeline.kubeflow.conftest import fake_server
 
+pytestmark = pytest.mark.e2e
+
 LOOKS = [
     {"state": "PENDING"},
     {

@@ -14,6 +14,8 @@ from serving.server.batching.inputs import concatenate, kind_of, padded_shapes
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, running_server
 
+pytestmark = pytest.mark.e2e
+
 _NO_PATIENCE_S = 5
 
 

@@ -21,6 +21,8 @@ from serving.server.batching.parameters import read_batching_parameters
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, free_port, run_server, running_server
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(scope="module")
 def server(
@@ -46,7 +48,7 @@ def server(
 
 @pytest.fixture
 def client(server: RunningServer) -> Iterator[Client]:
-    with Client(server.target, timeout=20) as client:
+    with Client(server.target, timeout=120) as client:
         yield client
 
 
@@ -89,7 +91,7 @@ def test_numbers_in_every_layout(server: RunningServer) -> None:
             if number % 2:  # one value per element in place of the bytes
                 tensor.ClearField("tensor_content")
                 tensor.int64_val.extend(values.tolist())
-            outputs = stub.Predict(request, timeout=20).outputs
+            outputs = stub.Predict(request, timeout=120).outputs
             return all(
                 from_proto(proto).tolist() == values.astype(name).tolist()
                 for name, proto in outputs.items()
@@ -158,7 +160,7 @@ def test_more_rows_than_a_batch(client: Client, server: RunningServer) -> None:
     with grpc.insecure_channel(server.target) as channel:
         stub = PredictionServiceStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
-            stub.Predict(request, timeout=20)
+            stub.Predict(request, timeout=120)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert caught.value.details() == "Task size 33 is larger than maximum input batch size 32"
     # Our clients learn from that, and split.
@@ -180,10 +182,10 @@ def test_no_rows_and_abbreviated_rows(client: Client, server: RunningServer) -> 
     with grpc.insecure_channel(server.target) as channel:
         stub = PredictionServiceStub(channel)
         tensor.tensor_shape.dim[0].size = 20
-        assert from_proto(stub.Predict(request, timeout=20).outputs["int64"]).tolist() == [7] * 20
+        assert from_proto(stub.Predict(request, timeout=120).outputs["int64"]).tolist() == [7] * 20
         tensor.tensor_shape.dim[0].size = 1000
         with pytest.raises(grpc.RpcError, match="Task size 1000 is larger"):
-            stub.Predict(request, timeout=20)
+            stub.Predict(request, timeout=120)
 
 
 def test_large_requests_are_split_where_the_parameters_say_so(
@@ -200,7 +202,7 @@ def test_large_requests_are_split_where_the_parameters_say_so(
         running_server(
             tmp_path, f"--serving_dir={tmp_path / 'serving'}", f"--rest_api_port={free_port()}", *arguments
         ) as server,
-        Client(server.target, timeout=20) as client,
+        Client(server.target, timeout=120) as client,
     ):
 
         def ask(number: int) -> bool:
@@ -220,7 +222,7 @@ def test_large_requests_are_split_where_the_parameters_say_so(
         for rows, status in ((100, 200), (101, 400)):
             body = json.dumps({"instances": ["ab"] * rows}).encode()
             try:
-                with urllib.request.urlopen(url, body, timeout=20) as response:
+                with urllib.request.urlopen(url, body, timeout=120) as response:
                     found = response.status, len(json.load(response)["predictions"])
             except urllib.error.HTTPError as error:
                 found = error.code, json.load(error)["error"]
@@ -237,7 +239,7 @@ def test_a_tensor_that_lies_about_its_rows_hurts_nobody_else(server: RunningServ
         tensor.tensor_shape.dim.add().size = size
         tensor.tensor_content = np.arange(values, dtype=np.int64).tobytes()
         with grpc.insecure_channel(server.target) as channel:
-            return PredictionServiceStub(channel).Predict(request, timeout=20)
+            return PredictionServiceStub(channel).Predict(request, timeout=120)
 
     def honest(number: int) -> Any:
         inputs = {"x": np.array([number])}

@@ -20,6 +20,8 @@ from tests.serving.conftest import Push
 from tests.serving.processes import ROOT, RunningServer, free_port, running_server
 from tests.serving.scripted import Scripted
 
+pytestmark = pytest.mark.e2e
+
 _UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 
 
@@ -46,12 +48,9 @@ def _with_client(target: str, use: Callable[[AsyncClient], Awaitable[Any]], **se
     return asyncio.run(run())
 
 
-def test_the_import_is_quick_and_brings_no_tensorflow() -> None:
-    program = (
-        # Of the processor, whatever else the machine does.
-        "import sys, time; import charseq_client.text; seconds = time.process_time()\n"
-        "assert 'tensorflow' not in sys.modules; assert seconds < 1.5, seconds"
-    )
+def test_the_import_brings_nothing_that_takes_long() -> None:
+    heavy = {"tensorflow", "keras", "tfx", "apache_beam", "pandas", "pyarrow", "matplotlib", "kfp"}
+    program = f"import sys; import charseq_client.text; assert not {heavy} & set(sys.modules), set(sys.modules)"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 

@@ -17,6 +17,8 @@ from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, running_server
 from tests.serving.scripted import Scripted
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(scope="module")
 def server(
@@ -32,7 +34,7 @@ def server(
 
 @pytest.fixture
 def client(server: RunningServer) -> Iterator[Client]:
-    with Client(server.target, timeout=10) as client:
+    with Client(server.target, timeout=120) as client:
         yield client
 
 

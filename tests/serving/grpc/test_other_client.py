@@ -16,6 +16,8 @@ import pytest
 from tests.serving.conftest import Push
 from tests.serving.processes import running_server
 
+pytestmark = pytest.mark.e2e
+
 _PACKAGES = ("min-tfs-client==1.0.2", "protobuf<3.21")
 
 _PROGRAM = """
@@ -28,7 +30,7 @@ client = TensorServingClient(host="127.0.0.1", port=int(sys.argv[1]))
 
 def ask(model, inputs, version=None):
     try:
-        response = client.predict_request(model, inputs, timeout=10, model_version=version)
+        response = client.predict_request(model, inputs, timeout=120, model_version=version)
     except grpc.RpcError as error:
         return [error.code().name, error.details()]
     spec = response.model_spec

@@ -20,6 +20,8 @@ from charseq_client.messages import (
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, running_server
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(scope="module")
 def server(
@@ -60,12 +62,12 @@ def _request(model: str, signature: str = "", output_filter: tuple[str, ...] = (
 
 def _refused(call: Any, request: Any) -> tuple[str, str]:
     with pytest.raises(grpc.RpcError) as caught:
-        call(request, timeout=10)
+        call(request, timeout=120)
     return caught.value.code().name, caught.value.details()
 
 
 def test_predict_answers_with_the_latest_version(stub: Any) -> None:
-    response = stub.Predict(_request("shout", text=["ab", "é" * 40]), timeout=10)
+    response = stub.Predict(_request("shout", text=["ab", "é" * 40]), timeout=120)
 
     assert response.outputs["text"].string_val == [b"2:ab:AB", ("2:" + "é" * 40 + ":?").encode()]
     assert list(response.outputs["log_prob"].float_val) == [2.0, 80.0]
@@ -75,19 +77,19 @@ def test_predict_answers_with_the_latest_version(stub: Any) -> None:
 
 
 def test_outputs_filtered(stub: Any) -> None:
-    response = stub.Predict(_request("shout", output_filter=("log_prob",), text=["ab"]), timeout=10)
+    response = stub.Predict(_request("shout", output_filter=("log_prob",), text=["ab"]), timeout=120)
 
     assert list(response.outputs) == ["log_prob"]
 
 
 def test_two_outputs_of_one_tensor(stub: Any) -> None:
-    response = stub.Predict(_request("shout", "same", text=["x"]), timeout=10)
+    response = stub.Predict(_request("shout", "same", text=["x"]), timeout=120)
 
     assert response.outputs["first"].string_val == response.outputs["second"].string_val == [b"x"]
 
 
 def test_every_type_is_answered_in_its_own_field(stub: Any) -> None:
-    response = stub.Predict(_request("numbers", "cast", x=np.array([0, 1, 3], np.int64)), timeout=10)
+    response = stub.Predict(_request("numbers", "cast", x=np.array([0, 1, 3], np.int64)), timeout=120)
 
     fields = {
         "float32": "float_val",
@@ -113,7 +115,7 @@ def test_every_type_is_answered_in_its_own_field(stub: Any) -> None:
 
 
 def test_scalars_and_tensors_without_elements(stub: Any) -> None:
-    response = stub.Predict(_request("numbers", "scalar", x=np.float32(2)), timeout=10)
+    response = stub.Predict(_request("numbers", "scalar", x=np.float32(2)), timeout=120)
 
     assert from_proto(response.outputs["x"]).shape == ()
     assert float(from_proto(response.outputs["x"])) == 3.0
@@ -125,7 +127,7 @@ def test_version_can_be_named(stub: Any) -> None:
     request = _request("shout", text=["ab"])
     request.model_spec.version.value = 2
 
-    assert stub.Predict(request, timeout=10).model_spec.version.value == 2
+    assert stub.Predict(request, timeout=120).model_spec.version.value == 2
 
 
 def test_unknown_model_and_version(stub: Any) -> None:
@@ -224,7 +226,7 @@ def test_the_deadline_of_the_call_ends_the_inference(stub: Any) -> None:
         stub.Predict(_request("shout", "slow", seconds=np.float64(3600)), timeout=0.3)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     # The session has stopped too: it does not go on for an hour.
-    assert stub.Predict(_request("shout", "slow", seconds=np.float64(0)), timeout=10).model_spec.version.value == 2
+    assert stub.Predict(_request("shout", "slow", seconds=np.float64(0)), timeout=120).model_spec.version.value == 2
 
 
 def test_metadata(stub: Any) -> None:
@@ -233,7 +235,7 @@ def test_metadata(stub: Any) -> None:
     refused = "GetModelMetadataRequest must specify at least one metadata_field"
     assert _refused(stub.GetModelMetadata, request) == ("INVALID_ARGUMENT", refused)
     request.metadata_field.append("signature_def")
-    response = stub.GetModelMetadata(request, timeout=10)
+    response = stub.GetModelMetadata(request, timeout=120)
     signatures = get_model_metadata_pb2.SignatureDefMap()
     assert response.metadata["signature_def"].Unpack(signatures)
 
@@ -249,7 +251,7 @@ def test_metadata(stub: Any) -> None:
 def test_status(models: Any) -> None:
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = "shout"
-    (status,) = models.GetModelStatus(request, timeout=10).model_version_status
+    (status,) = models.GetModelStatus(request, timeout=120).model_version_status
 
     assert (status.version, status.state, status.status.error_code) == (2, 30, 0)
     request.model_spec.version.value = 9
@@ -263,5 +265,5 @@ def test_status(models: Any) -> None:
 
 def test_unknown_method(server: RunningServer) -> None:
     with grpc.insecure_channel(server.target) as channel, pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary("/tensorflow.serving.PredictionService/Nothing")(b"", timeout=10)
+        channel.unary_unary("/tensorflow.serving.PredictionService/Nothing")(b"", timeout=120)
     assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED

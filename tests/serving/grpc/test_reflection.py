@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import grpc
+import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from tests.serving.conftest import Push
 from tests.serving.processes import running_server
+
+pytestmark = pytest.mark.e2e
 
 
 def test_a_client_without_proto_files(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> None:
@@ -39,7 +42,7 @@ def test_a_client_without_proto_files(tmp_path: Path, shout_models: dict[int, Pa
             response_deserializer=message_factory.GetMessageClass(method.output_type).FromString,
         )
 
-        assert call(request, timeout=10).outputs["text"].string_val == [b"1:ab:AB"]
+        assert call(request, timeout=120).outputs["text"].string_val == [b"1:ab:AB"]
 
 
 def test_the_newer_name_of_the_protocol(tmp_path: Path) -> None:
@@ -57,7 +60,7 @@ def test_the_newer_name_of_the_protocol(tmp_path: Path) -> None:
             reflection_pb2.ServerReflectionRequest(list_services=""),
             reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol),
         ]
-        services, files = ask(iter(requests), timeout=10)
+        services, files = ask(iter(requests), timeout=120)
 
         assert "tensorflow.serving.ModelService" in {s.name for s in services.list_services_response.service}
         (serialized,) = files.file_descriptor_response.file_descriptor_proto

@@ -14,6 +14,8 @@ from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, run_server, running_server
 
+pytestmark = pytest.mark.e2e
+
 QUICK = ("--file_system_poll_wait_seconds=0.1", "--max_num_load_retries=0")
 
 
@@ -50,7 +52,7 @@ def server(tmp_path: Path, config_file: Path) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def client(server: RunningServer) -> Iterator[Client]:
-    with Client(server.target, timeout=10) as client:
+    with Client(server.target, timeout=120) as client:
         yield client
 
 
@@ -59,7 +61,7 @@ def reload(server: RunningServer) -> Iterator[Callable[[Any], Any]]:
     with grpc.insecure_channel(server.target) as channel:
         stub = ModelServiceStub(channel)
         yield lambda config: stub.HandleReloadConfigRequest(
-            model_management_pb2.ReloadConfigRequest(config=config), timeout=20
+            model_management_pb2.ReloadConfigRequest(config=config), timeout=120
         )
 
 
@@ -68,7 +70,7 @@ def _available(client: Client, model: str = "shout") -> list[int]:
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
@@ -236,7 +238,7 @@ def test_the_configuration_inside_a_serving_folder(tmp_path: Path, base: Path) -
         assert (_available(client), _label(client, "stable")) == ([1], 1)
         write(entry(2))
         answered = set()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         # Not one request fails while the label moves, although nothing waits for version 2 to be loaded.
         while _label(client, "stable") != 2:
             answered.add(_label(client, "stable"))

@@ -17,12 +17,14 @@ from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.processes import ROOT, RunningServer, run_server, running_server
 
+pytestmark = pytest.mark.e2e
+
 # One operation at a time, which is TensorFlow's choice on one CPU, would let the slow signature stop everything else.
 PARALLEL = "--tensorflow_inter_op_parallelism=4"
 QUICK = (PARALLEL, "--file_system_poll_wait_seconds=0.1", "--load_retry_interval_micros=300000")
 
 
-def _wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def _wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -46,7 +48,7 @@ def server(serving_dir: Path) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def client(server: RunningServer) -> Iterator[Client]:
-    with Client(server.target, timeout=10) as client:
+    with Client(server.target, timeout=120) as client:
         yield client
 
 
@@ -275,7 +277,7 @@ def test_sigterm_while_it_waits_for_a_model(tmp_path: Path) -> None:
         said = any("Waiting for a version" in line for line in process.stderr)
         process.send_signal(signal.SIGTERM)
         try:
-            assert (said, process.wait(20)) == (True, 0)
+            assert (said, process.wait(120)) == (True, 0)
         finally:
             process.kill()
 

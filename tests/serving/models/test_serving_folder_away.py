@@ -13,8 +13,10 @@ from tests.serving.conftest import Push
 from tests.serving.load import QUICK, checked_version, load
 from tests.serving.processes import running_server
 
+pytestmark = pytest.mark.e2e
 
-def _wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+
+def _wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -8,6 +8,8 @@ import pytest
 
 from tests.serving.processes import ROOT
 
+pytestmark = pytest.mark.e2e
+
 _VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
 
 

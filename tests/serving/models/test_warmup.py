@@ -19,6 +19,8 @@ from tests.serving.conftest import Push
 from tests.serving.processes import run_server, running_server
 from tests.serving.saved_models import write_records, write_warmup
 
+pytestmark = pytest.mark.e2e
+
 
 def _log(text: str) -> Any:
     log = prediction_log_pb2.PredictionLog()

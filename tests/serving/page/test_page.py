@@ -12,9 +12,11 @@ from serving.page import PageModel, render
 from tests.serving.conftest import Push
 from tests.serving.processes import free_port, run_server, running_server
 
+pytestmark = pytest.mark.e2e
+
 
 def get(port: int, path: str) -> tuple[int, http.client.HTTPMessage, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

@@ -229,7 +229,7 @@ def test_charseq_page_for_a_server_without_one(server: RunningServer) -> None:
             expect(tab, "#problem-text").to_contain_text("`12+` is no sum")
     finally:
         process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0
+    assert process.wait(120) == 0
 
 
 def test_charseq_page_says_when_the_server_is_away() -> None:
@@ -242,4 +242,4 @@ def test_charseq_page_says_when_the_server_is_away() -> None:
             expect(tab, "#problem-text").to_contain_text(f"Nothing answers at {away}")
     finally:
         process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(120) == 0

@@ -36,7 +36,7 @@ def test_a_connection_that_arrives_with_the_end_holds_up_neither_server_nor_clie
 
     def ask() -> None:
         while not ended.is_set():
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
             try:
                 connection.request("POST", "/v1/models/shout:predict", b"{}")
                 connection.getresponse().read()

@@ -19,6 +19,8 @@ from serving.server.rest.json_format import format_decimal
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, free_port, run_server, running_server
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(scope="module")
 def server(
@@ -55,7 +57,7 @@ def server(
 
 
 def _call(server: RunningServer, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=120)
     try:
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         connection.request(method, path, data)
@@ -342,7 +344,7 @@ def test_compressed_bodies(server: RunningServer) -> None:
     body = json.dumps({"instances": ["ab"]}).encode()
 
     def post(encoding: str, data: bytes) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=120)
         connection.request("POST", "/v1/models/shout:predict", data, {"Content-Encoding": encoding})
         response = connection.getresponse()
         found = response.status, response.read().decode()
@@ -379,7 +381,7 @@ def test_json_of_too_many_lists(tmp_path: Path) -> None:
 
 def test_strings_that_are_no_text(server: RunningServer) -> None:
     assert _predict(server, "shout", b'{"instances": ["\\ud800"]}')[0] == 400
-    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=120)
     connection.request("POST", "/v1/models/shout:predict", b'{"instances": ["\xff"]}')
     assert b"2:\xff:?" in connection.getresponse().read()
     connection.close()
@@ -411,13 +413,13 @@ def test_idle_connections_are_closed_and_busy_ones_are_not(
     with running_server(tmp_path, *arguments, "--rest_api_idle_timeout_seconds=1") as server:
         half = b"GET /v1/models/shout HTTP/1.1\r\n"
         for sent in (b"", half, half + b"Host: x\r\n\r\n"):
-            with socket.create_connection(("127.0.0.1", server.rest_port), timeout=20) as connection:
+            with socket.create_connection(("127.0.0.1", server.rest_port), timeout=120) as connection:
                 connection.sendall(sent)
                 started = time.monotonic()
                 while connection.recv(4096):
                     pass
                 assert 0.5 < time.monotonic() - started < 10
-        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=120)
         for _ in range(4):  # each within the time, all of them longer
             time.sleep(0.4)
             connection.request("GET", "/v1/models/shout")
@@ -428,7 +430,7 @@ def test_idle_connections_are_closed_and_busy_ones_are_not(
 
 
 def test_cross_origin_requests(server: RunningServer) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=120)
     connection.request("OPTIONS", "/v1/models/shout:predict", headers={"Origin": "https://example.com"})
     response = connection.getresponse()
     assert (response.status, response.getheader("Access-Control-Allow-Origin")) == (200, "*")

@@ -20,6 +20,8 @@ from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, free_port, running_server
 from tests.serving.saved_models import write_records, write_warmup
 
+pytestmark = pytest.mark.e2e
+
 QUICK = ("--file_system_poll_wait_seconds=0.1", "--max_num_load_retries=0")
 
 

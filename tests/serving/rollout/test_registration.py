@@ -20,6 +20,8 @@ from tests.serving.conftest import Push
 from tests.serving.load import QUICK
 from tests.serving.processes import ROOT, running_server
 
+pytestmark = pytest.mark.e2e
+
 # Stands in for TensorFlow Serving: notes its flags, and the models in its file whenever they change.
 _STAND_IN = """#!{python}
 import re, sys, time
@@ -47,7 +49,7 @@ def test_tensorflow_serving_on_a_laptop_learns_of_a_later_push(tmp_path: Path, s
     publish(str(shout_models[1]), str(serving_dir / "first"), lambda path: None)
 
     def wait_for(names: str) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not (folder / "models").exists() or (folder / "models").read_text() != names:
             assert time.monotonic() < deadline, "it did not happen in time"
             time.sleep(0.05)
@@ -119,7 +121,7 @@ def test_the_built_in_server_unloads_a_model_that_was_deleted_and_is_still_liste
     ):
         assert client.predict({"text": ["ab"]}, model="first").strings("text") == ["1:ab:AB"]
         (serving_dir / "first").rename(tmp_path / "aside")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while any(status.state != "END" for status in client.status("first")):
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -15,6 +15,8 @@ from serving.rollout.history import Entry, previous_stable, read_history
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, free_port, running_server
 
+pytestmark = pytest.mark.e2e
+
 QUICK = ("--file_system_poll_wait_seconds=0.1", "--max_num_load_retries=0", "--tensorflow_inter_op_parallelism=4")
 
 

@@ -20,6 +20,8 @@ from tests.serving.conftest import Push
 from tests.serving.processes import running_server
 from tests.serving.saved_models import rename_method
 
+pytestmark = pytest.mark.e2e
+
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 
 
@@ -68,13 +70,13 @@ def _multi(*tasks: tuple[str, str, str], examples: tuple[Any, ...] = (_example(x
 
 def _refused(call: Any, request: Any) -> tuple[str, str]:
     with pytest.raises(grpc.RpcError) as caught:
-        call(request, timeout=10)
+        call(request, timeout=120)
     return caught.value.code().name, caught.value.details()
 
 
 def test_classify(stub: Any) -> None:
     response = stub.Classify(
-        _request(classification_pb2.ClassificationRequest, _example(x=0.25), _example(x=1)), timeout=10
+        _request(classification_pb2.ClassificationRequest, _example(x=0.25), _example(x=1)), timeout=120
     )
 
     answered = [[(c.label, c.score) for c in row.classes] for row in response.result.classifications]
@@ -87,14 +89,14 @@ def test_regress_with_a_context(stub: Any) -> None:
     request = _request(
         regression_pb2.RegressionRequest, _example(), _example(x=1.5), signature="regress", context=_example(x=3)
     )
-    response = stub.Regress(request, timeout=10)
+    response = stub.Regress(request, timeout=120)
 
     assert [r.value for r in response.result.regressions] == [6.0, 3.0]
     assert response.model_spec.signature_name == "regress"
 
 
 def test_multi_inference(stub: Any) -> None:
-    response = stub.MultiInference(_multi(("judge", "classify", CLASSIFY), ("judge", "regress", REGRESS)), timeout=10)
+    response = stub.MultiInference(_multi(("judge", "classify", CLASSIFY), ("judge", "regress", REGRESS)), timeout=120)
 
     first, second = response.results
     assert [c.score for c in first.classification_result.classifications[0].classes] == [0.75, 0.25]

@@ -23,8 +23,10 @@ from tests.serving.load import QUICK, checked_version, load
 from tests.serving.processes import ROOT, free_port, running_server
 from tests.serving.saved_models import write_warmup
 
+pytestmark = pytest.mark.e2e
 
-def _wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+
+def _wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -219,7 +221,7 @@ def test_memory_is_bounded_over_rest_requests(tmp_path: Path, shout_models: dict
     push(shout_models[1], tmp_path / "serving" / "shout", 1)
     arguments = (f"--serving_dir={tmp_path / 'serving'}", f"--rest_api_port={free_port()}")
     with running_server(tmp_path, *arguments) as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=120)
 
         def ask(times: int) -> float:
             for _ in range(times):

@@ -138,7 +138,7 @@ def test_a_unix_socket(tmp_path: Path, shout_models: dict[int, Path], push: Push
     with running_server(tmp_path, *arguments) as server:
         assert (server.port == 0) == (port == "0")
         for target in (f"unix:{socket_path}", *([server.target] if server.port else [])):
-            with Client(target, timeout=10) as client:
+            with Client(target, timeout=120) as client:
                 assert client.predict({"text": ["ab"]}, model="shout").strings("text") == ["1:ab:AB"]
     assert not socket_path.exists()
     ended = run_server(f"--serving_dir={tmp_path}", f"--grpc_socket_path={tmp_path / 'nowhere' / 's'}")
@@ -151,9 +151,9 @@ def test_the_other_loopback_address(tmp_path: Path, shout_models: dict[int, Path
         arguments = [f"--serving_dir={tmp_path / 'serving'}", f"--bind_address={address}"]
         with running_server(tmp_path, *arguments, f"--rest_api_port={free_port()}") as server:
             assert f"Serving gRPC at [::1]:{server.port}, REST at [::1]:{server.rest_port}" in server.log.read_text()
-            with Client(f"[::1]:{server.port}", timeout=10) as client:
+            with Client(f"[::1]:{server.port}", timeout=120) as client:
                 assert client.wait_until_available("shout") == 1
-            with urllib.request.urlopen(f"http://[::1]:{server.rest_port}/v1/models/shout", timeout=10) as response:
+            with urllib.request.urlopen(f"http://[::1]:{server.rest_port}/v1/models/shout", timeout=120) as response:
                 assert response.status == 200
 
 
@@ -184,7 +184,7 @@ def test_xla_needs_its_flag(tmp_path: Path, compiled_model: Path, push: Push) ->
     arguments = (f"--serving_dir={tmp_path / 'serving'}",)
 
     def ask(server: RunningServer) -> Any:
-        with Client(server.target, timeout=30) as client:
+        with Client(server.target, timeout=120) as client:
             return client.predict({"x": np.float32([2.0])}, model="compiled").outputs["y"].tolist()
 
     with running_server(tmp_path, *arguments, "--xla_cpu_compilation_enabled") as server:

@@ -17,6 +17,8 @@ from charseq_client.messages import predict_pb2, types_pb2
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, free_port, running_server
 
+pytestmark = pytest.mark.e2e
+
 _METHODS = (
     *("PredictionService/Predict", "PredictionService/Classify", "PredictionService/Regress"),
     *("PredictionService/MultiInference", "PredictionService/GetModelMetadata"),
@@ -43,7 +45,7 @@ class Fuzzer:
         self._chance.choice(self._kinds)()
 
     def _grpc(self, method: str, message: bytes) -> None:
-        call = self._channel.unary_unary(f"/tensorflow.serving.{method}").future(message, timeout=10)
+        call = self._channel.unary_unary(f"/tensorflow.serving.{method}").future(message, timeout=120)
         code, details = call.code(), call.details() or ""
         assert code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED), (method, message, details)
         assert "Internal error of the server" not in details, (method, message, details)
@@ -102,7 +104,7 @@ class Fuzzer:
         assert not answer.startswith(b"HTTP/1.1 500"), (path, content, answer)
 
     def _raw(self, data: bytes, *, close: bool = False) -> bytes:
-        with socket.create_connection(("127.0.0.1", self._server.rest_port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", self._server.rest_port), timeout=120) as connection:
             try:
                 connection.sendall(data)
                 if close:
@@ -198,7 +200,7 @@ def test_messages_that_cannot_be_parsed_leave_nothing_behind(tmp_path: Path) -> 
         def send(times: int) -> float:
             for _ in range(times):
                 with pytest.raises(grpc.RpcError) as caught:
-                    predict(b"\xff\xff", timeout=10)
+                    predict(b"\xff\xff", timeout=120)
             assert caught.value.code() == grpc.StatusCode.INTERNAL
             assert caught.value.details() == "The request is no tensorflow.serving.PredictRequest."
             return server.resident_mib()

@@ -7,11 +7,15 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from charseq_client import Client, PredictionError, Retries
 from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.load import QUICK, checked_version, load
 from tests.serving.processes import free_port, running_server
+
+pytestmark = pytest.mark.e2e
 
 
 def test_sigterm_under_load_answers_everything_it_took(
@@ -23,7 +27,7 @@ def test_sigterm_under_load_answers_everything_it_took(
     answered, broken = [], []
 
     def over_http() -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         try:
             connection.connect()
         except OSError:
@@ -61,7 +65,7 @@ def test_sigterm_under_load_answers_everything_it_took(
             time.sleep(1)
             server.process.send_signal(signal.SIGTERM)
             try:
-                assert server.process.wait(20) == 0
+                assert server.process.wait(120) == 0
             except subprocess.TimeoutExpired:
                 raise AssertionError(f"the server goes on: {server.log.read_text()[-4_000:]}") from None
 
@@ -76,12 +80,12 @@ def test_connections_without_a_request_do_not_hold_sigterm_up(
     push(shout_models[1], tmp_path / "serving" / "shout", 1)
     arguments = (f"--serving_dir={tmp_path / 'serving'}", f"--rest_api_port={free_port()}", *QUICK)
     with running_server(tmp_path, *arguments) as server:
-        kept = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=20)
+        kept = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=120)
         kept.request("POST", "/v1/models/shout:predict", json.dumps({"instances": ["ab"]}))
         assert kept.getresponse().read()
-        silent = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=20)
+        silent = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=120)
         silent.connect()
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 0
+        assert server.process.wait(120) == 0
         kept.close()
         silent.close()

@@ -14,6 +14,8 @@ from serving.contract.errors import Code
 from tests.serving.conftest import Push
 from tests.serving.processes import free_port, run_server, running_server
 
+pytestmark = pytest.mark.e2e
+
 
 def _openssl(folder: Path, *arguments: str) -> None:
     subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
@@ -53,11 +55,11 @@ def test_tls(tmp_path: Path, keys: Path, shout_models: dict[int, Path], push: Pu
         target = f"localhost:{server.port}"
 
         def ask(credentials: grpc.ChannelCredentials | None) -> int:
-            with Client(target, credentials=credentials, retries=Retries(max_attempts=1), timeout=10) as client:
+            with Client(target, credentials=credentials, retries=Retries(max_attempts=1), timeout=120) as client:
                 return client.predict({"text": ["ab"]}, model="shout").version
 
         async def ask_async() -> int:
-            async with AsyncClient(target, credentials=known, timeout=10) as client:
+            async with AsyncClient(target, credentials=known, timeout=120) as client:
                 return (await client.predict({"text": ["ab"]}, model="shout")).version
 
         assert ask(known) == asyncio.run(ask_async()) == 1
@@ -90,7 +92,7 @@ def test_metrics(tmp_path: Path, shout_models: dict[int, Path], judge_model: Pat
             client.predict({"text": ["ab"]}, model="shout")
         with pytest.raises(PredictionError):
             client.predict({"text": ["ab!"]}, model="shout")
-        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=120)
         connection.request("POST", "/v1/models/shout:predict", json.dumps({"instances": ["ab"]}))
         connection.getresponse().read()
         for path in ("/v1/models/shout", "/v1/models/nothing", "/v1/else"):

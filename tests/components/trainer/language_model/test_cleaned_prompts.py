@@ -21,6 +21,8 @@ from components.transform.text import preprocessing_fn
 from pipeline.local.server import local_server
 from tests.components.session import Session
 
+pytestmark = pytest.mark.model
+
 TEXT = "déjà élève, forêt près du château: été à Hélène \ufffd?\n"
 CLEANING = Cleaning(byte_order_mark=True, line_ends=True, lowercase=True, nfc=True)
 SETTINGS = StreamSettings(units=8, embedding=4, max_length=60)

@@ -12,6 +12,8 @@ from components.trainer.language_model.streams import Streams, build_stream_mode
 from components.trainer.language_model.windows import Windows, build_window_model
 from tests.components.trainer.language_model.conftest import SMALL, WINDOW, WINDOWS
 
+pytestmark = pytest.mark.model
+
 CHARACTERS = 9
 
 

@@ -15,6 +15,8 @@ from components.trainer.language_model.streams import Streams, build_stream_mode
 from tests.components.session import Session
 from tests.components.trainer.language_model.conftest import SMALL, TEXT, WINDOW
 
+pytestmark = pytest.mark.model
+
 KNOWN = "".join(sorted(set(TEXT)))
 
 

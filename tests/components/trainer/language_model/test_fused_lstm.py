@@ -1,11 +1,15 @@
 """FusedLSTM is keras.layers.LSTM: the same outputs, states and gradients."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from components.trainer.fused_lstm import FusedLSTM
+
+pytestmark = pytest.mark.model
 
 BATCH, STEPS, FEATURES, UNITS = 4, 7, 5, 6
 
@@ -35,11 +39,19 @@ def repeated():
     return tf.repeat(values(BATCH, 1, FEATURES), STEPS, axis=1)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("unroll", [False, True])
-@pytest.mark.parametrize("return_sequences", [False, True])
-@pytest.mark.parametrize("kind", ["any", "one_hot", "repeated"])
-@pytest.mark.parametrize("fresh", [False, True])
+KINDS = ("any", "one_hot", "repeated")
+
+
+def combinations():
+    """All of them; a third, in which any two options meet in every way, is not marked slow."""
+    flags = (False, True)
+    for compiled, unroll, return_sequences, kind, fresh in itertools.product(flags, flags, flags, KINDS, flags):
+        number = compiled + unroll + 2 * return_sequences + KINDS.index(kind) + fresh
+        marks = () if number % 3 == 0 else pytest.mark.slow
+        yield pytest.param(compiled, unroll, return_sequences, kind, fresh, marks=marks)
+
+
+@pytest.mark.parametrize(("compiled", "unroll", "return_sequences", "kind", "fresh"), combinations())
 def test_results_and_gradients_are_those_of_keras(compiled, unroll, return_sequences, kind, fresh):
     options = {} if kind == "any" else {kind: True}
     fused = build(FusedLSTM, return_sequences, STEPS if unroll else None, fresh, unroll=unroll, **options)

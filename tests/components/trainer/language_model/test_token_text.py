@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from components.trainer.language_model.token_text import first_character_probabilities, read_token_text
 
+pytestmark = pytest.mark.model
+
 
 class TransformOutput:
     """Says how the examples are encoded, as Transform's own does."""

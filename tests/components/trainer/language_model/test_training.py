@@ -16,6 +16,8 @@ from components.trainer.language_model.windows import Windows, build_window_mode
 from pipeline.config.task_files import load_task
 from tests.components.trainer.language_model.conftest import SMALL, WINDOW, WINDOWS, to_windows
 
+pytestmark = pytest.mark.model
+
 
 class InterruptedTrainingError(Exception):
     pass

@@ -9,6 +9,8 @@ from components.trainer.judging import IMPOSSIBLE
 from components.transform.token_pairs import TARGET_VOCABULARY, read_vocabulary
 from tests.components.trainer.seq2seq.conftest import PAIRS, say, softmax
 
+pytestmark = pytest.mark.model
+
 
 def test_strings_in_strings_out(served):
     answers = served("serving_default", text=["ceb", "ahca", "dada"])

@@ -14,6 +14,8 @@ from components.trainer.seq2seq.settings import Seq2SeqSettings, resolve
 from components.transform.token_pairs import BEGIN, END, FIRST
 from tests.components.trainer.seq2seq.conftest import softmax
 
+pytestmark = pytest.mark.model
+
 LIMIT = 4
 TOKENS = [FIRST, FIRST + 1, FIRST + 2]
 SOURCE = np.array([[4, 5, 6, END], [6, END, 0, 0], [5, 5, END, 0]], np.int32)

@@ -18,6 +18,8 @@ from components.trainer.seq2seq.trainer import Places, train_and_export
 from tests.components.session import Session
 from tests.components.trainer.seq2seq.conftest import PAIRS, SMALL
 
+pytestmark = pytest.mark.model
+
 # Not compiled, which takes longer than so few steps.
 TINY = dataclasses.replace(SMALL, units=8, embedding=8, epochs=3, dropout=0.2, shapes=1, batch_size=64, compiled=False)
 

@@ -1,0 +1,30 @@
+"""Files on this machine that are never there half-written."""
+
+import contextlib
+import os
+import uuid
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Writes a file under another name in its folder, then renames it. Folders that are missing are made.
+
+    Args:
+      path: The file; it is replaced.
+      content: What it is to hold.
+
+    Raises:
+      OSError: It cannot be written; a file that was there is left as it was.
+    """
+    if folder := os.path.dirname(path):
+        os.makedirs(folder, exist_ok=True)
+    aside = f"{path}.{uuid.uuid4().hex}.part"
+    try:
+        with open(aside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(aside)
+        raise
