@@ -88,10 +88,13 @@ peers: .venv-peers/train/installed .venv-peers/serve/installed ## installs what 
 	$(UV) pip install --quiet --python .venv-peers/$*/bin/python --no-deps --require-hashes -r $<
 	@touch $@
 
-lint: dev ## format, lint, types
+lint: dev prose ## format, lint, types, prose
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+prose: dev ## finds sentences that must be read twice, in pages, docstrings, help and messages
+	$(BIN)/python -m docs.tools.prose
 
 format: dev ## formats the code
 	$(BIN)/ruff format .

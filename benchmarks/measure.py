@@ -62,7 +62,7 @@ def timed(work: Callable[[], float]) -> Callable[[], float]:
 def compare(
     subject: str, sides: Mapping[str, Callable[[], float]], unit: str, runs: int, missing: Mapping[str, str]
 ) -> list[Figure]:
-    """Measures the sides of a comparison by turns, so that what else the machine does meets all of them alike.
+    """Measures the sides of a comparison alternately, so that what else the machine does meets all of them alike.
 
     Args:
       subject: What is compared; a figure's name is that, a colon and its side.

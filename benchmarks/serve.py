@@ -73,7 +73,7 @@ def measure(runs: int) -> list[Figure]:
     """Measures requests a second and their latency, one text a request, at 1, 8 and 64 callers in closed loops.
 
     The load comes from one process on the same cores: an asyncio client, gRPC for the servers that speak it, else HTTP. Each
-    peer is measured by turns with the built-in server, which is there all the time.
+    peer is measured alternately with the built-in server, which is there all the time.
     """
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as servers:
@@ -114,7 +114,7 @@ def measure(runs: int) -> list[Figure]:
 
 
 def _compare(loads: Mapping[str, Load], runs: int) -> list[Figure]:
-    """Measures servers by turns; the figures of each number of callers, in the order of the servers."""
+    """Measures servers alternately; the figures of each number of callers, in the order of the servers."""
     figures = []
     for callers in CALLERS:
         results: dict[str, list[LoadResult]] = {name: [] for name in loads}

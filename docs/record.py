@@ -25,7 +25,7 @@ class Screen:
 
     def __init__(self) -> None:
         self.lines = [""]
-        self.drawn = [""]  # as they were before the last lines began to be drawn anew
+        self.drawn = [""]  # as they were before the last lines began to be drawn again
         self._row = 0
 
     def write(self, text: str) -> None:

@@ -99,11 +99,12 @@ class PairsData(SplitData):
       files: Files, folders, globs, or patterns such as `days/{YYYY}-{MM}-{DD}/*.csv`, on any file system that Beam knows. CSV,
         TSV, JSONL, Parquet and pronunciation dictionaries (`.dict`), told by their endings; text also with `.gz`, `.bz2` or
         `.zst`. What exists under a name is that, whatever wildcards the name has. A table of the catalogue has a name:
-        `cmudict`, or `g2p-fre-train` and the like. A row is on one side whatever file it is in.
+        such as `cmudict` or `g2p-fre-train`. A row is on one side whatever file it is in.
       language: What `{LANGUAGE}` stands for in the names of files, such as `words/{LANGUAGE}/*.tsv`.
       input: The column of the inputs: its name, or its position, 1 for the first. Empty: `input` or `expression`, or the
         first of two columns.
-      target: The column of the answers, likewise. Empty: `target`, `answer` or `output`, or the second of two columns.
+      target: The column of the answers: its name or position. Empty: `target`, `answer` or `output`, or the second of
+        two columns.
       header: Whether line 1 of CSV and TSV names the columns: `yes`, `no`, or `auto`, decided for each file. A header is
         never an example.
       delimiter: The character between two fields of CSV and TSV; empty: found out.
@@ -126,7 +127,7 @@ class PairsData(SplitData):
         the token by a sign for the unknown, answer as well as it can, and say so in the output `unknown`.
       spans: How many spans of a pattern, the latest.
       input_length: Characters of the longest input, for models of a fixed length.
-      output_length: Characters of the longest answer, likewise.
+      output_length: Characters of the longest answer.
     """
 
     files: tuple[str, ...] = dataclasses.field(default=(), metadata={"paths": True, "formerly": ("pattern",)})

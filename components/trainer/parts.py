@@ -16,7 +16,7 @@ import tensorflow as tf
 from components.trainer.keras_internals import record_loss, set_train_function
 from serving.contract.processors import count_processors
 
-# Of fewer, matrix products are no longer faster by the row.
+# With fewer rows a matrix product takes more time for each row.
 _LEAST_ROWS = 32
 
 # What an LSTM of 128 units keeps of more of them for its gradient leaves no room for another part's in the caches: reference 3

@@ -27,12 +27,12 @@ class FitSettings:
       weight_decay: AdamW's and Muon's; 0 is plain Adam.
       beta_2: Adam's decay of the second moment. 0.98 instead of Adam's usual 0.999 cuts the errors of `attention` on unseen
         sums to a quarter (docs/tasks.md): its gradients change their scale faster than a thousand steps.
-      clip_norm: Bound on the norm of all gradients together; 0 is none.
+      clip_norm: Bound on the norm of all gradients together; with 0 there is no bound.
       batch_size: Examples of one step.
       epochs: Passes over the training examples, at most.
       patience: Stop after so many validations without a better val_loss; 0 never stops early.
       validate_every: Epochs from one validation to the next; the last epoch always is one.
-      seed: Of initial weights and of the order of examples.
+      seed: Seed of the initial weights and of the order of examples.
       precision: Keras's dtype policy. bfloat16 and float16 are for GPUs: on a CPU, even one that multiplies bfloat16 itself,
         XLA's steps take longer with it (docs/performance.md).
       deterministic: TensorFlow's op determinism: the same weights on a GPU too, more slowly. The CPU kernels used here are
@@ -53,7 +53,7 @@ class FitSettings:
 
     TRAINER: ClassVar[str]
     SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=1e-3:1e-2", "units=32|64|128")
-    # Of epochs and batch_size: 0 where a family finds them from the data.
+    # The value of epochs and batch_size where a family finds them from the data: 0.
     LEAST: ClassVar[int] = 1
 
     optimizer: Optimizer = "adam"

@@ -36,9 +36,9 @@ class BeamSettings:
       workers: local: processes of the direct runner; 0 is one for each core, 1 is this process itself, which for small data is
         faster than starting others.
       job_server: flink, spark: HOST:PORT of a Beam job server that is running, such as `charseq flink` starts.
-      flink_master: flink, in place of `job_server`: HOST:PORT of the JobManager's REST interface. Beam starts a job server
+      flink_master: flink, instead of `job_server`: HOST:PORT of the JobManager's REST interface. Beam starts a job server
         here, for which it needs Java, and downloads its jar unless `job_server_jar` names one.
-      spark_master: spark, in place of `job_server`: the master's URL, such as spark://host:7077; likewise.
+      spark_master: spark, instead of `job_server`: the master's URL, such as spark://host:7077.
       job_server_jar: Path or URL of that jar.
       worker_pool: flink, spark: HOST:PORT of the pool that starts Python workers (`python -m pipeline.beam.worker_pool`), as a
         task manager sees it: one beside each.

@@ -65,7 +65,7 @@ class Journal:
         return job
 
     def begin(self, job: Mapping[str, Any]) -> None:
-        """Begins anew, as the journal of a job; its values are those of JSON.
+        """Starts again, as the journal of a job; its values are those of JSON.
 
         Raises:
           DataError: The file is no journal, but somebody's own.

@@ -85,7 +85,7 @@ class StreamSettings(LanguageModelSettings):
     Attributes:
       architecture: `stream`: the states after all characters predict the next one.
       segment: Characters through which a gradient goes back. A shorter one makes more steps of an epoch, and what counts in
-        the first epochs is their number: with 64 in place of 128 the held-out loss falls as far in half the time.
+        the first epochs is their number: with 64 instead of 128 the held-out loss falls as far in half the time.
       carry_state: Whether the state at a segment's end is that at the next one's start, rows of a batch being consecutive
         streams of the text. Otherwise segments are drawn at random and start from nothing.
     """

@@ -48,7 +48,7 @@ def _with_client(target: str, use: Callable[[AsyncClient], Awaitable[Any]], **se
 
 def test_the_import_is_quick_and_brings_no_tensorflow() -> None:
     program = (
-        # Of the processor, whatever else the machine does.
+        # Seconds of the processor, whatever else the machine does.
         "import sys, time; import charseq_client.text; seconds = time.process_time()\n"
         "assert 'tensorflow' not in sys.modules; assert seconds < 1.5, seconds"
     )
