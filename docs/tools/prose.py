@@ -154,7 +154,7 @@ def check(path: Path) -> Iterator[tuple[int, str]]:
     if path.suffix == ".md" and prose.strip():
         for result in LintFile(str(path), prose).lint(_config()):
             if not _TERMS.search(result.check_result.message):
-                yield result.pos[0] - 1, f"{result.check_result.message} ({result.check_result.check_path})"
+                yield result.pos[0], f"{result.check_result.message} ({result.check_result.check_path})"
 
 
 def _config() -> dict[str, object]:
