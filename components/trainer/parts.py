@@ -78,7 +78,7 @@ def train_in_parts(model: keras.Model, parts: int, batch_size: int, at_a_time: i
         model.compute_metrics(None, targets, tf.concat(predictions, 0), weights)
 
     def step(inputs: tf.Tensor, targets: tf.Tensor) -> None:
-        # Rows that weigh nothing fill a last batch of fewer, which XLA would otherwise compile everything anew for.
+        # Rows that weigh nothing fill up the last batch. XLA would otherwise compile everything again for its shape.
         inputs, targets, weights = (
             _fill(rows, batch_size) for rows in (inputs, targets, tf.ones_like(targets, tf.float32))
         )
