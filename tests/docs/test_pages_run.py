@@ -182,9 +182,10 @@ def test_the_steps_of_a_how_to_run(reader, small_run, page):
     reader.read(page)
 
 
-def test_the_tutorial_of_pairs_runs(reader, small_run):
-    _give_pairs(reader, small_run, "runs")
-    reader.read(DOCS / "tutorial" / "pairs.md")
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "tutorial" / "pairs.md"], ids=lambda page: page.stem)
+def test_the_steps_for_pairs_run(reader, small_run, page):
+    _give_pairs(reader, small_run, "runs", "products.csv")
+    reader.read(page)
 
 
 def test_the_tutorial_of_text_runs(reader):
