@@ -74,7 +74,8 @@ BENCH_data-large := data --sums 1000000 --sums 10000000 --runs 1
 BENCH_pipeline := pipeline
 
 bench: $(BENCHES:%=runs/bench/%.json) ## measures what it costs beside the peers, 25 minutes, and writes docs/performance.md
-	$(BIN)/python -m benchmarks.page runs/bench docs/performance.md
+	cp runs/bench/*.json benchmarks/figures/
+	$(BIN)/python -m benchmarks.page benchmarks/figures docs/performance.md
 
 runs/bench/%.json: | install
 	@mkdir -p runs/bench

@@ -77,7 +77,7 @@ def _figures(name: str, measured: list[Measured], ours: list[Measured]) -> list[
         figures.append(_figure(f"{name}: {part}", "s", [_seconds(one, part) for one in measured]))
     both = _figure(f"{name}: ExampleGen and Transform", "s", [_both(one) for one in measured])
     if measured is not ours:
-        ratio = statistics.median(_both(one) / _both(own) for one, own in zip(measured, ours, strict=True))
+        ratio = statistics.median(map(_both, measured)) / statistics.median(map(_both, ours))
         both = dataclasses.replace(both, note=f"{ratio:.1f} times ours")
     return [*figures, both, _figure(f"{name}: peak memory", "MB", [one.peak_mb for one in measured])]
 

@@ -104,10 +104,10 @@ def measure(runs: int) -> list[Figure]:
                 continue
             port = _free_port()
             load = _peer_load(python, peer, port)
-            sides = {"charseq": ours, f"{name} {peer_version(python, peer.package)}": load}
+            sides = {f"charseq, beside {name}": ours, f"{name} {peer_version(python, peer.package)}": load}
             try:
                 with _server([str(python), str(_PEERS / peer.script), str(port), model_dir], load):
-                    figures += _compare(sides, runs)[1::2]
+                    figures += _compare(sides, runs)
             except RuntimeError as error:
                 missing[name] = f"failed: {error}"
     return figures + [Figure(name, None, "requests/s", note=note) for name, note in missing.items()]
