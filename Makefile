@@ -60,6 +60,9 @@ docs: dev reference ## builds the documentation as a site, without a network: si
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "To read it: python3 -m http.server -d site -b 127.0.0.1 8000"
 
+pictures: dev ## makes the pictures of the documentation from real runs, which runs/pictures keeps (Chromium, 10 minutes)
+	$(BIN)/python -m docs.tools.pictures runs/pictures
+
 reference: dev ## writes the pages of the reference that come from the code
 	$(BIN)/charseq settings --markdown > docs/settings.md
 	$(BIN)/python -m docs.tools.commands
