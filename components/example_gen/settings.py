@@ -98,7 +98,7 @@ class PairsData(SplitData):
     Attributes:
       files: Files, folders, globs, or patterns such as `days/{YYYY}-{MM}-{DD}/*.csv`, on any file system that Beam knows. CSV,
         TSV, JSONL, Parquet and pronunciation dictionaries (`.dict`), told by their endings; text also with `.gz`, `.bz2` or
-        `.zst`. What exists under a name is that, whatever wildcards the name has. A table of the catalogue has a name:
+        `.zst`. What exists under a name is that, whatever wildcards the name has. A table of the catalogue has a name,
         such as `cmudict` or `g2p-fre-train`. A row is on one side whatever file it is in.
       language: What `{LANGUAGE}` stands for in the names of files, such as `words/{LANGUAGE}/*.tsv`.
       input: The column of the inputs: its name, or its position, 1 for the first. Empty: `input` or `expression`, or the

@@ -66,7 +66,7 @@ RULES = (
     _rule(r"\b(?:beside|besides) (?:that|this|these|those)(?=[.,;:)])", "say what it is compared with"),
     _rule(r"\bfrom which on\b", "say from when"),
     _rule(r"\b(?:a|the) \w+ (?:that|which) (?:training|the model|the data) (?:had|has) not\b", "say what was missing"),
-    _rule(r"\b([A-Za-z]+) \1\b(?<!that that)(?<!had had)", "a word stands twice"),
+    _rule(r"\b([A-Za-z]+) \1\b(?<!that that)(?<!had had)(?!\.\w)", "a word stands twice"),
     _rule(r"\b(?:simply|obviously|of course|basically|easily)\b", "leave it out"),
     _rule(r"\butili[sz]e", 'say "use"'),
     _rule(r"\bin order to\b", 'say "to"'),
