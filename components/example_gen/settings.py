@@ -34,11 +34,11 @@ class SumsData(SplitData):
     Attributes:
       terms: Numbers in a sum, 2 or more.
       largest: Largest number; the smallest is 1.
-      count: Examples in all, those of the three splits together.
+      count: Number of examples in the three splits together.
       distinct: Whether no example occurs twice. `3+12` and `12+3` are two examples (on one side of the split).
-      seed: Chooses the examples. The side on which an example is does not depend on it.
+      seed: Seed with which the examples are drawn. The split of an example does not depend on it.
       examples_per_shard: Examples in one TFRecord file: the unit of work of a Beam worker. 65,536 sums are about 1 MB
-        compressed and half a second of work; fewer make more files than workers gain by.
+        compressed and half a second of work. Smaller files cost more than more workers gain.
     """
 
     terms: int = 2
@@ -97,9 +97,10 @@ class PairsData(SplitData):
 
     Attributes:
       files: Files, folders, globs, or patterns such as `days/{YYYY}-{MM}-{DD}/*.csv`, on any file system that Beam knows. CSV,
-        TSV, JSONL, Parquet and pronunciation dictionaries (`.dict`), told by their endings; text also with `.gz`, `.bz2` or
-        `.zst`. What exists under a name is that, whatever wildcards the name has. A table of the catalogue has a name,
-        such as `cmudict` or `g2p-fre-train`. A row is on one side whatever file it is in.
+        TSV, JSONL, Parquet and pronunciation dictionaries (`.dict`), recognized by their endings; text may also be
+        compressed (`.gz`, `.bz2`, `.zst`). If a file or folder of that name exists, it is taken, also if its name has
+        wildcards. A table of the catalogue has a name, such as `cmudict` or `g2p-fre-train`. A row is on one side whatever
+        file it is in.
       language: What `{LANGUAGE}` stands for in the names of files, such as `words/{LANGUAGE}/*.tsv`.
       input: The column of the inputs: its name, or its position, 1 for the first. Empty: `input` or `expression`, or the
         first of two columns.
