@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import load_model
 from tests.docs.pages import DOCS, ROOT, Block, read_blocks
 from tests.serving.processes import free_port
 from tests.serving.saved_models import save_writer
@@ -192,6 +193,39 @@ def test_the_tutorial_of_text_runs(reader):
     save_writer(reader.folder / "runs/serving/my-book/1")
     reader.replaced["--length 100"] = "--length 20"  # this model knows the alphabet alone
     reader.read(DOCS / "tutorial" / "text.md")
+
+
+def _signatures(section: str) -> dict[str, tuple[str, str]]:
+    """Returns the rows of a table of the page of signatures: inputs and outputs by the signature's name."""
+    page = (DOCS / "reference" / "signatures.md").read_text(encoding="utf-8")
+    part = re.split(r"^## ", page.partition(f"\n## {section}\n")[2], flags=re.M)[0]
+    return {row[0]: (row[1], row[2]) for row in re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", part, re.M)}
+
+
+def test_the_page_of_signatures_says_what_a_model_of_pairs_has(small_run):
+    stated = _signatures("Pairs")
+    with load_model(small_run / "runs/serving/product-names") as model:
+        found = {name: model.signatures[name] for name in model.signatures if not name.startswith("__")}
+    assert stated.keys() == found.keys() - {"evaluate"}
+    for name, (inputs, outputs) in stated.items():
+        for cell, tensors in ((inputs, found[name].inputs), (outputs, found[name].outputs)):
+            for tensor in tensors:
+                kind = {1: "float32", 3: "int32", 7: "string", 9: "int64"}[tensors[tensor].dtype]
+                assert re.search(rf"`{tensor}`( string| float32| int32| int64)?", cell), f"{name}: {tensor}"
+                assert f"`{tensor}` {kind}" in cell or f"`{tensor}`, " in cell, f"{name}: {tensor} is {kind}"
+
+
+def test_the_page_of_signatures_names_those_of_every_architecture():
+    from components.trainer.fixed_length.export import Seq2SeqModel
+    from components.trainer.language_model.export import LanguageModel
+    from components.trainer.seq2seq.export import PairsModel
+
+    for section, model in (
+        ("Sums, dates, and pairs of a fixed length", Seq2SeqModel),
+        ("Pairs", PairsModel),
+        ("Text", LanguageModel),
+    ):
+        assert set(_signatures(section)) == set(model.SIGNATURES) - {"evaluate"}, section
 
 
 @pytest.mark.slow
