@@ -40,7 +40,7 @@ def latest_spans(pattern: str, files: list[Match], spans: int) -> list[Match]:
             found.setdefault(span, {}).setdefault(version, []).append(file)
     except ValueError as error:
         raise DataError(
-            f"the spans of {pattern!r} cannot be told: {error}; a pattern is like 'texts/day-{{SPAN}}/v{{VERSION}}/*.txt', "
+            f"the spans of {pattern!r} cannot be read: {error}; a pattern is like 'texts/day-{{SPAN}}/v{{VERSION}}/*.txt', "
             "with a whole number in every file's path where a placeholder stands"
         ) from None
     latest = sorted(found)[-spans:]

@@ -264,7 +264,7 @@ class TextData(SplitData):
             if characters > _LONGEST_WINDOW:
                 raise SettingsError(
                     f"data.{context} and data.{length} are {characters:,} characters together; they may be "
-                    f"{_LONGEST_WINDOW:,}, for thousands of windows are in memory at a time"
+                    f"{_LONGEST_WINDOW:,}, because thousands of windows are in memory at the same time"
                 )
         if self.split not in ("position", "file"):
             raise SettingsError(f"data.split is {self.split!r}; it is 'position' or 'file'")

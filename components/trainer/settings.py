@@ -89,7 +89,7 @@ class FitSettings:
             raise SettingsError(f"train.learning_rate is {self.learning_rate}; it must be positive")
         check_shares(self, "warmup", "beta_2")
         if self.optimizer == "rmsprop" and self.weight_decay:
-            raise SettingsError("train.weight_decay is not RMSprop's; set it to 0 or train.optimizer=adam")
+            raise SettingsError("RMSprop has no train.weight_decay; set it to 0 or train.optimizer=adam")
 
 
 def apply_hyperparameters(settings: SettingsT, hyperparameters: dict[str, Any] | None) -> SettingsT:

@@ -75,7 +75,7 @@ class BeamSettings:
         for component in self.components:
             if component not in DISTRIBUTED:
                 raise SettingsError(
-                    f"beam.components: {component!r} runs here alone; there are {', '.join(DISTRIBUTED)}"
+                    f"beam.components: {component!r} runs on this machine only; there are {', '.join(DISTRIBUTED)}"
                 )
         for name in ("job_server", "flink_master", "worker_pool"):
             address = getattr(self, name)
@@ -187,5 +187,5 @@ class BeamSettings:
                 raise SettingsError(f"beam.runner=dataflow needs beam.{name}, such as {example}")
         if not self.temp_location.startswith("gs://"):
             raise SettingsError(
-                f"beam.temp_location is {self.temp_location!r}; Dataflow's workers see gs:// alone, such as gs://bucket/beam"
+                f"beam.temp_location is {self.temp_location!r}; Dataflow's workers see only gs://, such as gs://bucket/beam"
             )

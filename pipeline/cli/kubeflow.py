@@ -155,7 +155,7 @@ def _compile(task: str, assignments: tuple[str, ...], output: Path) -> str:
     settings = _cluster_settings(own)
     name = load_task(task, rest).task  # bad input is found before TensorFlow is imported
     if output.suffix not in (".yaml", ".yml"):
-        raise InputError(f"{output} does not end in .yaml, by which Kubeflow knows what it is given")
+        raise InputError(f"{output} does not end in .yaml; Kubeflow recognizes a pipeline by this ending")
     click.echo("compiling (importing TensorFlow, TFX and Beam)", err=True)
     verbose = click.get_current_context().find_root().params["verbose"]
     with contextlib.nullcontext() if verbose else held_back_stderr():

@@ -131,7 +131,7 @@ def predict(
         if unused := [name for name in _OF_FILES if name in given]:
             names = {"columns": "column", "output_format": "format"}
             options = ", ".join(f"--{names.get(name, name).replace('_', '-')}" for name in unused)
-            raise click.UsageError(f"{options}: for --input FILE alone")
+            raise click.UsageError(f"{options}: only with --input FILE")
         from pipeline.predict.texts import ask_texts
 
         ask_texts(texts, nbest, model_dir, server, model, version, label, timeout, as_json)

@@ -121,7 +121,7 @@ def read_package(package: Path) -> dict[str, Any]:
         if not isinstance(spec, dict) or not spec["pipelineInfo"]["name"] or not spec["root"]:
             raise KeyError
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
-        raise SettingsError(f"{package} is no compiled pipeline; make one with charseq kubeflow compile") from None
+        raise SettingsError(f"{package} is not a compiled pipeline; make one with charseq kubeflow compile") from None
     return spec
 
 

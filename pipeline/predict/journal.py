@@ -74,7 +74,7 @@ class Journal:
         there = self._file.read(len(_BEGINNING))
         if not _BEGINNING.startswith(there):
             raise DataError(
-                f"{self.path} is no journal of charseq: {there!r} begins it; move it, or write to another file"
+                f"{self.path} is not a journal of charseq: it begins with {there!r}; move it, or write to another file"
             )
         self._file.truncate(0)
         self._file.write(json.dumps({_KEY: 1, **job}).encode() + b"\n")

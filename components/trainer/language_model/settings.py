@@ -67,7 +67,7 @@ class LanguageModelSettings(FitSettings):
                 f"({self.units}); they are {self.inputs} and {self.embedding}"
             )
         if self.weight_dropout and self.cell != "lstm":
-            raise SettingsError("train.weight_dropout is for train.cell=lstm alone; set it to 0")
+            raise SettingsError("train.weight_dropout works with train.cell=lstm only; set it to 0")
         if not 0 < self.plateau_factor <= 1:
             raise SettingsError(f"train.plateau_factor is {self.plateau_factor}; it lies above 0 and up to 1")
         if self.plateau_factor < 1 and self.warmup:
