@@ -36,12 +36,12 @@ _PROGRAM = re.compile(r"// (?P<name>[\w.]+)[^:\n]*: (?P<command>.+)")
 # One epoch of a narrow network that may be as bad as it is.
 _SMALL = "train.members=1 train.epochs=1 train.units=16 train.layers=1 train.embedding=8 gate.beat_floor=false"
 
-# Adds the ports of the test to what a reader types without them.
+# Adds the ports of the test to what a reader types without them, and patience for a machine that does much else.
 _CHARSEQ = """#!/bin/bash
 case "$1" in
   serve) set -- "$@" --port {grpc} --rest-port {rest} ;;
   predict | generate | forecast)
-    case " $* " in *" --server "* | *" --model-dir "*) ;; *) set -- "$@" --server 127.0.0.1:{grpc} ;; esac ;;
+    case " $* " in *" --server "* | *" --model-dir "*) ;; *) set -- "$@" --server 127.0.0.1:{grpc} --timeout 120 ;; esac ;;
 esac
 exec {charseq} "$@"
 """
@@ -217,6 +217,18 @@ def test_the_page_of_signatures_says_what_a_model_of_pairs_has(small_run):
                 kind = {1: "float32", 3: "int32", 7: "string", 9: "int64"}[tensors[tensor].dtype]
                 assert re.search(rf"`{tensor}`( string| float32| int32| int64)?", cell), f"{name}: {tensor}"
                 assert f"`{tensor}` {kind}" in cell or f"`{tensor}`, " in cell, f"{name}: {tensor} is {kind}"
+
+
+def test_the_page_of_files_names_what_a_run_leaves(small_run):
+    page = (DOCS / "reference" / "files.md").read_text(encoding="utf-8")
+    names = re.findall(r"^\| `((?:ROOT|MODEL)/[^`]*|models\.config)` \|", page, re.M)
+    assert len(names) >= 11
+    # What a run removes at its end, and what the page describes below.
+    for name in set(names) - {"ROOT/checkpoints/TASK/"}:
+        pattern = name if name.startswith("ROOT/") else f"ROOT/serving/{name}"
+        for stated, found in {"ROOT": "runs", "TASK": "product-names", "MODEL": "product-names"}.items():
+            pattern = pattern.replace(stated, found)
+        assert list(small_run.glob(re.sub("NUMBER|RUN|VERSION|COMPONENT|OUTPUT", "*", pattern).rstrip("/"))), name
 
 
 def test_the_page_of_signatures_names_those_of_every_architecture():
