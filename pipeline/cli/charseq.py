@@ -33,7 +33,7 @@ class _Group(click.Group):
 @click.option("-v", "--verbose", is_flag=True, help="Show the logs of the libraries as well.")
 @click.version_option(package_name="charseq")
 def main(verbose: bool) -> None:
-    """Trains, gates and serves character-level sequence models.
+    """Trains, checks and serves small models of string pairs, texts and series.
 
     \b
     Example:
