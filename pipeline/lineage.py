@@ -17,7 +17,7 @@ from serving.contract.canary_result import CanaryResult
 _RUN_TYPE = "pipeline_run"
 _NODE_TYPE = "node"
 
-# Properties of the artifacts, as TFX and our components name them.
+# Of the artifacts, as TFX and our components name them.
 _BLESSED = "blessed"
 _PUSHED_VERSION = "pushed_version"
 _ROLLOUT = "rollout"

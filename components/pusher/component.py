@@ -24,7 +24,7 @@ from components.pusher.settings import RolloutSettings
 from components.settings import from_json, to_json
 from serving.contract.layout import STATISTICS_PATH
 
-#: Property of a pushed model: what became of its rollout, JSON of a `serving.contract.canary_result.CanaryResult`.
+#: Of a pushed model: what became of its rollout, JSON with the fields of `serving.contract.canary_result.CanaryResult`.
 ROLLOUT_PROPERTY = "rollout"
 
 
