@@ -63,6 +63,9 @@ docs: dev reference ## builds the documentation as a site, without a network: si
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "To read it: python3 -m http.server -d site -b 127.0.0.1 8000"
 
+pictures: dev ## makes the pictures of the documentation from real runs, which runs/pictures keeps (Chromium, 10 minutes)
+	$(BIN)/python -m docs.tools.pictures runs/pictures
+
 reference: dev ## writes the pages of the reference that come from the code
 	$(BIN)/charseq settings --markdown > docs/settings.md
 	$(BIN)/python -m docs.tools.commands
@@ -77,7 +80,8 @@ BENCH_data-large := data --sums 1000000 --sums 10000000 --runs 1
 BENCH_pipeline := pipeline
 
 bench: $(BENCHES:%=runs/bench/%.json) ## measures what it costs beside the peers, 25 minutes, and writes docs/performance.md
-	$(BIN)/python -m benchmarks.page runs/bench docs/performance.md
+	cp runs/bench/*.json benchmarks/figures/
+	$(BIN)/python -m benchmarks.page benchmarks/figures docs/performance.md
 
 runs/bench/%.json: | install
 	@mkdir -p runs/bench
@@ -91,10 +95,13 @@ peers: .venv-peers/train/installed .venv-peers/serve/installed ## installs what 
 	$(UV) pip install --quiet --python .venv-peers/$*/bin/python --no-deps --require-hashes -r $<
 	@touch $@
 
-lint: dev ## format, lint, types
+lint: dev prose ## format, lint, types, prose
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+prose: dev ## finds sentences that must be read twice, in pages, docstrings, help and messages
+	$(BIN)/python -m docs.tools.prose
 
 format: dev ## formats the code
 	$(BIN)/ruff format .

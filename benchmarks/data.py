@@ -17,7 +17,7 @@ from data.download import cache_path
 
 _LOG = logging.getLogger("charseq.bench")
 
-# Of more, the row-at-a-time peers take half an hour and more.
+# With more examples the row-at-a-time peers take half an hour and longer.
 MOST_BY_PEERS = 1_000_000
 
 # A large text is this many copies of a book, or as much of Python's reference text where the book is not at hand.
@@ -31,7 +31,7 @@ _SIDES = {
 
 
 def measure(sums: Sequence[int], text: bool, workers: int, runs: int) -> list[Figure]:
-    """Measures the components up to Transform, in a process of its own each time, the sides by turns.
+    """Measures the components up to Transform, in a process of its own each time, the sides alternately.
 
     Args:
       sums: Numbers of examples. Up to a million, TFX's own components do the same.
@@ -77,7 +77,7 @@ def _figures(name: str, measured: list[Measured], ours: list[Measured]) -> list[
         figures.append(_figure(f"{name}: {part}", "s", [_seconds(one, part) for one in measured]))
     both = _figure(f"{name}: ExampleGen and Transform", "s", [_both(one) for one in measured])
     if measured is not ours:
-        ratio = statistics.median(_both(one) / _both(own) for one, own in zip(measured, ours, strict=True))
+        ratio = statistics.median(map(_both, measured)) / statistics.median(map(_both, ours))
         both = dataclasses.replace(both, note=f"{ratio:.1f} times ours")
     return [*figures, both, _figure(f"{name}: peak memory", "MB", [one.peak_mb for one in measured])]
 

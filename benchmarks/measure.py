@@ -62,12 +62,12 @@ def timed(work: Callable[[], float]) -> Callable[[], float]:
 def compare(
     subject: str, sides: Mapping[str, Callable[[], float]], unit: str, runs: int, missing: Mapping[str, str]
 ) -> list[Figure]:
-    """Measures the sides of a comparison by turns, so that what else the machine does meets all of them alike.
+    """Measures the sides of a comparison alternately, so that other work on the machine slows all of them in the same way.
 
     Args:
       subject: What is compared; a figure's name is that, a colon and its side.
       sides: What measures a side once and returns its figure; each is called once more at first, to warm up. The first is
-        ours: the others' notes say how many times theirs it is, as the median over the rounds.
+        ours: the others' notes say how many times theirs it is, as the ratio of the two medians.
       unit: Unit of the figures, of which more is better.
       runs: Rounds.
       missing: Sides that cannot be measured, and why not.
@@ -75,12 +75,13 @@ def compare(
     for side in sides.values():
         side()
     rounds = [[side() for side in sides.values()] for _ in range(runs)]
+    ours = statistics.median(values[0] for values in rounds)
     figures = []
     for index, name in enumerate(sides):
         found = [values[index] for values in rounds]
-        ratio = statistics.median(values[0] / values[index] for values in rounds)
-        note = f"ours is {ratio:.2f} times this" if index else ""
-        figures.append(Figure(f"{subject}: {name}", statistics.median(found), unit, found, note))
+        median = statistics.median(found)
+        note = f"ours is {ours / median:.2f} times this" if index else ""
+        figures.append(Figure(f"{subject}: {name}", median, unit, found, note))
     return figures + [Figure(f"{subject}: {name}", None, "", note=reason) for name, reason in missing.items()]
 
 
@@ -88,6 +89,7 @@ def machine() -> dict[str, Any]:
     """Returns what the figures were measured on."""
     packages = ("tensorflow", "keras", "tfx", "apache-beam")
     return {
+        "date": time.strftime("%Y-%m-%d"),
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),

@@ -27,13 +27,13 @@ def write_page(folder: Path, page: Path) -> None:
       FileNotFoundError: There is none.
     """
     found = {subject.replace("-", "_"): _read(folder / f"{subject}.json") for subject in SUBJECTS}
-    machines = [subject["machine"] for subject in found.values() if subject]
-    if not machines:
+    if not any(found.values()):
         raise FileNotFoundError(f"{folder} has no figures; charseq bench ... --json writes them")
     environment = jinja2.Environment(autoescape=False, keep_trailing_newline=True)
     environment.filters["rows"] = _rows
+    environment.filters["machine"] = _machine
     template = environment.from_string(_TEMPLATE.read_text())
-    write_file(str(page), template.render(machine=machines[0], **found).encode())
+    write_file(str(page), template.render(**found).encode())
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -45,6 +45,18 @@ def _rows(found: dict[str, Any] | None) -> str:
     if found is None:
         return "| not measured yet | | |"
     return "\n".join(f"| {_escape(f['name'])} | {_value(f)} | {_escape(f['note'])} |" for f in found["figures"])
+
+
+def _machine(found: dict[str, Any] | None) -> str:
+    """Returns in a sentence what a subject was measured on, for the page has subjects of several machines."""
+    if found is None:
+        return ""
+    machine, versions = found["machine"], found["machine"]["versions"]
+    return (
+        f"Measured {machine.get('date', '')} on {machine['cores']} cores of {machine['processor']}, "
+        f"{machine['memory_gib']} GiB, {machine['system']};\nPython {versions['python']}, TensorFlow {versions['tensorflow']}, "
+        f"Keras {versions['keras']}, TFX {versions['tfx']}, Beam {versions['apache-beam']}."
+    )
 
 
 def _escape(text: str) -> str:

@@ -73,7 +73,7 @@ def measure(runs: int) -> list[Figure]:
     """Measures requests a second and their latency, one text a request, at 1, 8 and 64 callers in closed loops.
 
     The load comes from one process on the same cores: an asyncio client, gRPC for the servers that speak it, else HTTP. Each
-    peer is measured by turns with the built-in server, which is there all the time.
+    peer is measured alternately with the built-in server, which is there all the time.
     """
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as servers:
@@ -104,17 +104,17 @@ def measure(runs: int) -> list[Figure]:
                 continue
             port = _free_port()
             load = _peer_load(python, peer, port)
-            sides = {"charseq": ours, f"{name} {peer_version(python, peer.package)}": load}
+            sides = {f"charseq, beside {name}": ours, f"{name} {peer_version(python, peer.package)}": load}
             try:
                 with _server([str(python), str(_PEERS / peer.script), str(port), model_dir], load):
-                    figures += _compare(sides, runs)[1::2]
+                    figures += _compare(sides, runs)
             except RuntimeError as error:
                 missing[name] = f"failed: {error}"
     return figures + [Figure(name, None, "requests/s", note=note) for name, note in missing.items()]
 
 
 def _compare(loads: Mapping[str, Load], runs: int) -> list[Figure]:
-    """Measures servers by turns; the figures of each number of callers, in the order of the servers."""
+    """Measures servers alternately; the figures of each number of callers, in the order of the servers."""
     figures = []
     for callers in CALLERS:
         results: dict[str, list[LoadResult]] = {name: [] for name in loads}

@@ -31,7 +31,7 @@ def examples_in_batches() -> Iterator[None]:
 
 
 def _beam_source(tfxio: TFExampleRecord, batch_size: int | None = None) -> beam.PTransform:
-    """Returns the transform from nothing to the record batches of a TFXIO's files: in place of its `BeamSource`."""
+    """Returns the transform from nothing to the record batches of a TFXIO's files: instead of its `BeamSource`."""
     if tfxio.raw_record_column_name is not None:
         raise NotImplementedError("the raw records are read by nobody here")
     paths = match_all(tfxio._file_pattern)

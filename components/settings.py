@@ -28,7 +28,7 @@ def from_json(settings_class: type[SettingsT], text: str) -> SettingsT:
       text: JSON of its fields.
 
     Raises:
-      SettingsError: `text` has a field that the class has not, or a value that the class refuses.
+      SettingsError: `text` has a field that is not in the class, or a value that the class refuses.
     """
     fields = {field.name for field in dataclasses.fields(settings_class)}  # type: ignore[arg-type]
     values = json.loads(text)

@@ -23,7 +23,7 @@ def shared_artifacts(beam_args: list[str], inputs: Artifacts, outputs: Artifacts
     Args:
       beam_args: Beam's arguments.
       inputs: Artifacts that the job reads; their addresses are others within the context.
-      outputs: Artifacts that it writes; likewise.
+      outputs: Artifacts that it writes, by name.
     """
     place = PipelineOptions(beam_args).view_as(GoogleCloudOptions).temp_location
     if not place:

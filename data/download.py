@@ -43,7 +43,7 @@ class Download:
     Attributes:
       name: What it is called.
       address: Where it is, a URL. The copy in the cache has the same ending.
-      sha256: Of its bytes once they are cleaned.
+      sha256: SHA-256 of its bytes after the cleaning.
       setting: The setting that a user sets to use a file of their own instead, for messages.
       clean: Makes what is read of what is downloaded. It leaves its own result as it is, and raises UnicodeDecodeError.
     """

@@ -16,7 +16,7 @@ from data.files import DataFile
 # Bytes read at a time: large enough for the work to be in C, small enough for any machine.
 _READ_BYTES = 1 << 20
 
-# A text without a letter, digit or space in so many characters is none, and could exhaust the memory.
+# So many characters without a letter, digit or space are not a text, and could exhaust the memory.
 _LONGEST_UNCUT = 1 << 22
 
 # General categories of characters that stand alone: other letters, punctuation and marks may combine with what precedes

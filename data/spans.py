@@ -26,7 +26,7 @@ def latest_spans(pattern: str, files: list[Match], spans: int) -> list[Match]:
     Args:
       pattern: A glob in which `{SPAN}`, or the date `{YYYY}`, `{MM}` and `{DD}`, stands for the number of a span, and
         perhaps `{VERSION}` for that of a version; `{SPAN:3}` is one of three digits.
-      files: What matches it with `*` in place of each placeholder.
+      files: What matches it with `*` instead of each placeholder.
       spans: How many spans, the latest.
 
     Raises:
@@ -40,7 +40,7 @@ def latest_spans(pattern: str, files: list[Match], spans: int) -> list[Match]:
             found.setdefault(span, {}).setdefault(version, []).append(file)
     except ValueError as error:
         raise DataError(
-            f"the spans of {pattern!r} cannot be told: {error}; a pattern is like 'texts/day-{{SPAN}}/v{{VERSION}}/*.txt', "
+            f"the spans of {pattern!r} cannot be read: {error}; a pattern is like 'texts/day-{{SPAN}}/v{{VERSION}}/*.txt', "
             "with a whole number in every file's path where a placeholder stands"
         ) from None
     latest = sorted(found)[-spans:]

@@ -23,7 +23,7 @@ DESKTOP = (1280, 900)
 
 Scheme = Literal["light", "dark"]
 
-# Of a module whose tests need a browser: `pytestmark = IN_CHROMIUM`.
+# For a module whose tests need a browser: `pytestmark = IN_CHROMIUM`.
 IN_CHROMIUM = [
     pytest.mark.browser,
     pytest.mark.e2e,
@@ -63,7 +63,7 @@ def page_in_chromium(
     """Opens a page.
 
     Args:
-      address: Of the page; `file://` too.
+      address: The page's address; `file://` too.
       scheme: Whether the user prefers light or dark.
       size: Width and height of the window in CSS pixels.
     """

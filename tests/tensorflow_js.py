@@ -16,7 +16,7 @@ def _find_tools():
 
 TOOLS = _find_tools()
 
-# Of a module, or a test, that needs TensorFlow.js in a browser.
+# For a module, or a test, that needs TensorFlow.js in a browser.
 IN_TENSORFLOW_JS = [
     *IN_CHROMIUM,
     pytest.mark.skipif(TOOLS is None, reason="TensorFlow.js is not installed: make browser"),

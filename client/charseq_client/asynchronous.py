@@ -128,7 +128,7 @@ class AsyncClient:
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if self._closed and not (task and _is_cancelled(task)):
-                # Of the call and not of the task, which would end without a word if this went on.
+                # The call was cancelled and not the task, which would end without a word if this went on.
                 raise PredictionError(Code.CANCELLED, "The client was closed during the call.") from None
             raise
 

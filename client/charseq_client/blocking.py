@@ -89,7 +89,7 @@ class Client:
           label: The label of a version, for example ``stable``.
           signature: The signature to run.
           output_filter: Names of the outputs wanted; all by default.
-          timeout: Longest time in seconds, in place of the client's.
+          timeout: Longest time in seconds, instead of the client's.
 
         Returns:
           The answer, with the version that gave it.

@@ -72,7 +72,7 @@ class Tensor:
       dtype: A number of ``DataType``.
       shape: Its sizes; empty for a scalar.
       content: The bytes of the numbers.
-      strings: The strings, in place of the numbers.
+      strings: The strings, instead of the numbers.
     """
 
     dtype: int
@@ -96,7 +96,7 @@ class Tensor:
         try:
             content = _pack(number_type.code, _parts(values) if number_type.parts == 2 else values)
         except (OverflowError, struct.error, TypeError) as error:
-            raise ValueError(f"these are no values of type {kind}: {error}") from None
+            raise ValueError(f"these values do not fit the type {kind}: {error}") from None
         return cls(DATA_TYPES[kind], (len(values),) if shape is None else shape, content)
 
     def rows(self, start: int, stop: int) -> Tensor:

@@ -53,7 +53,7 @@ def export(model_path: str, vocabulary: Sequence[str], name: str, version: str, 
       model_path: A pushed seq2seq model.
       vocabulary: Its characters by index, the empty string for padding at index 0.
       name: Name of the model, for the page.
-      version: Its version, likewise.
+      version: Its version.
       tools: Folder of :func:`find_tools`.
       target: Folder for the files: `index.html` and what it loads, all below the folder itself.
 

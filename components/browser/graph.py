@@ -1,4 +1,4 @@
-"""A pushed seq2seq model without what TensorFlow.js has not: strings, tables, and an operation or two."""
+"""A pushed model without what TensorFlow.js lacks: strings, tables, and an operation or two."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ class Lengths:
     """Most characters.
 
     Attributes:
-      input: Of a text.
-      output: Of an answer.
+      input: Most characters of a text.
+      output: Most characters of an answer.
     """
 
     input: int

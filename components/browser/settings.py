@@ -8,7 +8,8 @@ class BrowserSettings:
     """The pushed model as files for a browser.
 
     Attributes:
-      export: Whether they are made; they need what `make browser` installs. Tasks that answer (sums, pairs) alone.
+      export: Whether the files for a browser are made. They need what `make browser` installs. Only models that answer with
+        a fixed length can be exported.
       tools: The folder that `make browser` has filled; empty: `.browser` in the checkout.
     """
 

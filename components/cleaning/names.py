@@ -27,7 +27,7 @@ _NAMED_MARKS = (range(0x3100), range(0xFE00, 0xFE30))
 
 _DIGITS = "0123456789ABCDEF"
 
-# Of a longer token so many characters are shown.
+# A message shows so many characters of a token that is longer.
 _SHOWN = 20
 
 

@@ -52,7 +52,7 @@ class Judging:
       label: The feature with what is right.
       figures: The metrics, the one that decides first.
       mistakes: Dotted names of the metrics that collect what went wrong.
-      slices: Features by whose values results are listed.
+      slices: Features by which the results are grouped.
       rule: The gate.
     """
 
@@ -68,11 +68,11 @@ class GateSettings:
     """When a model that gives answers is good enough.
 
     Attributes:
-      exact_match: The least share of test examples whose whole answer is right; 0 asks for none.
-      largest_drop: The most that this share may lie below the share of the served version on the same examples. With 0 every
-        second retraining would be refused for one example's worth of noise.
-      beat_floor: Whether the share must be above that of every floor, where the task has floors.
-      slices: Features by whose values results are listed.
+      exact_match: The least share of test examples whose whole answer is right; 0 demands nothing.
+      largest_drop: How much smaller this share may be than that of the served version on the same examples. With 0 every
+        second training would be refused, for the noise of a single example.
+      beat_floor: Whether the share must be above that of every floor, if the task has floors.
+      slices: Features by which the results are grouped.
     """
 
     exact_match: float = 0.0
@@ -109,7 +109,7 @@ class TextGateSettings:
         depends on the text.
       largest_rise: The most that this may lie above the bits of the served version on the same text.
       beat_floor: Whether the model must need fewer bits than the n-gram model of the same text.
-      slices: Features by whose values results are listed.
+      slices: Features by which the results are grouped.
     """
 
     bits_per_character: float = 0.0

@@ -26,7 +26,7 @@ _Index = npt.NDArray[np.int64]
 # Examples that are encoded at a time.
 _BATCH_ROWS = 16_384
 
-# Of fewer inputs the shares could leave a split empty. They are divided by rank, so that each split has one.
+# With fewer inputs the shares could leave a split empty. They are divided by rank, so that each split has one.
 _FEW_INPUTS = 100
 
 _SCHEMA = pa.schema([("input", pa.string()), ("target", pa.string()), ("hash", pa.uint64()), ("source", pa.uint8())])

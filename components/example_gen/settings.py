@@ -34,11 +34,11 @@ class SumsData(SplitData):
     Attributes:
       terms: Numbers in a sum, 2 or more.
       largest: Largest number; the smallest is 1.
-      count: Examples in all, those of the three splits together.
+      count: Number of examples in the three splits together.
       distinct: Whether no example occurs twice. `3+12` and `12+3` are two examples (on one side of the split).
-      seed: Chooses the examples. The side on which an example is does not depend on it.
+      seed: Seed with which the examples are drawn. The split of an example does not depend on it.
       examples_per_shard: Examples in one TFRecord file: the unit of work of a Beam worker. 65,536 sums are about 1 MB
-        compressed and half a second of work; fewer make more files than workers gain by.
+        compressed and half a second of work. Smaller files cost more than more workers gain.
     """
 
     terms: int = 2
@@ -97,13 +97,15 @@ class PairsData(SplitData):
 
     Attributes:
       files: Files, folders, globs, or patterns such as `days/{YYYY}-{MM}-{DD}/*.csv`, on any file system that Beam knows. CSV,
-        TSV, JSONL, Parquet and pronunciation dictionaries (`.dict`), told by their endings; text also with `.gz`, `.bz2` or
-        `.zst`. What exists under a name is that, whatever wildcards the name has. A table of the catalogue has a name:
-        `cmudict`, or `g2p-fre-train` and the like. A row is on one side whatever file it is in.
+        TSV, JSONL, Parquet and pronunciation dictionaries (`.dict`), recognized by their endings; text may also be
+        compressed (`.gz`, `.bz2`, `.zst`). If a file or folder of that name exists, it is taken, also if its name has
+        wildcards. A table of the catalogue has a name, such as `cmudict` or `g2p-fre-train`. A row is on one side whatever
+        file it is in.
       language: What `{LANGUAGE}` stands for in the names of files, such as `words/{LANGUAGE}/*.tsv`.
       input: The column of the inputs: its name, or its position, 1 for the first. Empty: `input` or `expression`, or the
         first of two columns.
-      target: The column of the answers, likewise. Empty: `target`, `answer` or `output`, or the second of two columns.
+      target: The column of the answers: its name or position. Empty: `target`, `answer` or `output`, or the second of
+        two columns.
       header: Whether line 1 of CSV and TSV names the columns: `yes`, `no`, or `auto`, decided for each file. A header is
         never an example.
       delimiter: The character between two fields of CSV and TSV; empty: found out.
@@ -126,7 +128,7 @@ class PairsData(SplitData):
         the token by a sign for the unknown, answer as well as it can, and say so in the output `unknown`.
       spans: How many spans of a pattern, the latest.
       input_length: Characters of the longest input, for models of a fixed length.
-      output_length: Characters of the longest answer, likewise.
+      output_length: Characters of the longest answer.
     """
 
     files: tuple[str, ...] = dataclasses.field(default=(), metadata={"paths": True, "formerly": ("pattern",)})
@@ -262,7 +264,7 @@ class TextData(SplitData):
             if characters > _LONGEST_WINDOW:
                 raise SettingsError(
                     f"data.{context} and data.{length} are {characters:,} characters together; they may be "
-                    f"{_LONGEST_WINDOW:,}, for thousands of windows are in memory at a time"
+                    f"{_LONGEST_WINDOW:,}, because thousands of windows are in memory at the same time"
                 )
         if self.split not in ("position", "file"):
             raise SettingsError(f"data.split is {self.split!r}; it is 'position' or 'file'")

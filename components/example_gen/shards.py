@@ -37,7 +37,7 @@ class ShardFile:
       split: The split.
       shard: Index of the shard.
       examples: How many.
-      sha256: Of the file, in hexadecimal.
+      sha256: The file's SHA-256, in hexadecimal.
     """
 
     split: str

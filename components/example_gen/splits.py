@@ -25,7 +25,7 @@ class SplitData:
     """Settings of the splits.
 
     Attributes:
-      test_fraction: Expected share of all examples that the model is judged by, and that nothing is chosen by.
+      test_fraction: Expected share of all examples in `test`. They judge the model, and nothing is chosen by them.
       validation_fraction: Expected share of all examples that decide when to stop, which epoch to keep, and what the Tuner
         prefers.
     """

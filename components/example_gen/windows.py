@@ -24,9 +24,9 @@ class FileRange:
     """Where a file's text lies in the corpus, in characters: training, then validation, then test. Each may be empty.
 
     Attributes:
-      start: Of the file's first character, which is training's unless that is empty.
-      validation: Of the first character behind training.
-      test: Of the first character behind validation.
+      start: Position of the file's first character. It is in the training split unless that is empty.
+      validation: Position of the first character after the training split.
+      test: Position of the first character after the validation split.
       stop: Behind the file's last character.
     """
 

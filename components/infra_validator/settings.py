@@ -10,9 +10,9 @@ class InfraSettings:
     """How a candidate is tried out.
 
     Attributes:
-      requests: Requests sent one by one, from the first evaluation examples; the same are the warm-up requests.
-      batch: Examples of one more request, sent together: a server that batches must answer as one that does not.
-      timeout: Seconds that starting the server and loading the model may take, and likewise each answer.
+      requests: Requests that are sent one by one, made from training examples. They are also the warm-up requests.
+      batch: Examples of one more request, which has all of them: the answers must not depend on the batch.
+      timeout: Most seconds for starting the server and loading the model, and most seconds for each answer.
     """
 
     requests: int = 16

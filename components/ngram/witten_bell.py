@@ -26,7 +26,7 @@ CodePoints = npt.NDArray[np.uint32]
 
 _UNSEEN = -1
 
-# Of Unicode, surrogates left out.
+# The code points of Unicode without the surrogates.
 _CODE_POINTS = 0x110000 - 0x800
 
 # What can stand for the characters that are too rare, in training and in what is predicted.
@@ -65,7 +65,7 @@ class _Order:
         characters, plus the index of its last one; int64 [n-grams].
       counts: How often each was seen: int64 [n-grams].
       contexts: How often each context was followed by a character: int64 [n-grams of the order below].
-      followers: By how many distinct ones: int64, likewise.
+      followers: By how many distinct ones: int64, one for each context.
     """
 
     keys: Int64Array

@@ -10,13 +10,14 @@ class RolloutSettings:
     """How a pushed version gets to be the one that is served.
 
     Attributes:
-      server: HOST:PORT of the running server of the serving folder: a pushed version becomes its canary, is tried with
-        recorded requests beside the stable version, and is promoted or left. Empty: a push is all, and a server that was told
-        nothing else follows the newest version.
+      server: HOST:PORT of the running server of the serving folder. A pushed version becomes its canary, is tried with
+        recorded requests next to the stable version, and is promoted or refused. Empty: the version is pushed only, and a
+        server follows the newest version unless a version was promoted.
       recorded: File of recorded requests, TFRecord of PredictionLog as TensorFlow Serving logs them. Empty: the version's
         warm-up requests.
-      max_slowdown: Most times the stable version's median latency.
-      min_agreement: Least share of answers that are the stable version's; a better model answers otherwise, so 0 asks nothing.
+      max_slowdown: The canary is refused if its median latency is more than so many times that of the stable version.
+      min_agreement: The canary is refused if a smaller share of its answers equals those of the stable version. A better
+        model gives other answers, so 0 demands nothing.
     """
 
     server: str = ""

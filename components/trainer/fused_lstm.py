@@ -22,7 +22,7 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
     (DropConnect; Merity et al. 2017, "Regularizing and Optimizing LSTM Language Models").
 
     Where there is a GPU, or something is asked for that the loop here does not do (a mask, dropout within the cell, other
-    activations), it is Keras's own loop, unless there is weight dropout, which that has not.
+    activations), it is Keras's own loop, unless there is weight dropout, which Keras's loop lacks.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ def nearest_answer(predicted: tf.Tensor, answers: tf.RaggedTensor, separator: st
     count = tf.shape(predicted)[0]
     edits = edit_distance(tf.gather(predicted, rows), answers.flat_values, separator)
     fewest = tf.math.unsorted_segment_min(edits, rows, count)
-    # Of answers that are equally near, the longest.
+    # The longest of the answers that are equally near.
     lengths = tf.where(edits == tf.gather(fewest, rows), count_symbols(answers.flat_values, separator), -1.0)
     return fewest, tf.math.unsorted_segment_max(lengths, rows, count)
 

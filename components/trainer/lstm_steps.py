@@ -36,7 +36,7 @@ def lstm_steps(
       output: Output before the first step, [batch, units].
       state: Cell state before the first step, [batch, units].
       repeats: Number of steps whose inputs are the same; 0 if each has its own.
-      unroll: Whether the graph gets operations for each step, in place of a loop.
+      unroll: Whether the graph gets operations for each step, instead of a loop.
       every: Whether all outputs are wanted; if not, only the last is returned, and no gradient is taken of the others.
       fresh: Whether what is before the first step is zero, which spares the products with it where steps are unrolled.
 

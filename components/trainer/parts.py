@@ -16,7 +16,7 @@ import tensorflow as tf
 from components.trainer.keras_internals import record_loss, set_train_function
 from serving.contract.processors import count_processors
 
-# Of fewer, matrix products are no longer faster by the row.
+# With fewer rows a matrix product takes more time for each row.
 _LEAST_ROWS = 32
 
 # What an LSTM of 128 units keeps of more of them for its gradient leaves no room for another part's in the caches: reference 3
@@ -78,7 +78,7 @@ def train_in_parts(model: keras.Model, parts: int, batch_size: int, at_a_time: i
         model.compute_metrics(None, targets, tf.concat(predictions, 0), weights)
 
     def step(inputs: tf.Tensor, targets: tf.Tensor) -> None:
-        # Rows that weigh nothing fill a last batch of fewer, which XLA would otherwise compile everything anew for.
+        # Rows that weigh nothing fill up the last batch. XLA would otherwise compile everything again for its shape.
         inputs, targets, weights = (
             _fill(rows, batch_size) for rows in (inputs, targets, tf.ones_like(targets, tf.float32))
         )

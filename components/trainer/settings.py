@@ -22,38 +22,39 @@ class FitSettings:
       SPACE: What the Tuner tries out unless `tune.space` says otherwise.
       optimizer: Keras's Adam (AdamW with weight decay), RMSprop, or Muon (Jordan et al. 2024: steps equally long in all
         directions of a matrix), which leaves embeddings, biases and the output layer to AdamW.
-      learning_rate: The peak where the schedule is used.
-      warmup: Share of the steps over which the learning rate rises before it falls to zero as a cosine; 0 keeps it constant.
-      weight_decay: AdamW's and Muon's; 0 is plain Adam.
+      learning_rate: The learning rate; its peak if there is a schedule.
+      warmup: Share of the steps in which the learning rate rises. After that it falls to zero as a cosine. With 0 it stays
+        constant.
+      weight_decay: Weight decay of AdamW and Muon; 0 is plain Adam.
       beta_2: Adam's decay of the second moment. 0.98 instead of Adam's usual 0.999 cuts the errors of `attention` on unseen
         sums to a quarter (docs/tasks.md): its gradients change their scale faster than a thousand steps.
-      clip_norm: Bound on the norm of all gradients together; 0 is none.
+      clip_norm: Bound on the norm of all gradients together; with 0 there is no bound.
       batch_size: Examples of one step.
       epochs: Passes over the training examples, at most.
-      patience: Stop after so many validations without a better val_loss; 0 never stops early.
-      validate_every: Epochs from one validation to the next; the last epoch always is one.
-      seed: Of initial weights and of the order of examples.
-      precision: Keras's dtype policy. bfloat16 and float16 are for GPUs: on a CPU, even one that multiplies bfloat16 itself,
-        XLA's steps take longer with it (docs/performance.md).
-      deterministic: TensorFlow's op determinism: the same weights on a GPU too, more slowly. The CPU kernels used here are
-        deterministic without it.
+      patience: Stop after this number of validations without a better val_loss; with 0 the training never stops early.
+      validate_every: Validate after so many epochs, and always after the last one.
+      seed: Seed of the initial weights and of the order of examples.
+      precision: Keras's dtype policy. bfloat16 and float16 are for GPUs. On a CPU steps take longer with them, even if it
+        multiplies bfloat16 in hardware (docs/performance.md).
+      deterministic: TensorFlow's op determinism: training on a GPU then gives the same weights every time, but is slower.
+        The CPU kernels used here are deterministic without it.
       compiled: Whether steps are compiled by XLA. It fuses the many small operations of an unrolled recurrence: 1.7 times
         the examples per second of reference 2, five times those of `attention`; the loss curve stays the same.
-      steps_per_execution: Most steps of one call into TensorFlow, sparing Python's part of a short step; 0 is a whole epoch.
-        As many are made as divide an epoch without a rest.
-      parts: Into how many parts a step splits its batch, where its rows have nothing to do with each other (no dropout, no
-        carried state) and it is compiled for CPUs; 0 is one for each core, or more of long rows, of 32 rows at least. The last
-        bits of the weights depend on it.
+      steps_per_execution: Most steps in one call into TensorFlow, which saves Python's share of short steps; 0 is a whole
+        epoch. The number is lowered until it divides the epoch.
+      parts: Into how many parts a step splits its batch, if it is compiled for CPUs and its rows are independent (no
+        dropout, no carried state). 0 is one part for each core, or more if rows are long, each of at least 32 rows. The
+        last bits of the weights depend on it.
       histograms: Whether TensorBoard gets a histogram of every weight at every epoch.
       warm_start: Whether the training begins from the weights of the version that is being served, as far as the sizes allow.
         Tokens that are new begin from nothing. Fewer epochs are enough then: set `train.epochs`.
-      checkpoint_seconds: Least time between two checkpoints; about what a kill may cost.
-      checkpoint_dir: Where checkpoints lie. Empty: in the pipeline's root.
+      checkpoint_seconds: Least seconds between two checkpoints. If a training is killed, it loses about this time.
+      checkpoint_dir: Folder of the checkpoints. Empty: in the pipeline's root.
     """
 
     TRAINER: ClassVar[str]
     SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=1e-3:1e-2", "units=32|64|128")
-    # Of epochs and batch_size: 0 where a family finds them from the data.
+    # The value of epochs and batch_size where a family finds them from the data: 0.
     LEAST: ClassVar[int] = 1
 
     optimizer: Optimizer = "adam"
@@ -88,7 +89,7 @@ class FitSettings:
             raise SettingsError(f"train.learning_rate is {self.learning_rate}; it must be positive")
         check_shares(self, "warmup", "beta_2")
         if self.optimizer == "rmsprop" and self.weight_decay:
-            raise SettingsError("train.weight_decay is not RMSprop's; set it to 0 or train.optimizer=adam")
+            raise SettingsError("RMSprop has no train.weight_decay; set it to 0 or train.optimizer=adam")
 
 
 def apply_hyperparameters(settings: SettingsT, hyperparameters: dict[str, Any] | None) -> SettingsT:

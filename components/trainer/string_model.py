@@ -26,7 +26,7 @@ class Reading:
     """How a model reads the strings of an input, as far as a refusal says it.
 
     Attributes:
-      vocabulary: The tokens that the model knows; an empty one is none.
+      vocabulary: The tokens that the model knows; an empty string is not a token.
       longest: Most tokens of a string.
       separator: What stands between two tokens; empty if every character is one.
     """
@@ -88,8 +88,8 @@ class StringModel(tf.Module):
         Args:
           weights: What has the model's variables, as TensorFlow tracks them: see `tracked`.
           transform_output: The graph that made the training tokens.
-          vocabulary: The tokens that the model reads, by index; empty for an index that is none.
-          cleaning: How the strings of the examples were cleaned; what is asked is cleaned likewise.
+          vocabulary: The tokens that the model reads, by index; empty for an index without a token.
+          cleaning: How the strings of the examples were cleaned; what is asked is cleaned in the same way.
         """
         super().__init__()
         self.clean = Cleaner(cleaning)

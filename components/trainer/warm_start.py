@@ -30,7 +30,7 @@ WARM_START_NAME = "warm_start.json"
 
 Array = npt.NDArray[np.float32]
 
-# A vocabulary: a token for each index, the empty string for an index that is none.
+# A vocabulary: a token for each index, the empty string for an index without a token.
 Tokens = Sequence[str]
 
 # Makes an untrained model, given the size of each vocabulary.
@@ -58,7 +58,7 @@ class WarmStart:
     """What a training begins with.
 
     Attributes:
-      weights: Of all trainable variables of the new model, in order; None if nothing could be taken over.
+      weights: Values of all trainable variables of the new model, in order; None if nothing could be taken over.
       fingerprint: A name for `weights`, for the checkpoint's; empty if there are none.
       summary: For people: `taken`, the share of the weights that come from the served version; `new` and `gone`, the tokens
         that only the new model has and that only the served one has; `reason`, why nothing was taken, or the empty string.

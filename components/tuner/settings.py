@@ -17,7 +17,7 @@ class TuneSettings:
       space: Fields of `train`, each with choices (`units=64|128`) or a range (`learning_rate=1e-3:1e-2`; evenly in its
         logarithm if both ends are above 0). Empty: what the architecture's settings name (`FitSettings.SPACE`).
       trial_epochs: Epochs of a trial; 0 is train.epochs.
-      seed: Of what is drawn.
+      seed: Seed of the settings that are drawn.
     """
 
     trials: int = 0
@@ -54,7 +54,7 @@ def parse_space(tune: TuneSettings, train: FitSettings) -> list[Dimension]:
     """Returns the dimensions of a space.
 
     Raises:
-      SettingsError: A line of it is none, or names no field, or values that the field does not take.
+      SettingsError: A line of it cannot be read, names no field, or has a value that the field does not take.
     """
     hints = typing.get_type_hints(type(train))
     dimensions = [_parse(line, hints) for line in tune.space or train.SPACE]
@@ -85,4 +85,4 @@ def _parse(line: str, hints: dict[str, type]) -> Dimension:
     except (ValueError, KeyError) as error:
         if isinstance(error, SettingsError):
             raise
-        raise SettingsError(f"tune.space: {values!r} are no values of train.{field}") from None
+        raise SettingsError(f"tune.space: train.{field} does not take {values!r}") from None

@@ -38,8 +38,8 @@ class FileDescription:
 
     Attributes:
       path: The file.
-      format: Of the file.
-      encoding: Of its text.
+      format: The file's format.
+      encoding: The encoding of its text.
       delimiter: What separates fields in CSV and TSV.
       quotes: Whether double quotes quote there.
       header: Whether its first row names the columns.
@@ -66,7 +66,7 @@ class ColumnDescription:
     """What is in a column.
 
     Attributes:
-      name: Of the column, as it was asked for.
+      name: The column's name, as it was asked for.
       examples: The first different values, at most three.
       empty: Values without a character.
       longest: Characters (code points) of the longest value.

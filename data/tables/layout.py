@@ -13,14 +13,14 @@ class Layout:
     """What a file looks like.
 
     Attributes:
-      format: Of the file.
-      encoding: Of its text, as Python names it.
+      format: The file's format.
+      encoding: The encoding of its text, as Python names it.
       mark: Bytes of its byte order mark.
       delimiter: What separates fields in CSV and TSV; empty if each line is one field.
       quotes: Whether double quotes quote there.
       header: Whether the first row there names the columns.
       why: How that was told.
-      names: What the file calls its columns; empty if it does not name them. Of JSONL, the keys of its first rows.
+      names: What the file calls its columns; empty if it does not name them. For JSONL they are the keys of the first rows.
       width: How many columns it has.
       indices: Which of them are read.
       columns: What the columns that are read are called by who asked for them.

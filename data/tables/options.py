@@ -62,7 +62,8 @@ class TableOptions:
         backslash and t.
       quotes: Whether a field that begins with a double quote is a quoted one. `auto`: yes, unless the delimiter is a tab and
         the quotes look like part of the text (`data.tables.text.delimiters`).
-      encoding: Of CSV, TSV and JSONL, as Python names it. A byte order mark of UTF-8, UTF-16 or UTF-32 wins over utf-8.
+      encoding: The encoding of CSV, TSV and JSONL, as Python names it. A byte order mark of UTF-8, UTF-16 or UTF-32 wins over
+        utf-8.
       on_error: `stop` at the first row that cannot be used, or `skip` such rows, count them and keep the first hundred.
       longest_line: Bytes of the longest row.
     """

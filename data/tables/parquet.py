@@ -23,7 +23,7 @@ def open_parquet(file: DataFile) -> Iterator[Any]:
     """Opens a Parquet file as a `pyarrow.parquet.ParquetFile`.
 
     Raises:
-      TableError: It is none, or a part of it cannot be read.
+      TableError: It is not a Parquet file, or a part of it cannot be read.
     """
     try:
         with readable(file), file.open() as content, pq.ParquetFile(pa.PythonFile(content, mode="r")) as parquet:

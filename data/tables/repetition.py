@@ -33,7 +33,7 @@ class Repetition:
 class RepetitionCounter:
     """Counts repetition.
 
-    Of the rows it keeps two hashes of 64 bits. Once there are too many, it keeps those of half of the inputs, chosen by
+    It keeps two hashes of 64 bits for each row. Once there are too many, it keeps those of half of the inputs, chosen by
     their hash, then of a quarter, and so on (adaptive sampling: Wegman; analysed in Flajolet, "On adaptive sampling", 1990).
     """
 

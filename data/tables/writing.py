@@ -39,7 +39,7 @@ def open_writer(path: str, schema: pa.Schema, resume: bool = False) -> "TableWri
       path: On any file system that Beam knows.
       schema: Names and types of the columns: strings, whole numbers or floats.
       resume: Whether to go on behind the whole rows of a `.part` that an earlier writer left. That can be done with text that
-        is not packed, on the local file system; anything else begins anew.
+        is not packed, on the local file system; anything else starts again.
 
     Raises:
       TableError: The ending is not known, the file cannot be written, or its `.part` is of another table.

@@ -1,6 +1,6 @@
 """Beam's local runner with worker processes that need not import anything first.
 
-Beam's own, with `--direct_running_mode=multi_processing`, starts Python anew for every worker of every pipeline, and each
+Beam's own, with `--direct_running_mode=multi_processing`, starts Python again for every worker of every pipeline, and each
 imports TensorFlow and TFX, which for a million examples is half of the time. It does not quote Python's path either, and where
 that has a space in it waits for ever for workers that could not start.
 """

@@ -32,23 +32,23 @@ class BeamSettings:
 
     Attributes:
       runner: `local` is this machine. The others run the jobs of `components` on a cluster, and the rest here.
-      components: Which components; ExampleGen and Transform are those whose work grows with the data.
-      workers: local: processes of the direct runner; 0 is one for each core, 1 is this process itself, which for small data is
-        faster than starting others.
+      components: Components that run on the cluster. ExampleGen and Transform are those whose work grows with the data.
+      workers: local: processes of the direct runner. 0 is one for each core. 1 is this process itself, which is fastest for
+        small data.
       job_server: flink, spark: HOST:PORT of a Beam job server that is running, such as `charseq flink` starts.
-      flink_master: flink, in place of `job_server`: HOST:PORT of the JobManager's REST interface. Beam starts a job server
+      flink_master: flink, instead of `job_server`: HOST:PORT of the JobManager's REST interface. Beam starts a job server
         here, for which it needs Java, and downloads its jar unless `job_server_jar` names one.
-      spark_master: spark, in place of `job_server`: the master's URL, such as spark://host:7077; likewise.
-      job_server_jar: Path or URL of that jar.
-      worker_pool: flink, spark: HOST:PORT of the pool that starts Python workers (`python -m pipeline.beam.worker_pool`), as a
-        task manager sees it: one beside each.
-      parallelism: flink: how many shards are worked on at a time; 0 is what the cluster is configured with.
-      temp_location: Folder that every worker reads and writes (a shared volume, or gs://), where a job's inputs and outputs are
-        while it runs. Empty: they stay where they are, in the root, which every worker then must see under the same path.
-      project: dataflow: the project that pays.
-      region: dataflow: where, such as europe-west4.
-      image: dataflow: image of the workers.
-      options: Any other of Beam's options, each name=value without dashes, such as `sdk_worker_parallelism=2`.
+      spark_master: spark, instead of `job_server`: the master's URL, such as spark://host:7077.
+      job_server_jar: Path or URL of the job server's jar.
+      worker_pool: flink, spark: HOST:PORT of the pool that starts Python workers (`python -m pipeline.beam.worker_pool`),
+        as a task manager sees it. Each task manager has its own pool.
+      parallelism: flink: how many shards are worked on at the same time. 0 takes the cluster's own setting.
+      temp_location: Folder that every worker can read and write (a shared volume, or gs://). The inputs and outputs of a
+        job lie there while it runs. Empty: they stay in the root, and every worker must see the root under the same path.
+      project: dataflow: the Google Cloud project.
+      region: dataflow: the region, such as europe-west4.
+      image: dataflow: the image of the workers.
+      options: Any other options of Beam, each as name=value without dashes, such as `sdk_worker_parallelism=2`.
     """
 
     runner: Literal["local", "flink", "spark", "dataflow"] = "local"
@@ -75,7 +75,7 @@ class BeamSettings:
         for component in self.components:
             if component not in DISTRIBUTED:
                 raise SettingsError(
-                    f"beam.components: {component!r} runs here alone; there are {', '.join(DISTRIBUTED)}"
+                    f"beam.components: {component!r} runs on this machine only; there are {', '.join(DISTRIBUTED)}"
                 )
         for name in ("job_server", "flink_master", "worker_pool"):
             address = getattr(self, name)
@@ -187,5 +187,5 @@ class BeamSettings:
                 raise SettingsError(f"beam.runner=dataflow needs beam.{name}, such as {example}")
         if not self.temp_location.startswith("gs://"):
             raise SettingsError(
-                f"beam.temp_location is {self.temp_location!r}; Dataflow's workers see gs:// alone, such as gs://bucket/beam"
+                f"beam.temp_location is {self.temp_location!r}; Dataflow's workers see only gs://, such as gs://bucket/beam"
             )

@@ -1,4 +1,4 @@
-"""The benchmarks: what it costs, beside what people would use instead."""
+"""The benchmarks: speed and memory, compared with what people would use instead."""
 
 import contextlib
 import dataclasses
@@ -21,7 +21,7 @@ _CHECKOUT = Path(__file__).parents[2]
 
 @click.group()
 def bench() -> None:
-    """What it costs, each side of a comparison in one run on this machine.
+    """Measures speed and memory. All sides of a comparison run on this machine, one after the other.
 
     \b
     Example:
@@ -38,7 +38,7 @@ def _runs_option(default: int) -> Callable[[Command], Command]:
 @_runs_option(5)
 @json_option
 def generate(runs: int, as_json: bool) -> None:
-    """Characters a second of a served language model, beside the loop of reference 3.
+    """Characters a second of a served language model, compared with the loop of reference 3.
 
     \b
     Example:
@@ -51,7 +51,7 @@ def generate(runs: int, as_json: bool) -> None:
 @_runs_option(5)
 @json_option
 def train(runs: int, as_json: bool) -> None:
-    """Examples a second of our Trainer, beside the notebooks' model.fit and PyTorch.
+    """Examples a second of our Trainer, compared with the notebooks' model.fit and with PyTorch.
 
     \b
     Example:
@@ -68,14 +68,16 @@ def train(runs: int, as_json: bool) -> None:
     show_default=True,
     multiple=True,
     type=click.IntRange(100),
-    help="Number of examples; give it several times for several. TFX's own take part up to 1,000,000.",
+    help="Number of examples; repeat it for several numbers. TFX's own components take part up to 1,000,000.",
 )
-@click.option("--text", is_flag=True, help="Also a hundred times the text of a book.")
-@click.option("--workers", default=0, show_default=True, type=click.IntRange(0), help="Beam's; 0 is one for each core.")
+@click.option("--text", is_flag=True, help="Also measure a hundred times the text of a book.")
+@click.option(
+    "--workers", default=0, show_default=True, type=click.IntRange(0), help="Beam workers; 0 is one for each core."
+)
 @_runs_option(3)
 @json_option
 def data(sums: tuple[int, ...], text: bool, workers: int, runs: int, as_json: bool) -> None:
-    """Seconds and memory of the data components, beside TFX's own.
+    """Seconds and memory of the data components, compared with TFX's own.
 
     \b
     Example:
@@ -86,12 +88,14 @@ def data(sums: tuple[int, ...], text: bool, workers: int, runs: int, as_json: bo
 
 @bench.command()
 @click.option(
-    "--notebook/--no-notebook", default=True, help="Whether to run the notebook of reference 2, minutes of training."
+    "--notebook/--no-notebook",
+    default=True,
+    help="Whether to run the notebook of reference 2, which trains for minutes.",
 )
 @_runs_option(3)
 @json_option
 def pipeline(notebook: bool, runs: int, as_json: bool) -> None:
-    """Where the seconds of `charseq run sums` go, beside the notebook of reference 2.
+    """Where the seconds of `charseq run sums` go, compared with the notebook of reference 2.
 
     \b
     Example:
@@ -104,7 +108,7 @@ def pipeline(notebook: bool, runs: int, as_json: bool) -> None:
 @_runs_option(5)
 @json_option
 def serve(runs: int, as_json: bool) -> None:
-    """Requests a second of the built-in server, beside gRPC alone and what people install from PyPI.
+    """Requests a second of the built-in server, compared with gRPC alone and with servers from PyPI.
 
     \b
     Example:
@@ -115,19 +119,24 @@ def serve(runs: int, as_json: bool) -> None:
 
 
 @bench.command()
-@click.option("--count", default=1_000_000, show_default=True, type=click.IntRange(100), help="Sums.")
-@click.option("--corpus", default="python-docs", show_default=True, help="Text, as data.corpus; none if empty.")
+@click.option("--count", default=1_000_000, show_default=True, type=click.IntRange(100), help="Number of sums.")
+@click.option(
+    "--corpus",
+    default="python-docs",
+    show_default=True,
+    help="The text, as in data.corpus; if it is empty, no text is measured.",
+)
 @click.option(
     "--task-managers",
     default=(1, 2),
     show_default=True,
     multiple=True,
     type=click.IntRange(1),
-    help="How many task managers; give it again for another number.",
+    help="How many task managers; repeat it for other numbers.",
 )
 @json_option
 def flink(count: int, corpus: str, task_managers: tuple[int, ...], as_json: bool) -> None:
-    """Seconds of ExampleGen and Transform on a Flink cluster on this machine, beside the local runner's.
+    """Seconds of ExampleGen and Transform on a Flink cluster on this machine, compared with the local runner.
 
     Ends with status 1 if they did not all write the same bytes. Needs Java and Maven.
 

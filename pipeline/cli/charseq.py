@@ -33,13 +33,13 @@ class _Group(click.Group):
 @click.option("-v", "--verbose", is_flag=True, help="Show the logs of the libraries as well.")
 @click.version_option(package_name="charseq")
 def main(verbose: bool) -> None:
-    """Trains, gates and serves character-level sequence models.
+    """Trains, checks and serves small models of string pairs, texts and series.
 
     \b
     Example:
-      charseq run sums          train, evaluate, validate and push
-      charseq serve &           serve what was pushed
-      charseq predict 12+34     ask it
+      charseq run sums          # train, evaluate, validate and push
+      charseq serve &           # serve what was pushed
+      charseq predict 12+34     # ask it
     """
     set_up_logs(verbose)
 
@@ -47,7 +47,7 @@ def main(verbose: bool) -> None:
 @main.command()
 @json_option
 def tasks(as_json: bool) -> None:
-    """Lists the named tasks.
+    """Lists the built-in tasks.
 
     \b
     Example:
@@ -65,7 +65,7 @@ def tasks(as_json: bool) -> None:
 
 @main.command()
 @click.argument("family", required=False, metavar="[FAMILY]")
-@click.option("--markdown", is_flag=True, help="Print docs/settings.md: the settings of all families as Markdown.")
+@click.option("--markdown", is_flag=True, help="Print the settings of all families as Markdown (docs/settings.md).")
 @json_option
 def settings(family: str | None, markdown: bool, as_json: bool) -> None:
     """Lists every setting of a family's tasks: its values, its default and what it is for.
@@ -107,8 +107,8 @@ def settings(family: str | None, markdown: bool, as_json: bool) -> None:
 def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as_json: bool) -> None:
     """Runs a task's whole pipeline here: data, training, gate, push. TASK is a built-in task or a task file.
 
-    Ends with status 1 if the model, or its rollout, is refused; with 2 if the data or a setting cannot be used; with 130 if
-    it is interrupted (Ctrl-C), saying how to go on.
+    The status is 1 if the model or its rollout is refused, and 2 if the data or a setting cannot be used. If you press
+    Ctrl-C, it is 130, and the command says how to go on.
 
     \b
     Example:
@@ -132,7 +132,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
             result = run_task(config, Places(root, serving_dir), observer)
     except KeyboardInterrupt:
         again = shlex.join([*sys.argv, *([] if config.run.cache else ["--set", "run.cache=true"])])
-        click.echo(f"Interrupted; what is done is kept. To go on from there:\n  {again}", err=True)
+        click.echo(f"Interrupted. What is done is kept. To go on from there:\n  {again}", err=True)
         sys.exit(INTERRUPTED)
     if as_json:
         import dataclasses

@@ -16,18 +16,24 @@ _CHECK_SECONDS = 1.0
 
 @click.command()
 @click.option("--task-managers", default=2, show_default=True, type=click.IntRange(1), help="How many task managers.")
-@click.option("--slots", default=1, show_default=True, type=click.IntRange(1), help="Shards that each has at a time.")
+@click.option(
+    "--slots",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Shards that each task manager works on at the same time.",
+)
 @click.option("--rest-port", default=8081, show_default=True, help="Port of the JobManager's REST interface.")
 @click.option("--pool-port", default=50000, show_default=True, help="Port of the pool of Python workers.")
 @click.option(
     "--folder", type=click.Path(file_okay=False, path_type=Path), help="Folder of logs.  [default: a new one]"
 )
 def flink(task_managers: int, slots: int, rest_port: int, pool_port: int, folder: Path | None) -> None:
-    """Starts a Flink session cluster on this machine, and Beam's job server beside it, until it is interrupted.
+    """Starts a Flink session cluster and Beam's job server on this machine, until you press Ctrl-C.
 
-    Needs Java and Maven, which builds Flink's jar the first time. Prints the settings by which jobs run there.
-    Who reaches the ports of Beam's job server, which listens on every interface, can run any code here: for machines whose
-    ports are not open to others.
+    Needs Java and Maven. Maven builds Flink's jar the first time. Prints the settings with which jobs run there.
+    Beam's job server listens on every interface, and whoever reaches its ports can run any code on this machine. Use this
+    only where a firewall closes them.
 
     \b
     Example:

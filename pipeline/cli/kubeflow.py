@@ -29,7 +29,7 @@ def _pipeline_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def kubeflow() -> None:
-    """The same pipeline on Kubeflow Pipelines.
+    """Runs the same pipeline on Kubeflow Pipelines.
 
     \b
     Example:
@@ -62,21 +62,23 @@ def compile_command(output: Path, task: str, assignments: tuple[str, ...], as_js
 @click.option("--namespace", default="", help="Namespace of a multi-user installation.")
 @click.option("--token-file", default="", help="File with a bearer token.")
 @click.option("--cookie-file", default="", help="File with the cookies of a session.")
-@click.option("--header", "headers", multiple=True, metavar="K=V", help="A header of every request.")
-@click.option("--ca-file", default="", help="Certificates (PEM) that the server's is checked against.")
-@click.option("--kube-context", default="", help="Context of the kubeconfig, where there is no --host.")
+@click.option("--header", "headers", multiple=True, metavar="K=V", help="A header to send with every request.")
+@click.option("--ca-file", default="", help="Certificates (PEM) of the authorities that sign the server's certificate.")
+@click.option("--kube-context", default="", help="Context of the kubeconfig, if --host is not given.")
 @click.option(
     "--file",
     "package",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file of `compile`, instead of compiling now.",
+    help="A file that `compile` wrote; otherwise the task is compiled now.",
 )
 @click.option("--param", "parameters", multiple=True, metavar="K=V", help="A parameter of the run.")
 @click.option("--experiment", default="charseq", show_default=True, help="Experiment that the run belongs to.")
-@click.option("--every", type=int, metavar="SECONDS", help="A recurring run, so many seconds apart.")
-@click.option("--cron", metavar="FIELDS", help="A recurring run by six fields, seconds first: '0 0 3 * * *' is 3:00.")
+@click.option("--every", type=int, metavar="SECONDS", help="Make a recurring run: one every so many seconds.")
+@click.option(
+    "--cron", metavar="FIELDS", help="Make a recurring run. Six fields, seconds first: '0 0 3 * * *' is 3:00."
+)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Follow the run to its end.")
-@click.option("--interval", default=5.0, show_default=True, help="Seconds from one look at the run to the next.")
+@click.option("--interval", default=5.0, show_default=True, help="Seconds between two looks at the run.")
 @json_option
 def submit(
     task: str,
@@ -93,7 +95,7 @@ def submit(
 ) -> None:
     """Uploads a task's pipeline as a new version, starts a run and follows it.
 
-    Ends with status 0 if the run succeeds, else 1. A run whose model is refused succeeds; the line `refused` says why.
+    The status is 0 if the run succeeds, and otherwise 1. A run whose model is refused succeeds; the line `refused` says why.
 
     \b
     Example:
@@ -153,7 +155,7 @@ def _compile(task: str, assignments: tuple[str, ...], output: Path) -> str:
     settings = _cluster_settings(own)
     name = load_task(task, rest).task  # bad input is found before TensorFlow is imported
     if output.suffix not in (".yaml", ".yml"):
-        raise InputError(f"{output} does not end in .yaml, by which Kubeflow knows what it is given")
+        raise InputError(f"{output} does not end in .yaml; Kubeflow recognizes a pipeline by this ending")
     click.echo("compiling (importing TensorFlow, TFX and Beam)", err=True)
     verbose = click.get_current_context().find_root().params["verbose"]
     with contextlib.nullcontext() if verbose else held_back_stderr():

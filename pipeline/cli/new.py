@@ -12,7 +12,9 @@ from pipeline.cli.options import json_option, print_json
 @click.option("--family", required=True, help="Kind of the data, such as pairs or text (charseq settings lists them).")
 @click.option("--data", multiple=True, metavar="FILES", help="Files, folders or globs with the data.")
 @click.argument("more", nargs=-1, metavar="[FILES]...")
-@click.option("--set", "assignments", multiple=True, metavar="K=V", help="A setting for the file: data.input=word.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="K=V", help="Write a setting into the file, such as data.input=word."
+)
 @click.option("--runner", is_flag=True, help="Write a file for TFX's own command as well.")
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 @json_option

@@ -87,7 +87,7 @@ def model_option(command: Command) -> Command:
 
 def rollout_server_option(command: Command) -> Command:
     """Adds --server for commands that also work on the files alone."""
-    text = "A running server of that folder; without it the next one to start finds the change."
+    text = "A running server of that folder. Without it the next server that starts follows the change."
     return click.option("--server", metavar="HOST:PORT", help=text)(command)
 
 
@@ -116,13 +116,23 @@ def sampling_options(command: Command) -> Command:
     options = [
         click.option("--length", default=200, type=_INT32, show_default=True, help="Characters to write."),
         click.option(
-            "--temperature", default=0.7, show_default=True, help="How daring: 0 takes the likeliest character."
+            "--temperature",
+            default=0.7,
+            show_default=True,
+            help="How daring it writes; 0 always takes the likeliest character.",
         ),
         click.option(
-            "--top-k", default=0, type=_INT32, show_default=True, help="Draw from the K likeliest characters; 0 is all."
+            "--top-k",
+            default=0,
+            type=_INT32,
+            show_default=True,
+            help="Draw from the K likeliest characters; 0 means all.",
         ),
         click.option(
-            "--top-p", default=1.0, show_default=True, help="Draw from those that together have this probability."
+            "--top-p",
+            default=1.0,
+            show_default=True,
+            help="Draw from the likeliest characters that together have this probability.",
         ),
         click.option("--seed", type=_INT64, help="The same seed gives the same text.  [default: another each time]"),
     ]
@@ -138,7 +148,7 @@ def asking(server: str, version: int | None, label: str | None) -> Iterator[None
     from serving.contract.errors import Code
 
     if version is not None and label is not None:
-        raise click.UsageError("--version and --label both name a version; give one")
+        raise click.UsageError("--version and --label both name a version; give only one")
     try:
         yield
     except PredictionError as error:

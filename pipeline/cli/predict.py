@@ -51,12 +51,14 @@ _BAD_ROWS_SHOWN = 20
     metavar="[INPUT=]NAME",
     help="The column that is asked, by its name or position; INPUT= for a signature with several inputs.",
 )
-@click.option("--keep", multiple=True, metavar="NAME", help="A column to copy; again for more.  [default: all columns]")
+@click.option(
+    "--keep", multiple=True, metavar="NAME", help="A column to copy; repeat it for more.  [default: all columns]"
+)
 @click.option(
     "--output",
     default=_STANDARD,
     metavar="FILE",
-    help="Where the answers go; its ending says the format.  [default: -]",
+    help="Where the answers go; the ending of its name decides the format.  [default: -]",
 )
 @click.option(
     "--format",
@@ -71,19 +73,23 @@ _BAD_ROWS_SHOWN = 20
     type=click.Choice(["stop", "skip", "mark"]),
     default="stop",
     show_default=True,
-    help="At a bad row: stop, leave it out, or write it with the reason in a column error.",
+    help="What to do with a bad row: stop, leave it out, or write it with the reason in the column `error`.",
 )
 @click.option("--with-version", is_flag=True, help="Add a column with the version that answered.")
 @click.option("--signature", default="serving_default", show_default=True, help="The signature to call, such as score.")
-@click.option("--requests", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests in flight.")
-@click.option("--restart", is_flag=True, help="Begin anew, whatever an earlier command has done.")
+@click.option(
+    "--requests", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests at the same time."
+)
+@click.option("--restart", is_flag=True, help="Start again, whatever an earlier command has done.")
 @click.option(
     "--header", type=click.Choice(["auto", "yes", "no"]), default="auto", help="Whether line 1 names columns."
 )
-@click.option("--delimiter", default="", help="Between two fields, such as ';'.  [default: found out]")
-@click.option("--encoding", default="utf-8", show_default=True, help="Of the file.")
+@click.option("--delimiter", default="", help="What separates two fields, such as ';'.  [default: it is detected]")
+@click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the file.")
 @click.option(
-    "--model-dir", metavar="FOLDER", help="Answer here, without a server: a pushed version, or a model's folder."
+    "--model-dir",
+    metavar="FOLDER",
+    help="Load the model in this process instead of asking a server: a pushed version, or the folder of a model.",
 )
 @click.option("--nbest", type=click.IntRange(1), metavar="N", help="Print the N likeliest answers to each TEXT.")
 @sampling_options
@@ -102,11 +108,11 @@ def predict(
     as_json: bool,
     **of_files: Any,
 ) -> None:
-    """Asks a model: about each TEXT, one answer a line, or about every row of a file.
+    """Asks a model about each TEXT and prints an answer in each line, or asks about every row of a file.
 
-    The model is a running server's, or with --model-dir one that answers in this process. The answers to a file come in its
-    order. What is done is kept in OUTPUT.progress: after a kill, the same command goes on from there. With --signature of a
-    model that writes text, --length and the options behind it say how; row n is written with the seed plus n, from 0.
+    A running server answers, or with --model-dir a model that is loaded in this process. The answers to a file keep its order.
+    What is done is kept in OUTPUT.progress: if the command is interrupted, type it again, and it goes on from there. For a
+    model that writes text, --length and the options after it say how it writes; row n gets the seed plus n, counted from 0.
 
     \b
     Example:
@@ -125,7 +131,7 @@ def predict(
         if unused := [name for name in _OF_FILES if name in given]:
             names = {"columns": "column", "output_format": "format"}
             options = ", ".join(f"--{names.get(name, name).replace('_', '-')}" for name in unused)
-            raise click.UsageError(f"{options}: for --input FILE alone")
+            raise click.UsageError(f"{options}: only with --input FILE")
         from pipeline.predict.texts import ask_texts
 
         ask_texts(texts, nbest, model_dir, server, model, version, label, timeout, as_json)

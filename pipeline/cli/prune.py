@@ -22,7 +22,7 @@ _DEFAULT_KEEP = 10
 def prune(tasks: tuple[str, ...], keep: int, yes: bool, root: str, serving_dir: str, as_json: bool) -> None:
     """Deletes artifacts, checkpoints and pushed versions of old runs. It shows them first, and deletes them with --yes.
 
-    Of each task (all tasks, or TASK), the newest runs, versions and checkpoints stay. So does whatever is served, has a label,
+    The newest runs, versions and checkpoints of each task (or of TASK) stay. So does whatever is served, has a label,
     is what a rollback goes to, or was used by a run that stays. The records and reports of all runs stay too.
 
     \b

@@ -54,7 +54,9 @@ def models(serving_dir: str, server: str | None, as_json: bool) -> None:
 @rollout_server_option
 @json_option
 def promote(version: int, model: str, serving_dir: str, server: str | None, as_json: bool) -> None:
-    """Makes a version the stable one: what an unversioned request gets, and what the next run is compared with.
+    """Makes a version the stable one.
+
+    A request without a version gets the stable one, and the next run is compared with it.
 
     \b
     Example:
@@ -69,8 +71,18 @@ def promote(version: int, model: str, serving_dir: str, server: str | None, as_j
 @click.argument("version", type=int)
 @click.option("--server", required=True, metavar="HOST:PORT", help="A running server of the folder.")
 @click.option("--recorded", metavar="FILE", help="Recorded requests.  [default: the version's warm-up requests]")
-@click.option("--max-slowdown", default=3.0, show_default=True, help="Most times the stable version's median latency.")
-@click.option("--min-agreement", default=0.0, show_default=True, help="Least share of answers that are the same.")
+@click.option(
+    "--max-slowdown",
+    default=3.0,
+    show_default=True,
+    help="Refuse it if its median latency is more than so many times that of the stable version.",
+)
+@click.option(
+    "--min-agreement",
+    default=0.0,
+    show_default=True,
+    help="Refuse it if fewer of its answers are equal to those of the stable version: a share from 0 to 1.",
+)
 @model_option
 @serving_dir_option
 @json_option
@@ -84,7 +96,7 @@ def canary(
     serving_dir: str,
     as_json: bool,
 ) -> None:
-    """Tries a version beside the stable one with recorded requests, then promotes it or leaves it.
+    """Tries a version with recorded requests next to the stable one, then promotes or refuses it.
 
     Ends with status 1 if it is refused. `charseq run --set rollout.server=HOST:PORT` does it with every push.
 
@@ -120,7 +132,7 @@ def canary(
 @rollout_server_option
 @json_option
 def rollback(model: str, serving_dir: str, server: str | None, as_json: bool) -> None:
-    """Goes back to the version that was stable before; it stays so until one is promoted.
+    """Goes back to the version that was stable before. It stays stable until you promote another.
 
     \b
     Example:

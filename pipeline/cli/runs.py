@@ -26,10 +26,10 @@ _LAST_LOGS = 5
 @root_option
 @json_option
 def report(names: tuple[str, ...], root: str, as_json: bool) -> None:
-    """Opens a run's report, or that of two runs beside each other; without a display, prints its path.
+    """Opens the report of a run, or a comparison of two runs. Without a display it prints the path.
 
-    RUN is a number from `charseq runs`, or a run's name; by default the latest run's. Artifacts that are gone are named. A
-    report that was made when they were there is kept, and what is left is written beside it.
+    RUN is a number from `charseq runs`, or the name of a run. By default it is the latest run. If artifacts are gone, the
+    command names them, keeps the report that shows them, and writes what is left into another file.
 
     \b
     Example:
@@ -58,12 +58,12 @@ def report(names: tuple[str, ...], root: str, as_json: bool) -> None:
 
 
 @click.group(invoke_without_command=True)
-@click.option("--last", default=_LAST, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--last", default=_LAST, show_default=True, type=click.IntRange(1), help="How many runs.")
 @root_option
 @json_option
 @click.pass_context
 def runs(context: click.Context, last: int, root: str, as_json: bool) -> None:
-    """Lists past runs, the newest first: result, the metric that decides, pushed version.
+    """Lists past runs, the newest first, with result, deciding figure and pushed version.
 
     \b
     Example:
@@ -97,7 +97,7 @@ def runs(context: click.Context, last: int, root: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(group_root: str, run: str, root: str, as_json: bool) -> None:
-    """Says what came of a run, and from which data, code, settings and baseline.
+    """Shows the result of a run, and its data, code, settings and baseline.
 
     RUN is a number from `charseq runs`, or a run's name.
 
@@ -165,12 +165,12 @@ def show(group_root: str, run: str, root: str, as_json: bool) -> None:
 
 @click.command()
 @click.option(
-    "--runs", "count", default=_LAST_LOGS, show_default=True, type=click.IntRange(1), help="How many, the last."
+    "--runs", "count", default=_LAST_LOGS, show_default=True, type=click.IntRange(1), help="How many of the last runs."
 )
 @click.option("--port", default=6006, show_default=True, help="Port; 0 picks a free one.")
 @root_option
 def tensorboard(count: int, port: int, root: str) -> None:
-    """Shows the training logs of the last runs together, on this machine alone, until it is stopped (Ctrl-C).
+    """Shows the training logs of the last runs in TensorBoard, on this machine only, until you press Ctrl-C.
 
     \b
     Example:

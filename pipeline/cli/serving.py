@@ -23,13 +23,13 @@ from pipeline.places import DEFAULT_TASK, DEFAULT_TEXT_TASK
 @click.command()
 @serving_dir_option
 @click.option("--port", default=8500, show_default=True, help="Port for gRPC; 0 picks a free one.")
-@click.option("--rest-port", default=8501, show_default=True, help="Port for REST; 0 for none.")
-@click.option("--host", help="Address to listen on.  [default: 127.0.0.1, this machine alone]")
-@click.option("--page", is_flag=True, help="Also a page to try the models on, at / of the REST port.")
+@click.option("--rest-port", default=8501, show_default=True, help="Port for REST; 0 turns REST off.")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1, this machine only]")
+@click.option("--page", is_flag=True, help="Also serve a page for trying the models, at / of the REST port.")
 def serve(serving_dir: str, port: int, rest_port: int, host: str | None, page: bool) -> None:
-    """Serves every pushed model, and every one that is pushed later, until it is stopped (Ctrl-C).
+    """Serves every pushed model, and every model that is pushed later, until you press Ctrl-C.
 
-    By tensorflow_model_server if it is on PATH, else by the built-in server with the same API.
+    It starts tensorflow_model_server if that is on PATH, and otherwise the built-in server, which has the same API.
 
     \b
     Example:
@@ -54,19 +54,19 @@ def serve(serving_dir: str, port: int, rest_port: int, host: str | None, page: b
 @click.option(
     "--server", default="http://127.0.0.1:8501", show_default=True, metavar="URL", help="The server's REST API."
 )
-@click.option("--grpc", metavar="HOST:PORT", help="Its gRPC, for grpcurl.  [default: port 8500 there]")
+@click.option("--grpc", metavar="HOST:PORT", help="Its gRPC address, for grpcurl.  [default: port 8500 of that host]")
 @click.option(
     "--model",
     "models",
     multiple=True,
     default=(DEFAULT_TASK, DEFAULT_TEXT_TASK),
     show_default=True,
-    help="A model to offer; may be given again. REST has no list of them.",
+    help="A model to offer; repeat it for more. REST has no list of models.",
 )
 @click.option("--port", default=8502, show_default=True, help="Port for the page.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 def page(server: str, grpc: str | None, models: tuple[str, ...], port: int, host: str) -> None:
-    """Serves the page to try models on, beside a server that serves no pages, such as TensorFlow Serving.
+    """Serves a page for trying the models of a server that has no page, such as TensorFlow Serving.
 
     \b
     Example:
@@ -83,7 +83,7 @@ def page(server: str, grpc: str | None, models: tuple[str, ...], port: int, host
 
 
 @click.command()
-@click.option("--prompt", default="", help="What to continue.  [default: nothing: a text begins]")
+@click.option("--prompt", default="", help="What to continue.  [default: the beginning of a text]")
 @sampling_options
 @click.option("--stream", "streamed", is_flag=True, help="Print the text as it is written.")
 @request_options(DEFAULT_TEXT_TASK)
@@ -103,7 +103,7 @@ def generate(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Has a served language model write.
+    """Lets a served language model write.
 
     \b
     Example:

@@ -34,7 +34,7 @@ def override(config: ConfigT, assignments: Iterable[str]) -> ConfigT:
       assignments: Each `section.field=value`, such as `train.epochs=5`; where only one section has the field, `field=value`.
 
     Raises:
-      SettingsError: An assignment is none, names no field, or has a value that the field does not take.
+      SettingsError: An assignment has no equals sign, names no field, or has a value that the field does not take.
     """
     sections = sections_of(type(config))
     changed = {}
@@ -64,7 +64,7 @@ def parse_assignments(sections: Mapping[str, tuple[type, ...]], assignments: Ite
     """Returns what assignments say, by section and field.
 
     Raises:
-      SettingsError: An assignment is none, or names no field.
+      SettingsError: An assignment has no equals sign, or names no field.
     """
     values: Values = {}
     for assignment in assignments:

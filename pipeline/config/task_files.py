@@ -1,4 +1,4 @@
-"""Task files: a task is a TOML file, a built-in one likewise.
+"""Task files: a task is a TOML file, also a built-in one.
 
 A file names its family, or another task that it extends, and says what is different from the defaults.
 """

@@ -1,6 +1,6 @@
 """Flink's processes on this machine: a JobManager and TaskManagers, Beam's job server and the pool of Python workers.
 
-Who reaches a Flink cluster can run any code on it. Flink and the pool listen on loopback; Beam's job server, and until a
+Whoever reaches a Flink cluster can run any code on it. Flink and the pool listen on loopback; Beam's job server, and until a
 minute after a job the endpoints that task managers have for workers, listen on every interface, which Beam does not let be
 set.
 """
@@ -90,7 +90,7 @@ class SessionCluster:
           folder: Where its processes keep their logs and temporary files.
           task_managers: How many.
           slots: Shards that each works on at a time.
-          ports: Of the REST interface and the worker pool; 0 takes a free one.
+          ports: Ports of the REST interface and the worker pool; 0 takes a free one.
         """
         self._folder, self._slots, self._count = Path(folder).resolve(), slots, task_managers
         rest_port, self._pool_port = (port or _free_port() for port in ports)

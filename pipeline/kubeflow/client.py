@@ -69,7 +69,7 @@ def connect(connection: Connection) -> kfp.Client:
       KubeflowError: The server does not answer, or refuses the credentials.
     """
     if connection.host and not connection.host.startswith(("http://", "https://")):
-        raise SettingsError(f"--host {connection.host!r} is no URL; it starts with http:// or https://")
+        raise SettingsError(f"--host {connection.host!r} is not a URL; it starts with http:// or https://")
     credentials = None
     if connection.token_file:
         _read(connection.token_file)

@@ -55,7 +55,7 @@ def follow(
       names: The steps of its pipeline.
       on_change: Called with a step that has changed.
       interval: Seconds from one look to the next.
-      namespace: Of a multi-user installation.
+      namespace: Namespace in a multi-user installation.
 
     Raises:
       KubeflowError: The server refuses to speak of it, or has been away for minutes.

@@ -15,14 +15,14 @@ from pipeline.kubeflow.progress import Step
 
 _LINES = 20
 
-# Of Kubeflow's pages: the names of the object stores.
+# The names of the object stores in Kubeflow's pages.
 _SOURCES = {"gs": "gcs", "s3": "s3", "minio": "minio"}
 
 
 def read_log_end(client: kfp.Client, run_id: str, namespace: str, step: Step, lines: int = _LINES) -> list[str]:
     """Returns the last lines of the log of a step's last attempt; none if nothing keeps it.
 
-    Kubeflow's pages give out the artifact `executor-logs` and the logs of pods; its API server gives out the logs of pods that
+    Kubeflow's pages return the artifact `executor-logs` and the logs of pods; its API server returns the logs of pods that
     are still there, or of Argo's archive.
     """
     for path, query in _places(run_id, namespace, step):

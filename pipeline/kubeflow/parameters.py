@@ -8,7 +8,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipeline.kubeflow.settings import KubeflowSettings
 
-# Settings of the task as `--set` takes them, separated by spaces, in place of those that were compiled in; empty keeps those.
+# Settings of the task as `--set` takes them, separated by spaces, instead of those that were compiled in; empty keeps those.
 # Not on top of them: each step would have to hold the compiled ones, and changing one would end the caching of all.
 SETTINGS = "settings"
 

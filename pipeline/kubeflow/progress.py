@@ -63,7 +63,7 @@ def read_workflow(workflow: Mapping[str, Any], names: Sequence[str], ended: bool
 
 
 def read_tasks(tasks: Sequence[Any], names: Sequence[str], ended: bool) -> list[Step]:
-    """Returns the steps of a run from Kubeflow's own list, where the workflow is not to be had.
+    """Returns the steps of a run from Kubeflow's own list, where the workflow is not available.
 
     Args:
       tasks: `run_details.task_details` of the run.

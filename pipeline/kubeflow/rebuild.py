@@ -15,7 +15,7 @@ from pipeline.places import Places
 def rebuild_parameters(step: str, task: str, places: Places, settings: str) -> dict[str, struct_pb2.Value]:
     """Returns the parameters of a step as they would be, had the pipeline been compiled with other settings.
 
-    Built anew from the configuration, because one setting may end in the parameters of several steps.
+    Built again from the configuration, because one setting may end in the parameters of several steps.
 
     Args:
       step: Name of the step.

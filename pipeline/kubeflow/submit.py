@@ -74,7 +74,7 @@ def start(
       experiment: Name of the experiment that the run belongs to.
       parameters: Those of the run.
       schedule: When, if not now.
-      namespace: Of a multi-user installation.
+      namespace: Namespace in a multi-user installation.
       pipeline_root: Where artifacts go; empty for the installation's own. The backend reads it from the run alone, not from the
         pipeline.
 
@@ -114,14 +114,14 @@ def read_package(package: Path) -> dict[str, Any]:
     """Returns the pipeline spec of a compiled pipeline.
 
     Raises:
-      SettingsError: The file is none.
+      SettingsError: The file is not a compiled pipeline.
     """
     try:
         spec = next(yaml.safe_load_all(package.read_text()), None)
         if not isinstance(spec, dict) or not spec["pipelineInfo"]["name"] or not spec["root"]:
             raise KeyError
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
-        raise SettingsError(f"{package} is no compiled pipeline; make one with charseq kubeflow compile") from None
+        raise SettingsError(f"{package} is not a compiled pipeline; make one with charseq kubeflow compile") from None
     return spec
 
 

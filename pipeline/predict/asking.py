@@ -79,7 +79,7 @@ def _in_order(
 
 
 def _of_column(reason: str, columns: Mapping[str, str]) -> str:
-    """Returns what a model says of the only row of a request, with the column in place of the input."""
+    """Returns what a model says of the only row of a request, with the column instead of the input."""
     found = _ROW.match(reason)
     if found is None or found[1] not in columns:
         return reason

@@ -20,7 +20,7 @@ from pipeline.predict.source import CHUNK_BYTES, CHUNK_ROWS, Chunk, Source
 
 OnBadRow = Literal["stop", "skip", "mark"]
 
-# Of the bad rows, so many are kept for the summary.
+# So many bad rows are kept for the summary.
 _LISTED = 100
 
 # What `ask_chunk` puts behind the outputs.
@@ -108,7 +108,7 @@ class Job:
           path: The table to write.
           journal: What earlier processes have done of this job; removed at the end.
           progress: Is told how far it is.
-          restart: Whether to begin anew, whatever the journal has.
+          restart: Whether to start again, whatever the journal has.
 
         Raises:
           DataError: As for `run`; or the journal is of another job.
@@ -121,7 +121,7 @@ class Job:
             differing = sorted(key for key in {*before, *job} if before.get(key) != job.get(key))
             raise DataError(
                 f"{journal.path} is of a job that was not ended, and that differs from this one in {', '.join(differing)}: "
-                "add --restart to begin anew, or write to another file"
+                "add --restart to start again, or write to another file"
             )
         summary = Summary()
         share = self._share()

@@ -65,7 +65,7 @@ class Journal:
         return job
 
     def begin(self, job: Mapping[str, Any]) -> None:
-        """Begins anew, as the journal of a job; its values are those of JSON.
+        """Starts again, as the journal of a job; its values are those of JSON.
 
         Raises:
           DataError: The file is no journal, but somebody's own.
@@ -74,7 +74,7 @@ class Journal:
         there = self._file.read(len(_BEGINNING))
         if not _BEGINNING.startswith(there):
             raise DataError(
-                f"{self.path} is no journal of charseq: {there!r} begins it; move it, or write to another file"
+                f"{self.path} is not a journal of charseq: it begins with {there!r}; move it, or write to another file"
             )
         self._file.truncate(0)
         self._file.write(json.dumps({_KEY: 1, **job}).encode() + b"\n")

@@ -64,7 +64,7 @@ class Question:
         return inputs | {name: values[name] for name in self.sampled}
 
     def column(self, output: str, answer: Prediction) -> pa.Array:
-        """Returns an output as a column: bytes as UTF-8 (what is none is replaced), and null for what is no finite number."""
+        """Returns an output as a column: bytes as UTF-8 (others are replaced), and null for a number that is not finite."""
         values, kind = answer.outputs[output], self.outputs[output]
         if pa.types.is_string(kind):
             return pa.array([value.decode("utf-8", "replace") for value in values.tolist()], kind)

@@ -25,7 +25,7 @@ from data.tables.report import ReadReport
 STANDARD = "-"
 _STANDARD_INPUT = "standard input"
 
-# Of a chunk, which is one request: as many as servers take, and few enough for long texts.
+# The rows of a chunk, which is one request: as many as servers take, and few enough for long texts.
 CHUNK_ROWS = 1024
 CHUNK_BYTES = 4 << 20
 

@@ -20,7 +20,7 @@ _C = TypeVar("_C", dict[str, Any], list[Any])
 # What a file raises that is damaged, or that another version of charseq has written.
 _UNREADABLE = (OSError, ValueError, TypeError, LookupError, AttributeError, DecodeError)
 
-# Of what was deleted, or moved away.
+# The reason for what was deleted, or moved away.
 GONE = "is gone"
 
 # What every history of a training has.
@@ -58,8 +58,8 @@ class Contents:
       predictions: Sampled predictions of a seq2seq model: `expression`, `answer`, `predicted`.
       samples: Texts written after the last epoch: `epoch`, `temperature`, `seed_text`, `text`.
       hyperparameters: Values that a Tuner has chosen.
-      statistics: Of every split's features.
-      anomalies: Of the data, one a line; None if they were not looked for.
+      statistics: Statistics of every split's features.
+      anomalies: Anomalies of the data, one a line; None if they were not looked for.
       missing: Artifacts that the run made and that are gone, or cannot be read.
     """
 

@@ -23,7 +23,7 @@ class FeatureStatistics:
       kind: `string`, `int` or `float`.
       missing: Examples without it.
       unique: Different values, about; None if they were not counted.
-      values: Of a number its least, mean and greatest value; of a string its mean length.
+      values: For a number its least, mean and greatest value; for a string its mean length.
       top: The most frequent values with how often each comes.
     """
 

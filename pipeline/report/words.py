@@ -52,7 +52,7 @@ def describe_setting(check: Check) -> str:
 
 
 def number(value: Any) -> str:
-    """Returns a number for reading; what is none stays as it is."""
+    """Returns a number for reading; anything else stays as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None else str(value)
     if isinstance(value, int):

@@ -19,7 +19,7 @@ from serving.contract.versions import ModelSource, VersionPolicy, models_in_fold
 Assignments = Mapping[str, Mapping[str, int]]
 
 PLATFORM = "tensorflow"
-_TENSORFLOW_TYPE = 1  # ModelType.TENSORFLOW, which older files have in place of the platform
+_TENSORFLOW_TYPE = 1  # ModelType.TENSORFLOW, which older files have instead of the platform
 
 # A configuration is a few hundred bytes per model; what is larger is some other file.
 _MAX_FILE_BYTES = 1 << 24

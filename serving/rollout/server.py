@@ -111,7 +111,7 @@ def _progress(status: VersionStatus) -> tuple[bool, bool]:
 def _addresses(target: str) -> list[str]:
     """Returns the addresses of a host that has several; else the target as it was given.
 
-    Of the fourth protocol version, where there are any: ``localhost`` has one of each, and is one server.
+    Addresses of IPv4, if there are any: ``localhost`` has one of each, and is one server.
     """
     host, colon, port = target.rpartition(":")
     try:

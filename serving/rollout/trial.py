@@ -1,4 +1,4 @@
-"""Recorded requests, sent to two versions of a model by turns, and what is found of the newer one."""
+"""Recorded requests, sent to two versions of a model alternately, and what is found of the newer one."""
 
 import random
 import statistics
@@ -39,7 +39,7 @@ class CanaryLimits:
     repeats: int = 5
     timeout_s: float = 60.0
 
-    # Of latencies below this, in seconds, a ratio says more about the machine than about the model.
+    # Below this latency, in seconds, a ratio says more about the machine than about the model.
     negligible_s: float = 0.005
 
 
@@ -66,7 +66,7 @@ def compare(
     canary: dict[str, Any],
     limits: CanaryLimits,
 ) -> Found:
-    """Sends requests to both versions by turns.
+    """Sends requests to both versions alternately.
 
     Args:
       requests: Each a ``PredictRequest``; its ``model_spec`` is replaced.

@@ -17,7 +17,7 @@ class EventLoop:
         """Makes the loop.
 
         Args:
-          name: Of its thread.
+          name: The name of its thread.
           new_event_loop: Makes the loop itself.
         """
         self.loop = new_event_loop()

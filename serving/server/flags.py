@@ -14,7 +14,7 @@ class Flags:
     """What the command line said. Attributes carry the names of the flags; see ``--help`` for what each is.
 
     Attributes:
-      without_effect: Of each flag that was given and does nothing here, a sentence that says so.
+      without_effect: A sentence for each flag that was given and does nothing here.
     """
 
     port: int = 8500

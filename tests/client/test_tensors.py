@@ -91,5 +91,5 @@ def test_what_is_no_tensor_is_named(value: Any, message: str) -> None:
 
 def test_a_tensor_is_sent_as_it_is() -> None:
     assert from_proto(to_proto("seed", Tensor.of([3], "int64"))).dtype == np.int64
-    with pytest.raises(ValueError, match="no values of type int32"):
+    with pytest.raises(ValueError, match="do not fit the type int32"):
         Tensor.of([2**31], "int32")

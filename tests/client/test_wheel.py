@@ -137,7 +137,7 @@ def test_it_talks_to_a_server_from_an_empty_environment(
         "status": ["AVAILABLE"],
         "loaded": ["numpy"] if extra else [],
     }
-    # Of the processor: other programs on the machine do not count.
+    # Seconds of the processor: other programs on the machine do not count.
     assert seconds < 0.3
 
 

@@ -26,7 +26,7 @@ from tests.components.example_gen.test_example_gen import generate
 
 TEXTS = st.lists(st.text("ab\n é🙂\ufffd", max_size=30), min_size=1, max_size=4)
 
-# Of Unicode, surrogates left out.
+# The code points of Unicode without the surrogates.
 CODE_POINTS = 0x110000 - 0x800
 
 

@@ -91,10 +91,10 @@ def test_every_architecture_has_a_space(train):
     [
         ("units", "is neither field=a|b|c nor field=low:high"),
         ("width=8|16", "train has no 'width'"),
-        ("units=8|wide", "'8|wide' are no values of train.units"),
+        ("units=8|wide", "train.units does not take '8|wide'"),
         ("units=0|8", "train.units is 0"),
         ("learning_rate=1:0.1", "ends before it begins"),
-        ("compiled=yes|no", "are no values of train.compiled"),
+        ("compiled=yes|no", "train.compiled does not take"),
         ("architecture=gpt|lstm", "train.architecture is 'gpt'"),
     ],
 )

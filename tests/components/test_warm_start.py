@@ -76,7 +76,7 @@ def test_a_model_of_another_vocabulary_says_the_same_of_the_characters_that_both
     new, summary = begin(old, build, [NEW], tmp_path)
     said = [np.asarray(read(model, indices(tokens))) for model, tokens in ((old, OLD), (new, NEW))]
     known = [logits[..., indices(tokens)[0]] for logits, tokens in zip(said, (OLD, NEW), strict=True)]
-    # Of probabilities, what two of them are to each other.
+    # For probabilities, the ratio of two of them.
     if abs(said[0].sum(-1) - 1).max() < 1e-5:
         known = [np.log(values) - np.log(values[..., :1]) for values in known]
     np.testing.assert_allclose(*known, atol=1e-5)

@@ -60,7 +60,7 @@ def test_what_users_rely_on(tmp_path_factory, texts, test, validation, layout):
     files = [cleaned(content) for content in texts]
     whole = "".join(files)
     starts = np.cumsum([0, *map(len, files)]).tolist()
-    # Of every file: where it begins, where validation does, where the test does, and where it ends.
+    # For every file: where it begins, where validation does, where the test does, and where it ends.
     sides = [
         (start, start + int(len(f) * (1 - test - validation)), start + int(len(f) * (1 - test)), start + len(f))
         for start, f in zip(starts, files, strict=False)

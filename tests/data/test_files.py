@@ -96,7 +96,7 @@ def test_spans_by_date(tmp_path):
 @pytest.mark.parametrize("pattern", ["{SPAN}-{SPAN}/*", "v{VERSION}/*", "{SPAN:x}/*", "{YYYY}/*", "{SPAN}/*"])
 def test_a_wrong_span_pattern_says_what_one_is_like(tmp_path, pattern):
     write(tmp_path, "yesterday/a.txt")
-    with pytest.raises(CorpusError, match=r"cannot be told: .*texts/day-\{SPAN\}"):
+    with pytest.raises(CorpusError, match=r"cannot be read: .*texts/day-\{SPAN\}"):
         find_corpus(str(tmp_path / pattern))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.pages import ROOT, markdown_files
 
-_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|\b(?:src|srcset)=\"([^\"]+)\"")
 _CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]*`", re.M | re.S)
 
 
@@ -55,7 +55,7 @@ def _anchors(path):
 @pytest.mark.parametrize("path", markdown_files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_between_files_lead_somewhere(path):
     wrong = []
-    for link in _LINK.findall(_CODE.sub("", path.read_text(encoding="utf-8"))):
+    for link in map("".join, _LINK.findall(_CODE.sub("", path.read_text(encoding="utf-8")))):
         if re.match(r"https?://|mailto:", link):
             continue
         name, _, anchor = link.partition("#")

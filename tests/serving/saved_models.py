@@ -20,7 +20,7 @@ _SAMPLING = tuple(
     )
 )
 
-# Of the four places of the adding model's answers.
+# The four places of the adding model's answers.
 _PROBABILITIES = (0.99999, 0.9, 0.75, 0.5)
 
 _WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"

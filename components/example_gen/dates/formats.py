@@ -116,8 +116,8 @@ class _Order(NamedTuple):
     """In which order a locale has numbers.
 
     Attributes:
-      own: Of day, month and year, such as `dMy`.
-      behind: Of day and month where the year comes behind them: `dM` or `Md`.
+      own: The order of day, month and year, such as `dMy`.
+      behind: The order of day and month where the year comes after them: `dM` or `Md`.
     """
 
     own: str

@@ -17,7 +17,7 @@ from components.example_gen.grouping import hash_inputs
 # Streams of `permutation.draw`.
 _LOCALE, _FORMAT, _PATTERN, _DAY, _CASE, _SPACES = range(6)
 
-# Of so many dates one is written in lower case, one in capitals, and one without the commas and stops beside words.
+# One date in so many is in lower case, one in capitals, and one without the commas and stops beside words.
 _WAYS = 10
 
 # CLDR has spaces that do not break and marks of the direction of writing; what people type has neither.
@@ -35,7 +35,7 @@ class Example(NamedTuple):
     Attributes:
       expression: Its locale, a space, and the date as it is written there.
       answer: The date in ISO 8601.
-      locale: Of the expression.
+      locale: The locale in which the expression is written.
       format: What its format is called.
     """
 

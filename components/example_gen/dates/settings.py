@@ -21,10 +21,10 @@ class DatesData(SplitData):
     Attributes:
       locales: Languages, with or without a country, as BCP 47 names them. CLDR says which months, orders and formats each has.
         The locale is part of the input because it decides whether `3/4/2021` is in March or in April.
-      first_year: Of the earliest dates.
-      last_year: Of the latest dates. A year of two digits is one of 1969 to 2068.
-      count: Examples in all, those of the three splits together.
-      seed: Chooses the examples. The side on which an example is does not depend on it.
+      first_year: The year of the earliest dates.
+      last_year: The year of the latest dates. A year of two digits is one of 1969 to 2068.
+      count: Number of examples in the three splits together.
+      seed: Seed with which the examples are drawn. The split of an example does not depend on it.
       unknown: What a served model does with an input that has a character which training did not have: `refuse` it, or
         `replace` the character by a sign for the unknown, answer as well as it can, and say so in the output `unknown`.
       examples_per_shard: Examples in one TFRecord file: the unit of work of a Beam worker.

@@ -29,7 +29,7 @@ class TokenArrays:
 
     Attributes:
       tokens: Indices of the expressions, [N, input_length], of the smallest unsigned integer type that holds them.
-      targets: Indices of the answers, [N, output_length], likewise.
+      targets: Indices of the answers, [N, output_length].
     """
 
     tokens: npt.NDArray[np.unsignedinteger]

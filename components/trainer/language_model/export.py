@@ -15,7 +15,7 @@ from components.trainer.string_model import Reading, StringModel, graph_function
 from components.transform.preprocessing import TOKENS, code_points, read_vocabulary
 from components.transform.text import CONTEXT, POSITION, SCORED, TEXT
 
-# Of Unicode, surrogates left out.
+# The code points of Unicode without the surrogates.
 _CODE_POINTS = 0x110000 - 0x800
 
 # How a caller says how to sample: one value for all prompts, or one for each.
@@ -102,11 +102,11 @@ class LanguageModel(StringModel):
         Args:
           prompt: What to read first, string [N]; empty to go on.
           state: float32 [N, 0] at first, then what the call before returned.
-          length: As for serving_default, likewise the others.
-          temperature: Likewise.
-          top_k: Likewise.
-          top_p: Likewise.
-          seed: Likewise. The chunks together are the text of one call with the same seed.
+          length: As for serving_default.
+          temperature: As for serving_default.
+          top_k: As for serving_default.
+          top_p: As for serving_default.
+          seed: As for serving_default. The chunks together are the text of one call with the same seed.
 
         Returns:
           `text` string [N] and `state` float32 [N, size].

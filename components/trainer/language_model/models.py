@@ -34,7 +34,7 @@ class Layers:
         """
         self._settings, self._vocabulary_size = settings, vocabulary_size
         self._inputs = _input_layer(settings, vocabulary_size)
-        # Of one recurrent layer's state.
+        # The parts of one recurrent layer's state.
         self.states = 2 if settings.cell == "lstm" else 1
 
     def read(
@@ -85,7 +85,7 @@ class TiedLogits(layers.Layer):  # type: ignore[misc]
 
 def _input_layer(settings: LanguageModelSettings, vocabulary_size: int) -> keras.Layer:
     if settings.inputs == "embedding":
-        # Of the size that one-hot vectors have: from Keras's 0.05 the first epoch would be spent on growing.
+        # As large as one-hot vectors: if they began at Keras's 0.05, the first epoch would be spent on growing.
         unit = keras.initializers.RandomNormal(stddev=1.0)
         return layers.Embedding(vocabulary_size, settings.embedding, unit, name=INPUTS)
     if settings.inputs == "one_hot":

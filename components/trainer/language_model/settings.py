@@ -67,7 +67,7 @@ class LanguageModelSettings(FitSettings):
                 f"({self.units}); they are {self.inputs} and {self.embedding}"
             )
         if self.weight_dropout and self.cell != "lstm":
-            raise SettingsError("train.weight_dropout is for train.cell=lstm alone; set it to 0")
+            raise SettingsError("train.weight_dropout works with train.cell=lstm only; set it to 0")
         if not 0 < self.plateau_factor <= 1:
             raise SettingsError(f"train.plateau_factor is {self.plateau_factor}; it lies above 0 and up to 1")
         if self.plateau_factor < 1 and self.warmup:
@@ -85,7 +85,7 @@ class StreamSettings(LanguageModelSettings):
     Attributes:
       architecture: `stream`: the states after all characters predict the next one.
       segment: Characters through which a gradient goes back. A shorter one makes more steps of an epoch, and what counts in
-        the first epochs is their number: with 64 in place of 128 the held-out loss falls as far in half the time.
+        the first epochs is their number: with 64 instead of 128 the held-out loss falls as far in half the time.
       carry_state: Whether the state at a segment's end is that at the next one's start, rows of a batch being consecutive
         streams of the text. Otherwise segments are drawn at random and start from nothing.
     """

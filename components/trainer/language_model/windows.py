@@ -81,7 +81,7 @@ def build_window_model(settings: WindowSettings, vocabulary_size: int) -> keras.
 class WindowReader(CharacterModel):
     """A model that predicts from the last `window` characters, started from nothing before each of these windows.
 
-    Running a window anew for every character costs `window` steps one after the other. Here the windows that end at the
+    Running a window again for every character costs `window` steps one after the other. Here the windows that end at the
     next `window` characters are in the state together, and each character is one step for all of them.
     """
 

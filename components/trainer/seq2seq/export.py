@@ -58,7 +58,7 @@ class Decoding:
       beam: Beginnings of answers that `serving_default` keeps; 1 is greedy.
       length_penalty: See `search.beam`.
       unknown: Whether an input with an unknown token is refused, or answered as well as the model can.
-      cleaning: How the strings of the examples were cleaned; inputs and targets that are sent are cleaned likewise.
+      cleaning: How the strings of the examples were cleaned; inputs and targets that are sent are cleaned in the same way.
     """
 
     source_limit: int
@@ -130,7 +130,7 @@ class PairsModel(StringModel):
           `texts` string [N, n], best first, each another one; `log_probs` float32 [N, n], natural log; the least float32
           stands for an answer that does not exist.
         """
-        # Of no rows a server's warm-up may send no n.
+        # A server's warm-up may send no rows, and then no n.
         count = tf.reduce_max(tf.concat([n, [1]], 0))
         wrong = (n < 1) | (n > _MOST_ANSWERS) | (n != count)
 
@@ -206,7 +206,7 @@ class PairsModel(StringModel):
         lengths = tf.reduce_sum(tf.cast(targets >= UNKNOWN, tf.float32), axis=1)
         count = tf.shape(source)[0]
         fewest = tf.math.unsorted_segment_min(edits, rows, count)
-        # Of answers that are equally near, the longest.
+        # The longest of the answers that are equally near.
         nearest = tf.where(edits == tf.gather(fewest, rows), lengths, -1.0)
         return {
             "text": self._join(said),
@@ -286,7 +286,7 @@ def _begun(said: tf.Tensor) -> tf.Tensor:
 def _sparse(indices: tf.Tensor) -> tf.SparseTensor:
     """Returns the tokens of rows int32 [N, length], without special indices, as edit_distance takes them.
 
-    An unknown token stays, and is none that a model says.
+    An unknown token stays. No model says it.
     """
     return tf.RaggedTensor.from_row_lengths(
         tf.boolean_mask(indices, indices >= UNKNOWN), tf.reduce_sum(tf.cast(indices >= UNKNOWN, tf.int64), axis=1)

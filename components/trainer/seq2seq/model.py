@@ -42,7 +42,7 @@ class Networks(keras.layers.Layer):  # type: ignore[misc]
         """Makes the layer.
 
         Args:
-          shape: Of each network.
+          shape: The shape of each network.
           members: Number of networks.
           rate: Share of elements that training drops.
           **kwargs: Keras's.
@@ -149,7 +149,7 @@ def _initializer(name: str, shape: tuple[int, ...], members: int) -> Any:
 
     def draw() -> tf.Tensor:
         if name.endswith("embedding"):
-            # Of the size that one-hot vectors have: from Keras's 0.05 the first epoch would be spent on growing.
+            # As large as one-hot vectors: if they began at Keras's 0.05, the first epoch would be spent on growing.
             return keras.initializers.RandomNormal(stddev=1.0)(shape)
         if name.endswith("recurrent_kernel"):
             return keras.initializers.Orthogonal()(shape)

@@ -116,8 +116,8 @@ def attention(state: tf.Tensor, keys: tf.Tensor, source: tf.Tensor) -> tf.Tensor
     """Returns how much of each input token is read.
 
     Args:
-      state: Of the decoder, float [batch, target_length, units].
-      keys: Of the input, float [batch, source_length, units].
+      state: The decoder's states, float [batch, target_length, units].
+      keys: The input's keys, float [batch, source_length, units].
       source: Indices of the input, int32 [batch, source_length].
 
     Returns:

@@ -108,7 +108,7 @@ def beam(
         probabilities, after = _step(networks, memories, states, token)
         classes = probabilities.shape[-1]
         gained = tf.math.log(probabilities) + _barred(classes, index == limit)
-        # What has ended goes on in one way, in place of END, which costs nothing and says PADDING.
+        # What has ended goes on in one way, instead of END, which costs nothing and says PADDING.
         once = tf.one_hot(END - FIRST_CLASS, classes, 0.0, _NEVER)
         gained = tf.reshape(tf.where(ended[:, tf.newaxis], once, gained), [rows, width, classes])
         log_probs = log_prob[:, :, tf.newaxis] + gained

@@ -25,7 +25,7 @@ from components.trainer.seq2seq.model import (
 from components.trainer.seq2seq.network import dropout, logits
 from serving.contract.processors import count_processors
 
-# Of fewer, matrix products are no longer faster by the row.
+# With fewer rows a matrix product takes more time for each row.
 _LEAST_ROWS = 16
 
 

@@ -21,10 +21,10 @@ _QUOTE_AT_FIELD_START = re.compile(rb'(?:\A|[\t\r\n])"')
 def find_delimiter(sample: bytes, is_whole: bool, ending: str, wanted: Sequence[Column]) -> str:
     """Returns the delimiter of a file; empty if each line is one field.
 
-    Of tab, comma, semicolon and vertical bar it is the one with which the first row has every column that was stated by name;
+    It is the one of tab, comma, semicolon and bar with which the first row has every column that was stated by name;
     otherwise the one that splits most of the rows into equally many fields, two or more, and nine in ten at least: as many as
-    are asked for, if a delimiter does that. Of equals it is the one that the ending promises (`.csv`, `.tsv`), then the first
-    in this order. If there is none, it is the ending's.
+    are asked for, if a delimiter does that. Among equals it is the one that the ending promises (`.csv`, `.tsv`), then the
+    first in this order. If there is none, it is the ending's.
 
     Args:
       sample: The beginning of the file, UTF-8.

@@ -42,7 +42,7 @@ def parse_dictionary(
       file: Path of their file.
       indices: Which of DICTIONARY_COLUMNS are read.
       columns: What these are called in the batch.
-      encoding: Of the file, for messages.
+      encoding: The file's encoding, for messages.
       report: Counts rows and empty lines, those with only a comment among them, and rejects lines that are no entry.
 
     Raises:

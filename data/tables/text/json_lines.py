@@ -71,7 +71,7 @@ def parse_json_lines(
       file: Path of their file.
       keys: Which keys.
       columns: What their values are called in the batch.
-      encoding: Of the file, for messages.
+      encoding: The file's encoding, for messages.
       report: Counts empty lines, and rejects lines that cannot be used.
     """
     values: list[list[str]] = [[] for _ in keys]

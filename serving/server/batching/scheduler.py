@@ -134,7 +134,7 @@ class BatchScheduler:
         self.parameters = parameters
         self._loop = loop
         self._queues: dict[Hashable, _Queue] = {}
-        # Of kinds of which nothing waits: rows of the next batch, and how many may be run on the loop.
+        # For kinds without waiting requests: rows of the next batch, and how many may be run on the loop.
         self._known: dict[Hashable, tuple[int, int]] = {}
         self._ready: dict[_Queue, None] = {}  # in order: those that wait for a thread
         self._idle: list[_Batches] = []  # of threads; the last to end is the next to begin: its caches are warm

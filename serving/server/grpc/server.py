@@ -163,7 +163,7 @@ class GrpcServer:
                 grpc.method_handlers_generic_handler(MODEL_SERVICE, about_models),
             )
         )
-        # Which services there are, so that grpcurl and the like need no .proto files; on in the real server as well.
+        # Which services there are, so that tools such as grpcurl need no .proto files; on in the real server as well.
         add_reflection(server)
         if self._health is not None:
             await self._health.add_to(server)

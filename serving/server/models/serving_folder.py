@@ -121,7 +121,7 @@ class ServingFolder:
         """Says whether something counts as being in the folder.
 
         Args:
-          name: Of a model, or ``models.config``.
+          name: A model's name, or ``models.config``.
           now: Whether it is there at this look.
         """
         if now:

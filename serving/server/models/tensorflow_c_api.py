@@ -2,7 +2,7 @@
 
 The C API is TensorFlow's stable interface, in the shared libraries that the ``tensorflow`` wheel brings. Loading them
 takes 0.4 s where ``import tensorflow`` takes 6 to 13, and a call releases the interpreter lock, so sessions run in
-parallel. It is the same ``DirectSession`` that TensorFlow Serving runs, hence the same results and error texts.
+parallel. It is the same ``DirectSession`` that TensorFlow Serving runs, so results and error texts are the same.
 
 Ownership: :class:`Tensor` and :class:`Session` own what they wrap and free it in ``close()``; everything else
 (statuses, buffers, options) is freed within the call that made it.

@@ -188,7 +188,7 @@ def _unzip(body: bytes, most: int) -> bytes:
 
     Raises:
       _TooLargeError: it would have more than ``most`` bytes.
-      zlib.error: it is none, or it is cut short.
+      zlib.error: it is not compressed with gzip, or it is cut short.
     """
     decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16)
     found = decompressor.decompress(body, most + 1)

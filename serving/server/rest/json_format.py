@@ -166,7 +166,7 @@ def decode_base64(value: Any) -> bytes:
     """Returns the bytes of ``{"b64": ...}``.
 
     Raises:
-      ServingError: INVALID_ARGUMENT, it is none.
+      ServingError: INVALID_ARGUMENT, it is not JSON of that kind.
     """
     if not is_base64(value):
         raise invalid_argument(f"JSON Value: {debug_string(value)} not formatted correctly for base64 data")

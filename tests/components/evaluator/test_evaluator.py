@@ -272,7 +272,7 @@ def test_bits_per_character_count_every_character_once(tmp_path, text_examples, 
     assert metrics["bits_per_character"] == pytest.approx(expected)
     assert metrics["nats_per_character"] == pytest.approx(expected * np.log(2))
     assert metrics["perplexity"] == pytest.approx(2**expected)
-    # Of two windows, one lies 2 bits below their mean and one 2 above: half the interval is 1.96 sqrt(2² + 2²) / 6.
+    # One of two windows lies 2 bits below their mean, and the other 2 above: half the interval is 1.96 sqrt(2² + 2²) / 6.
     half = 1.959964 * np.sqrt(8) / 6
     for name, convert in (
         ("bits_per_character", lambda x: x),

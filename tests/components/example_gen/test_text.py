@@ -1,4 +1,4 @@
-"""TextExampleGen and what stands behind it in TFX: the same bytes for any number of workers, statistics, Transform."""
+"""TextExampleGen and the components after it: the same bytes for any number of workers, statistics, Transform."""
 
 import json
 import os

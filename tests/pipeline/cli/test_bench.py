@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import sys
 import types
 from pathlib import Path
@@ -15,6 +16,8 @@ from benchmarks.page import SUBJECTS, write_page
 from benchmarks.peers.processes import peer_process, peer_python
 from benchmarks.processes import run_measured
 from pipeline.cli import main
+
+FIGURES = Path(__file__).parents[3] / "benchmarks" / "figures"
 
 
 def test_a_rate_is_the_median_of_its_runs_after_a_warm_up(monkeypatch):
@@ -78,7 +81,7 @@ def test_where_there_are_no_benchmarks_it_says_where_they_are(measured, monkeypa
     assert "benchmarks/" in result.stderr
 
 
-def test_sides_are_measured_by_turns_and_held_against_ours():
+def test_sides_are_measured_alternately_and_compared_with_ours():
     done = []
     rates = {"ours": iter([1.0, 30.0, 60.0, 50.0]), "a peer": iter([1.0, 10.0, 30.0, 20.0])}
 
@@ -129,7 +132,23 @@ def test_the_page_has_every_subjects_figures(tmp_path):
     write_page(tmp_path, tmp_path / "performance.md")
     page = (tmp_path / "performance.md").read_text()
     assert page.count("| a \\| b | 1,234 s | so much |") == len(SUBJECTS)
-    assert f"{machine()['cores']} cores" in page
+    assert page.count(f"on {machine()['cores']} cores of {machine()['processor']}") == len(SUBJECTS)
+
+
+def test_the_page_of_the_documentation_is_made_from_the_figures_that_are_kept(tmp_path):
+    write_page(FIGURES, tmp_path / "performance.md")
+    assert (tmp_path / "performance.md").read_text() == (FIGURES.parents[1] / "docs" / "performance.md").read_text()
+
+
+def test_a_ratio_of_the_page_is_that_of_two_figures_of_it():
+    for path in FIGURES.glob("*.json"):
+        figures = {figure["name"]: figure for figure in json.loads(path.read_text())["figures"]}
+        for name, figure in figures.items():
+            if found := re.search(r"ours is ([\d.]+) times this", figure["note"]):
+                subject, side = name.split(": ", 1)
+                beside = figures.get(f"{subject}: charseq, beside {side.rsplit(' ', 1)[0]}")
+                ours = beside or figures.get(f"{subject}: charseq") or figures[f"{subject}: ours"]
+                assert float(found[1]) == pytest.approx(ours["value"] / figure["value"], abs=0.006), name
 
 
 def test_the_page_says_what_has_not_been_measured(tmp_path):

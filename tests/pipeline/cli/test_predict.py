@@ -135,7 +135,7 @@ def test_a_file_of_the_user_is_not_taken_for_a_journal(ask, models, sums, tmp_pa
         "--input", sums, "--column", "raw", "--model-dir", models / "sums", "--output", tmp_path / "answers.csv"
     )
     assert result.exit_code == 2
-    assert "is no journal" in result.stderr
+    assert "is not a journal" in result.stderr
     assert own.read_text() == "my notes\n"
 
 

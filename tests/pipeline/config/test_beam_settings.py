@@ -94,13 +94,13 @@ def test_dataflow():
         ),
         (
             FLINK | {"components": ("Evaluator",)},
-            "beam.components: 'Evaluator' runs here alone; there are ExampleGen, Transform",
+            "beam.components: 'Evaluator' runs on this machine only; there are ExampleGen, Transform",
         ),
         (FLINK | {"options": ("--a=b",)}, "'--a=b' is not name=value, such as .* \\(without dashes\\)"),
         (FLINK | {"parallelism": -1}, "beam.parallelism is -1"),
         ({"workers": -1}, "beam.workers is -1"),
         (DATAFLOW | {"region": ""}, "beam.runner=dataflow needs beam.region, such as europe-west4"),
-        (DATAFLOW | {"temp_location": "/beam"}, "Dataflow's workers see gs:// alone"),
+        (DATAFLOW | {"temp_location": "/beam"}, "Dataflow's workers see only gs://"),
     ],
 )
 def test_what_is_missing_or_of_no_use_is_refused(settings, said):

@@ -29,7 +29,7 @@ def results(charseq, place):
 
     def run(task, seed):
         root = place / f"seed {seed}"
-        # Of several trainings, one that the task's own gate refuses counts as well.
+        # One of several trainings that the task's own gate refuses counts as well.
         gate = ("--set", "gate.exact_match=0.1") if len(SEEDS[task]) > 1 else ()
         result = charseq("run", task, "--json", "--root", root, "--set", f"train.seed={seed}", *gate)
         assert result.status == 0, result.stderr

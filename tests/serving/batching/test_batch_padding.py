@@ -82,7 +82,7 @@ def test_a_model_brings_its_own_parameters(
 
 
 def _as_field(proto: Any) -> Any:
-    """Writes a tensor of floats as one value for each element, in place of its bytes."""
+    """Writes a tensor of floats as one value for each element, instead of its bytes."""
     values = np.frombuffer(proto.tensor_content, np.float32).tolist()
     proto.ClearField("tensor_content")
     proto.float_val.extend(values)

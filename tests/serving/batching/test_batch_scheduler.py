@@ -1,4 +1,4 @@
-"""The scheduler of batches alone: what runs when, and with whom."""
+"""The scheduler of batches alone: what runs when, and together with what."""
 
 import asyncio
 import threading

@@ -88,7 +88,7 @@ def test_numbers_in_every_layout(server: RunningServer) -> None:
             values = np.arange(number, number + 1 + number % 3)
             tensor = request.inputs["x"]
             tensor.CopyFrom(to_proto("x", values))
-            if number % 2:  # one value per element in place of the bytes
+            if number % 2:  # one value per element instead of the bytes
                 tensor.ClearField("tensor_content")
                 tensor.int64_val.extend(values.tolist())
             outputs = stub.Predict(request, timeout=120).outputs

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.e2e
 
 _ROWS = 900_000
 
-# Of a model that batches, as the models of sums do.
+# For a model that batches, as the models of sums do.
 _PARAMETERS = """
 max_batch_size { value: 1024 } enable_large_batch_splitting { value: true } max_execution_batch_size { value: 64 }
 batch_timeout_micros { value: 5000 } max_enqueued_batches { value: 256 }

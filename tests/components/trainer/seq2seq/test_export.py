@@ -152,7 +152,7 @@ def test_evaluate_counts_edits_in_tokens(served):
     assert judged["log_prob"][:2] == pytest.approx(scored, abs=1e-4)
     assert judged["log_prob"][2] == pytest.approx(scored[0], abs=1e-4)
     known = served("score", text=["ceb"], target=["tʃ ɛ d"])["token_log_prob"]
-    # Of the answer with an unknown token, the two before it are said as likely as in the right answer.
+    # In the answer with an unknown token, the two tokens before it are as likely as in the right answer.
     assert judged["log_prob"][4] <= IMPOSSIBLE + known[0, :2].sum() + 1e-3
     assert all(judged[name].dtype == np.float32 for name in judged if name != "text")
 
