@@ -13,8 +13,8 @@ class RolloutSettings:
       server: HOST:PORT of the running server of the serving folder: a pushed version becomes its canary, is tried with
         recorded requests beside the stable version, and is promoted or left. Empty: a push is all, and a server that was told
         nothing else follows the newest version.
-      recorded: File of recorded requests, TFRecord of PredictionLog as TensorFlow Serving logs them. Empty: the version's
-        warm-up requests.
+      recorded: Recorded requests, TFRecord files of PredictionLog as a server logs them: a file, a pattern of files, or the
+        `filename_prefix` of a log. Empty: the version's warm-up requests.
       max_slowdown: Most times the stable version's median latency.
       min_agreement: Least share of answers that are the stable version's; a better model answers otherwise, so 0 asks nothing.
     """
