@@ -85,7 +85,7 @@ _BAD_ROWS_SHOWN = 20
 @click.option(
     "--model-dir", metavar="FOLDER", help="Answer here, without a server: a pushed version, or a model's folder."
 )
-@click.option("--nbest", type=click.IntRange(1), metavar="N", help="Print the N likeliest answers to each TEXT.")
+@click.option("--nbest", type=click.IntRange(1), metavar="N", help="The N likeliest answers to each TEXT or row.")
 @sampling_options
 @request_options(DEFAULT_TASK)
 @json_option
@@ -114,6 +114,7 @@ def predict(
       charseq predict --input sums.csv --column sum --output answers.parquet
       charseq predict --input - --column 1 --model-dir runs/serving/sums < sums.tsv
       charseq predict --nbest 3 --model g2p-french oiseau
+      charseq predict --nbest 3 --input words.csv --column word --output answers.csv --model g2p-french
     """
     context = click.get_current_context()
     given = {name for name in context.params if _is_given(context, name)}
@@ -130,8 +131,8 @@ def predict(
 
         ask_texts(texts, nbest, model_dir, server, model, version, label, timeout, as_json)
         return
-    if nbest is not None:
-        raise click.UsageError("--nbest is for TEXT arguments; a file's rows get one answer each")
+    if nbest is not None and "signature" not in given:
+        of_files["signature"] = "nbest"
     if not of_files["columns"]:
         raise click.UsageError("say which column is asked: --column NAME")
     if as_json and of_files["output"] == _STANDARD:
@@ -140,7 +141,7 @@ def predict(
     where = {"server": server, "model": model, "version": version, "label": label, "model_dir": model_dir}
     timeout = timeout if "timeout" in given else _FILE_TIMEOUT
     with asking(model_dir or server, version, label):
-        _ask_file(input_path, where, timeout, sampling, of_files, as_json)
+        _ask_file(input_path, where, timeout, sampling, nbest, of_files, as_json)
 
 
 def _is_given(context: click.Context, name: str) -> bool:
@@ -148,7 +149,13 @@ def _is_given(context: click.Context, name: str) -> bool:
 
 
 def _ask_file(
-    input_path: str, where: dict[str, Any], timeout: float, sampling: dict[str, Any], how: dict[str, Any], as_json: bool
+    input_path: str,
+    where: dict[str, Any],
+    timeout: float,
+    sampling: dict[str, Any],
+    nbest: int | None,
+    how: dict[str, Any],
+    as_json: bool,
 ) -> None:
     """Asks about every row of a file."""
     from pipeline.local.imports import importing
@@ -178,7 +185,7 @@ def _ask_file(
             journal = stack.enter_context(Journal(beside + ENDING))
         back_end = _open_back_end(where, timeout, how["requests"], journal.read_job() if journal else None)
         stack.callback(back_end.close)
-        question = make_question(back_end.signatures, how["signature"], sampling)
+        question = make_question(back_end.signatures, how["signature"], sampling, nbest)
         matched = match_columns(question, how["columns"])
         source = stack.enter_context(open_source(input_path, options, matched, how["keep"]))
         job = Job(source, question, back_end, cast("OnBadRow", how["on_error"]), how["with_version"])

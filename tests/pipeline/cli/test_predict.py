@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import random
 import shutil
@@ -245,6 +246,27 @@ def test_the_likeliest_answers_are_printed_with_their_probabilities(ask, models,
         result = ask("--nbest", 2, "1+2", *where)
         assert result.exit_code == 2
         assert "no signature 'nbest'; it has score, serving_default" in result.stderr
+
+
+def test_the_rows_of_a_file_get_several_answers(ask, models, server, tmp_path):
+    path = tmp_path / "words.csv"
+    path.write_text("word\nab\nc\n")
+    for where in (("--model-dir", models / "many"), ("--server", server, "--model", "many")):
+        result = ask("--nbest", 3, "--input", path, "--column", "word", *where)
+        assert result.exit_code == 0, result.stderr
+        rows = read_csv(result.stdout)
+        assert list(rows[0]) == ["word", *(f"{name}_{n}" for n in (1, 2, 3) for name in ("text", "log_prob"))]
+        assert [row["text_1"] for row in rows] == ["ab", "c"]
+        assert (rows[0]["text_2"], rows[1]["text_2"]) == ("abab", "")
+        assert (float(rows[0]["log_prob_1"]), rows[1]["log_prob_2"]) == (pytest.approx(math.log(0.5)), "")
+    result = ask("--nbest", 2, "--input", path, "--column", "word", "--model-dir", models / "sums")
+    assert result.exit_code == 2
+    assert "no signature 'nbest'" in result.stderr
+    result = ask(
+        "--nbest", 2, "--signature", "score", "--input", path, "--column", "word", "--model-dir", models / "sums"
+    )
+    assert result.exit_code == 2
+    assert "does not give several answers to a row" in result.stderr
 
 
 def test_texts_are_answered_without_a_server(ask, models):
