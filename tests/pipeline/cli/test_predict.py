@@ -361,6 +361,14 @@ def test_what_beam_cannot_do_ends_with_a_reason(models, sums, tmp_path, argument
     assert "Traceback" not in ran.stderr
 
 
+def test_a_system_that_does_not_say_which_processors_are_free_is_no_obstacle(ask, models, server, sums, monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity")  # macOS has none
+    for where in (("--model-dir", models / "sums"), ("--server", server, "--model", "sums")):
+        result = ask("--input", sums, "--column", "raw", *where)
+        assert result.exit_code == 0, result.stderr
+        check_sums(read_csv(result.stdout))
+
+
 def test_texts_are_answered_without_a_server(ask, models):
     assert ask("1+2", "30+4", "--model-dir", models / "sums").stdout == "3\n34\n"
     assert ask("1+2", "--model-dir", models / "sums" / "1").stdout == "3\n"
