@@ -11,7 +11,7 @@ from typing import Any
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from charseq_client.arrays import Array, from_proto
-from components.infra_validator.request_statistics import CHARACTERS, LENGTH, describe_requests
+from components.infra_validator.request_statistics import CHARACTERS, LENGTH, LENGTH_VALUE, describe_requests
 from components.tfx_libraries import tfdv
 from pipeline.requests.reading import RequestLogError
 from serving.contract.layout import REQUEST_STATISTICS_PATH
@@ -208,30 +208,34 @@ def _differences(
     before, now = _features(training), _features(serving)
     schema = schema_pb2.Schema()
     for name, feature in before.items():
-        if name not in now:
+        if name not in now or name.endswith(LENGTH_VALUE):
             continue
-        number = schema_pb2.INT if name.endswith(LENGTH) else schema_pb2.FLOAT
-        kind = schema_pb2.BYTES if feature.HasField("string_stats") else number
+        kind = schema_pb2.BYTES if feature.HasField("string_stats") else schema_pb2.FLOAT
         schema.feature.add(name=name, type=kind).skew_comparator.jensen_shannon_divergence.threshold = bound
     anomalies = tfdv.validate_statistics(training, schema, serving_statistics=serving)
     found = []
     for info in anomalies.drift_skew_info:
         name = info.path.step[0]
         (measured,) = info.skew_measurements
-        words = _describe(name, before[name], now[name])
+        words = _describe(name, before, now)
         found.append(Difference(name, measured.value, words, measured.value > bound))
     return tuple(sorted(found, key=lambda difference: -difference.divergence))
 
 
-def _describe(name: str, before: Any, now: Any) -> str:
+def _describe(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Says how a feature of the requests differs from that of the training data."""
     if name.endswith(CHARACTERS):
         changes = [
             f"{describe_character(character)} {was:.1%} in training, {share:.1%} in requests"
-            for character, was, share in _share_changes(before, now)
+            for character, was, share in _share_changes(before[name], now[name])
         ]
         return f"shares of characters of {name.removesuffix(CHARACTERS)}: {', '.join(changes)}"
-    what = f"lengths of {name.removesuffix(LENGTH)}" if name.endswith(LENGTH) else f"values of {name}"
-    return f"{what}: {_range(before)} in training, {_range(now)} in requests"
+    if name.endswith(LENGTH):
+        values = name.removesuffix(LENGTH) + LENGTH_VALUE
+        what = f"lengths of {name.removesuffix(LENGTH)}"
+    else:
+        values, what = name, f"values of {name}"
+    return f"{what}: {_range(before[values])} in training, {_range(now[values])} in requests"
 
 
 def _range(feature: Any) -> str:

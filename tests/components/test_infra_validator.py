@@ -60,7 +60,7 @@ def test_a_good_candidate_passes_and_has_the_requests_for_warm_up(candidate, exa
     features = {feature.path.step[0]: feature for feature in data.features}
     assert data.num_examples == 16
     assert {bucket.label for bucket in features["text_characters"].string_stats.rank_histogram.buckets} == set("1234+")
-    assert (features["text_length"].num_stats.min, features["text_length"].num_stats.max) == (3, 3)
+    assert (features["text_length_value"].num_stats.min, features["text_length_value"].num_stats.max) == (3, 3)
 
 
 def test_a_candidate_that_does_not_load_is_refused_with_the_servers_reason(candidate, examples):

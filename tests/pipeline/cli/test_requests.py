@@ -163,6 +163,15 @@ def test_requests_like_the_training_data_are_within_the_bounds(tmp_path: Path, t
     assert found["new_characters"] == []
 
 
+@pytest.mark.parametrize("longest", [3, 8, 60, 2_000])
+def test_a_longest_text_that_only_training_had_is_no_change(tmp_path: Path, longest: int) -> None:
+    # Histograms between the least and the greatest number of each side would not fit together.
+    version = version_trained_on(tmp_path, [*_words(1, 2000, longest=longest), {"text": ["a" * (longest + 1)]}])
+
+    status, found = compare(write_log(tmp_path / "log", _words(2, 500, longest=longest)), version)
+    assert status == 0, found["differences"]
+
+
 def test_longer_requests_are_said_in_words(tmp_path: Path, trained: Path) -> None:
     log = write_log(tmp_path / "log", _words(2, 500, longest=30))
 
