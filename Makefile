@@ -36,9 +36,12 @@ browser: .browser/installed ## adds TensorFlow.js and its converter, for --set b
 	npm ci --prefix .browser --silent --ignore-scripts
 	@touch $@
 
+# What an earlier build has left would go into the wheels.
 wheels: install ## builds the wheels of charseq and of its client into dist/
+	rm -rf build client/build dist
 	$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist client
 	$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
+	rm -rf build client/build
 
 run: install ## trains, gates, pushes and serves the sums model, and asks it a few sums
 	$(BIN)/charseq run sums

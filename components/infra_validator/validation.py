@@ -12,15 +12,20 @@ import tensorflow as tf
 
 from charseq_client.arrays import from_proto
 from charseq_client.messages import PredictionServiceStub
-from components.files import copy_folder
+from components.files import copy_folder, write_file
+from components.infra_validator.request_statistics import describe_requests
 from components.infra_validator.requests import Inputs, join_inputs, make_inputs, predict_request, write_warmup
 from components.infra_validator.server_process import ServerError, describe_failure, model_server
 from components.infra_validator.settings import InfraSettings
+from serving.contract.layout import REQUEST_STATISTICS_PATH
 
 # Log-probabilities through the server and in this process may differ by rounding: other thread counts add in other orders.
 _TOLERANCE = 1e-3
 
 _VERSION = "1"
+
+# Training examples whose requests are described for later: enough for rare characters, in seconds.
+_MOST_DESCRIBED = 20_000
 
 
 def validate(
@@ -31,11 +36,11 @@ def validate(
     request_fn: str,
     server_command: Sequence[str],
 ) -> None:
-    """Checks a candidate in a server process and adds warm-up requests to it.
+    """Checks a candidate in a server process, and adds warm-up requests and statistics of requests to it.
 
     Args:
       settings: How to try it out.
-      model_path: Folder of the SavedModel; gets the warm-up requests.
+      model_path: Folder of the SavedModel; gets the warm-up requests and the statistics.
       model_name: Name under which it will be served.
       examples_uri: Examples artifact.
       request_fn: Dotted name of the family's `RequestFn`.
@@ -48,6 +53,8 @@ def validate(
     batches = [*single[: settings.requests], join_inputs(single[: settings.batch])]
     requests = [predict_request(model_name, batch) for batch in batches]
     write_warmup(model_path, requests)
+    described = describe_requests(make_inputs(examples_uri, request_fn, _MOST_DESCRIBED))
+    write_file(os.path.join(model_path, REQUEST_STATISTICS_PATH), described.SerializeToString(deterministic=True))
     with tempfile.TemporaryDirectory(prefix="infra_validator_") as model_dir, ThreadPoolExecutor(1) as meanwhile:
         # A copy on this machine: the server need not know the artifact store's file system.
         copy_folder(model_path, os.path.join(model_dir, _VERSION))

@@ -13,8 +13,8 @@ class RolloutSettings:
       server: HOST:PORT of the running server of the serving folder. A pushed version becomes its canary, is tried with
         recorded requests next to the stable version, and is promoted or refused. Empty: the version is pushed only, and a
         server follows the newest version unless a version was promoted.
-      recorded: File of recorded requests, TFRecord of PredictionLog as TensorFlow Serving logs them. Empty: the version's
-        warm-up requests.
+      recorded: Recorded requests, TFRecord files of PredictionLog as a server logs them: a file, a pattern of files, or the
+        `filename_prefix` of a log. Empty: the version's warm-up requests.
       max_slowdown: The canary is refused if its median latency is more than so many times that of the stable version.
       min_agreement: The canary is refused if a smaller share of its answers equals those of the stable version. A better
         model gives other answers, so 0 demands nothing.

@@ -111,7 +111,15 @@ class BeamSettings:
         Args:
           component: Its name, such as `SumsExampleGen`.
         """
-        if self.runner == "local" or not component.endswith(self.components):
+        return self._cluster_args() if component.endswith(self.components) else []
+
+    @property
+    def job_args(self) -> list[str]:
+        """The arguments of a job that is no component of a pipeline, such as a batch prediction."""
+        return self.pipeline_args + self._cluster_args()
+
+    def _cluster_args(self) -> list[str]:
+        if self.runner == "local":
             return []
         args = self._dataflow_args() if self.runner == "dataflow" else self._portable_args()
         if self.temp_location:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from components.settings import SettingsError
-from pipeline.cli import bench, flink, forecast, kubeflow, new, predict, prune, rollout, runs, serving
+from pipeline.cli import bench, flink, forecast, kubeflow, new, predict, prune, requests, rollout, runs, serving
 from pipeline.cli.logs import set_up_logs
 from pipeline.cli.options import InputError, json_option, print_json, root_option
 from pipeline.places import DEFAULT_TASK, Places
@@ -173,5 +173,6 @@ for command in (
     *bench.COMMANDS,
     *runs.COMMANDS,
     *prune.COMMANDS,
+    *requests.COMMANDS,
 ):
     main.add_command(command)

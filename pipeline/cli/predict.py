@@ -1,6 +1,7 @@
 """The command that asks a model: about texts on the command line, or about every row of a file."""
 
 import contextlib
+import dataclasses
 import os
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from pipeline.cli.options import (
 from pipeline.places import DEFAULT_TASK
 
 if TYPE_CHECKING:
+    from pipeline.beam.settings import BeamSettings
     from pipeline.predict.back_ends import BackEnd
     from pipeline.predict.job import Job, OnBadRow, Summary
     from pipeline.predict.progress import Progress
@@ -91,7 +93,14 @@ _BAD_ROWS_SHOWN = 20
     metavar="FOLDER",
     help="Load the model in this process instead of asking a server: a pushed version, or the folder of a model.",
 )
-@click.option("--nbest", type=click.IntRange(1), metavar="N", help="Print the N likeliest answers to each TEXT.")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="beam.K=V",
+    help="With --model-dir: answer as a Beam job, such as beam.runner=flink (charseq settings).",
+)
+@click.option("--nbest", type=click.IntRange(1), metavar="N", help="The N likeliest answers to each TEXT or row.")
 @sampling_options
 @request_options(DEFAULT_TASK)
 @json_option
@@ -99,6 +108,7 @@ def predict(
     texts: tuple[str, ...],
     input_path: str | None,
     model_dir: str | None,
+    assignments: tuple[str, ...],
     nbest: int | None,
     server: str,
     model: str,
@@ -119,7 +129,10 @@ def predict(
       charseq predict 12+34 7+8
       charseq predict --input sums.csv --column sum --output answers.parquet
       charseq predict --input - --column 1 --model-dir runs/serving/sums < sums.tsv
+      charseq predict --input 'sums/*.parquet' --column sum --output answers.parquet --model-dir runs/serving/sums \
+          --set beam.runner=flink --set beam.job_server=localhost:8099
       charseq predict --nbest 3 --model g2p-french oiseau
+      charseq predict --nbest 3 --input words.csv --column word --output answers.csv --model g2p-french
     """
     context = click.get_current_context()
     given = {name for name in context.params if _is_given(context, name)}
@@ -128,16 +141,18 @@ def predict(
     if model_dir is not None and (others := sorted(given & {"server", "model", "label", "timeout", "requests"})):
         raise click.UsageError(f"--model-dir answers without a server: leave out --{', --'.join(others)}")
     if input_path is None:
-        if unused := [name for name in _OF_FILES if name in given]:
-            names = {"columns": "column", "output_format": "format"}
+        if unused := [name for name in (*_OF_FILES, "assignments") if name in given]:
+            names = {"columns": "column", "output_format": "format", "assignments": "set"}
             options = ", ".join(f"--{names.get(name, name).replace('_', '-')}" for name in unused)
             raise click.UsageError(f"{options}: only with --input FILE")
         from pipeline.predict.texts import ask_texts
 
         ask_texts(texts, nbest, model_dir, server, model, version, label, timeout, as_json)
         return
-    if nbest is not None:
-        raise click.UsageError("--nbest is for TEXT arguments; a file's rows get one answer each")
+    if assignments and (model_dir is None or _STANDARD in (input_path, of_files["output"])):
+        raise click.UsageError("--set beam...: for --model-dir with files as --input and --output")
+    if nbest is not None and "signature" not in given:
+        of_files["signature"] = "nbest"
     if not of_files["columns"]:
         raise click.UsageError("say which column is asked: --column NAME")
     if as_json and of_files["output"] == _STANDARD:
@@ -146,7 +161,7 @@ def predict(
     where = {"server": server, "model": model, "version": version, "label": label, "model_dir": model_dir}
     timeout = timeout if "timeout" in given else _FILE_TIMEOUT
     with asking(model_dir or server, version, label):
-        _ask_file(input_path, where, timeout, sampling, of_files, as_json)
+        _ask_file(input_path, where, timeout, sampling, nbest, assignments, of_files, as_json)
 
 
 def _is_given(context: click.Context, name: str) -> bool:
@@ -154,7 +169,14 @@ def _is_given(context: click.Context, name: str) -> bool:
 
 
 def _ask_file(
-    input_path: str, where: dict[str, Any], timeout: float, sampling: dict[str, Any], how: dict[str, Any], as_json: bool
+    input_path: str,
+    where: dict[str, Any],
+    timeout: float,
+    sampling: dict[str, Any],
+    nbest: int | None,
+    assignments: tuple[str, ...],
+    how: dict[str, Any],
+    as_json: bool,
 ) -> None:
     """Asks about every row of a file."""
     from pipeline.local.imports import importing
@@ -173,6 +195,7 @@ def _ask_file(
     with contextlib.ExitStack() as stack:
         stack.enter_context(as_input_error(DataError, QuestionError))
         options = TableOptions(header=how["header"], delimiter=how["delimiter"], encoding=how["encoding"])
+        beam = _beam_settings(assignments)
         journal = None
         if output != _STANDARD:
             table_ending(output)
@@ -180,11 +203,12 @@ def _ask_file(
                 raise InputError(f"{output} is a folder; name a file in it")
             if os.path.exists(output) and os.path.exists(input_path) and os.path.samefile(input_path, output):
                 raise InputError(f"{output} is the input; write to another file")
+        if output != _STANDARD and beam is None:
             beside = os.path.basename(output) if "://" in output else output
             journal = stack.enter_context(Journal(beside + ENDING))
         back_end = _open_back_end(where, timeout, how["requests"], journal.read_job() if journal else None)
         stack.callback(back_end.close)
-        question = make_question(back_end.signatures, how["signature"], sampling)
+        question = make_question(back_end.signatures, how["signature"], sampling, nbest)
         matched = match_columns(question, how["columns"])
         source = stack.enter_context(open_source(input_path, options, matched, how["keep"]))
         job = Job(source, question, back_end, cast("OnBadRow", how["on_error"]), how["with_version"])
@@ -192,7 +216,14 @@ def _ask_file(
             click.echo(f"  the input has a column {name!r}: what the model says is in {called!r}", err=True)
         progress = Progress()
         try:
-            if journal is None:
+            if beam is not None:
+                from pipeline.predict.beam_job import JobFailedError, run_on_beam
+
+                try:
+                    summary = run_on_beam(job, source, question, back_end.identity["folder"], beam, output, progress)
+                except JobFailedError as error:
+                    raise click.ClickException(str(error)) from None
+            elif journal is None:
                 summary = _to_standard_output(job, how["output_format"], progress)
             else:
                 restart = how["restart"] or input_path == _STANDARD  # which cannot be read once more
@@ -205,6 +236,26 @@ def _ask_file(
         finally:
             progress.end()
     _show_summary(summary, output, progress, as_json)
+
+
+def _beam_settings(assignments: tuple[str, ...]) -> "BeamSettings | None":
+    """Returns how a Beam job runs; None if nothing was set, and this process is to do it.
+
+    Raises:
+      SettingsError: An assignment is none of Beam's settings.
+    """
+    if not assignments:
+        return None
+    from pipeline.beam.settings import BeamSettings
+    from pipeline.config.overrides import override
+
+    @dataclasses.dataclass(frozen=True)
+    class OfPrediction:
+        beam: BeamSettings = dataclasses.field(default_factory=BeamSettings)
+
+    settings = override(OfPrediction(), assignments).beam
+    settings.prepare()
+    return settings
 
 
 def _open_back_end(where: dict[str, Any], timeout: float, requests: int, job: dict[str, Any] | None) -> "BackEnd":

@@ -1,7 +1,9 @@
 """Asking a model about the rows of a chunk, and finding the rows that it refuses."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pyarrow as pa
 
 from charseq_client.answers import Prediction, PredictionError
 from charseq_client.arrays import Array
+from pipeline.predict.back_ends import BackEnd
 from pipeline.predict.question import Question
 from pipeline.predict.source import Chunk
 from serving.contract.errors import Code
@@ -17,6 +20,44 @@ from serving.contract.errors import Code
 Send = Callable[[Mapping[str, Any]], Prediction]
 
 _ROW = re.compile(r"\A`?(\w+)\[0\]`?")
+
+
+def answer_chunks(
+    chunks: Iterable[Chunk], question: Question, columns: Mapping[str, str], back_end: BackEnd
+) -> Iterator[tuple[Chunk, pa.RecordBatch]]:
+    """Yields the answers in the order of the chunks, of which several are asked at a time.
+
+    Args:
+      chunks: The rows.
+      question: What is asked about each.
+      columns: Input of the model to the column that it takes.
+      back_end: Who is asked.
+
+    Raises:
+      PredictionError: The model does not answer.
+    """
+    in_flight, outputs = back_end.in_flight, question.tensors
+
+    def ask(chunk: Chunk) -> pa.RecordBatch:
+        return ask_chunk(lambda inputs: back_end.send(inputs, question.signature, outputs), question, columns, chunk)
+
+    waiting: deque[tuple[Chunk, Future[pa.RecordBatch]]] = deque()
+    pool = ThreadPoolExecutor(in_flight, "predict")
+    try:
+        for chunk in chunks:
+            waiting.append((chunk, pool.submit(ask, chunk)))
+            if len(waiting) >= 2 * in_flight:
+                first, answers = waiting.popleft()
+                yield first, answers.result()
+        while waiting:
+            first, answers = waiting.popleft()
+            yield first, answers.result()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        back_end.cancel()
+        raise
+    finally:
+        pool.shutdown()
 
 
 def ask_chunk(send: Send, question: Question, columns: Mapping[str, str], chunk: Chunk) -> pa.RecordBatch:
@@ -57,7 +98,7 @@ def _in_order(
     order: Array = np.full(len(chunk), -1, np.int64)
     first = 0
     for rows, answer in answered:
-        for name in question.outputs:
+        for name in question.tensors:
             if len(answer.outputs[name]) != len(rows):
                 raise PredictionError(
                     Code.FAILED_PRECONDITION,
@@ -68,10 +109,10 @@ def _in_order(
         first += len(rows)
     where = pa.array(order, pa.int64(), mask=order < 0)
     names, arrays = [], []
-    for name, kind in question.outputs.items():
+    for name, output in question.outputs.items():
         parts = [question.column(name, answer) for _, answer in answered]
         names.append(name)
-        arrays.append(pa.concat_arrays([*parts, pa.array([], kind)]).take(where))
+        arrays.append(pa.concat_arrays([*parts, pa.array([], output.kind)]).take(where))
     versions = [pa.array(np.full(len(rows), answer.version, np.int64)) for rows, answer in answered]
     arrays.append(pa.concat_arrays([*versions, pa.array([], pa.int64())]).take(where))
     arrays += [chunk.lines, pa.array(reasons, pa.string())]

@@ -2,16 +2,14 @@
 
 import dataclasses
 import itertools
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from data.errors import DataError, TableError
 from data.tables.writing import TableWriter, open_writer
-from pipeline.predict.asking import ask_chunk
+from pipeline.predict.asking import answer_chunks
 from pipeline.predict.back_ends import BackEnd
 from pipeline.predict.journal import Journal, read_rows
 from pipeline.predict.progress import Progress
@@ -66,7 +64,7 @@ class Job:
         self._source, self._question, self._back_end = source, question, back_end
         self._on_error = on_error
         self._with_version = with_version
-        added: dict[str, pa.DataType] = dict(question.outputs)
+        added: dict[str, pa.DataType] = {name: output.kind for name, output in question.outputs.items()}
         if with_version:
             added["version"] = pa.int64()
         if on_error == "mark":
@@ -94,10 +92,10 @@ class Job:
         share = self._share()
         with writer:
             for chunk, answers in self._answers(self._source.chunks()):
-                rows = _join(chunk, answers)
-                head = _head(chunk, answers)
-                self._note(summary, head)
-                writer.write(self._output(head, rows))
+                rows = join(chunk, answers)
+                head = head_of(chunk, answers)
+                self.note(summary, head)
+                writer.write(self.output(head, rows))
                 progress.update(summary.rows, share(head), summary.bad)
         return summary
 
@@ -127,18 +125,18 @@ class Job:
         share = self._share()
         head: dict[str, Any] | None = None
         for head, _ in journal.frames():
-            self._note(summary, head)
+            self.note(summary, head)
         if head is not None:
             progress.resume(summary.rows, share(head))
         chunks = itertools.islice(self._source.chunks(), journal.chunks, None)
         for chunk, answers in self._answers(chunks):
-            head = _head(chunk, answers)
-            journal.add(head, _join(chunk, answers))
-            self._note(summary, head)
+            head = head_of(chunk, answers)
+            journal.add(head, join(chunk, answers))
+            self.note(summary, head)
             progress.update(summary.rows, share(head), summary.bad)
         with open_writer(path, self.schema) as writer:
             for head, body in journal.frames():
-                writer.write(self._output(head, read_rows(body)))
+                writer.write(self.output(head, read_rows(body)))
         journal.remove()
         return summary
 
@@ -151,7 +149,7 @@ class Job:
             "model": self._back_end.identity,
             "signature": question.signature,
             "sampling": dataclasses.asdict(question.sampling) if question.sampled else None,
-            "outputs": {name: str(kind) for name, kind in question.outputs.items()},
+            "outputs": {name: str(output.kind) for name, output in question.outputs.items()},
             "chunks": [CHUNK_ROWS, CHUNK_BYTES],
         }
 
@@ -163,35 +161,9 @@ class Job:
         return lambda head: min((before[head["file"]] + head["last_line"]) / total, 1.0) if total else 0.0
 
     def _answers(self, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, pa.RecordBatch]]:
-        """Yields the answers in the order of the chunks, of which several are asked at a time."""
-        question, in_flight = self._question, self._back_end.in_flight
-        outputs = list(question.outputs)
-        columns = self._source.inputs
+        return answer_chunks(chunks, self._question, self._source.inputs, self._back_end)
 
-        def ask(chunk: Chunk) -> pa.RecordBatch:
-            return ask_chunk(
-                lambda inputs: self._back_end.send(inputs, question.signature, outputs), question, columns, chunk
-            )
-
-        waiting: deque[tuple[Chunk, Future[pa.RecordBatch]]] = deque()
-        pool = ThreadPoolExecutor(in_flight, "predict")
-        try:
-            for chunk in chunks:
-                waiting.append((chunk, pool.submit(ask, chunk)))
-                if len(waiting) >= 2 * in_flight:
-                    first, answers = waiting.popleft()
-                    yield first, answers.result()
-            while waiting:
-                first, answers = waiting.popleft()
-                yield first, answers.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            self._back_end.cancel()
-            raise
-        finally:
-            pool.shutdown()
-
-    def _note(self, summary: Summary, head: Mapping[str, Any]) -> None:
+    def note(self, summary: Summary, head: Mapping[str, Any]) -> None:
         """Adds a chunk to the summary.
 
         Raises:
@@ -206,7 +178,7 @@ class Job:
             if len(summary.bad_rows) < _LISTED:
                 summary.bad_rows.append({"file": head["file"], "line": line, "reason": reason})
 
-    def _output(self, head: Mapping[str, Any], rows: pa.RecordBatch) -> pa.RecordBatch:
+    def output(self, head: Mapping[str, Any], rows: pa.RecordBatch) -> pa.RecordBatch:
         """Returns what is written of a chunk."""
         reasons = rows.column(rows.num_columns - 1)
         arrays = rows.columns[: -len(_BEHIND)]
@@ -223,14 +195,14 @@ class Job:
         return written.filter(reasons.is_null()) if self._on_error == "skip" else written
 
 
-def _head(chunk: Chunk, answers: pa.RecordBatch) -> dict[str, Any]:
+def head_of(chunk: Chunk, answers: pa.RecordBatch) -> dict[str, Any]:
     """Returns what a journal and a summary say of a chunk."""
     lines, reasons = answers.column("line").to_pylist(), answers.column("reason").to_pylist()
     bad = [[line, reason] for line, reason in zip(lines, reasons, strict=True) if reason is not None]
     return {"file": chunk.file, "rows": len(chunk), "last_line": lines[-1], "bad": bad}
 
 
-def _join(chunk: Chunk, answers: pa.RecordBatch) -> pa.RecordBatch:
+def join(chunk: Chunk, answers: pa.RecordBatch) -> pa.RecordBatch:
     """Returns the columns of the input with those of the answers; the names do not matter."""
     arrays = [*chunk.columns, *answers.columns]
     return pa.RecordBatch.from_arrays(arrays, [str(index) for index in range(len(arrays))])

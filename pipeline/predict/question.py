@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from charseq_client.answers import Prediction
 from charseq_client.arrays import Array, Value
@@ -25,8 +26,27 @@ _TYPES: dict[int, pa.DataType] = {
 }
 
 
+# What stands for an answer that does not exist: the least float32, which a search gives to it.
+_NO_ANSWER = -1e30
+
+
 class QuestionError(ValueError):
     """A model cannot be asked so; the message says what its signature takes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """A column that answers become.
+
+    Attributes:
+      kind: Its type.
+      tensor: The output of the signature.
+      place: Which of several answers to a row, from 0; None for an output with one value a row.
+    """
+
+    kind: pa.DataType
+    tensor: str
+    place: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,14 +58,21 @@ class Question:
       texts: Its inputs that take a text of each row.
       sampling: How texts are written, for a signature that writes; row n of the files, from 0, gets the seed plus n.
       sampled: Its inputs that say so.
-      outputs: Its outputs that become columns, and their types.
+      outputs: The columns that its outputs become.
+      nbest: How many answers each row gets; None for a signature that gives one.
     """
 
     signature: str
     texts: tuple[str, ...]
     sampling: Sampling
     sampled: tuple[str, ...]
-    outputs: dict[str, pa.DataType]
+    outputs: dict[str, Output]
+    nbest: int | None = None
+
+    @property
+    def tensors(self) -> list[str]:
+        """The outputs of the signature that are needed."""
+        return list(dict.fromkeys(output.tensor for output in self.outputs.values()))
 
     def inputs(self, chunk: Chunk, columns: Mapping[str, str], rows: Array) -> dict[str, Value]:
         """Returns the model's inputs for some rows of a chunk.
@@ -61,11 +88,27 @@ class Question:
             inputs[name] = np.asarray(column.take(pa.array(rows)).to_pylist(), dtype=object)
         values = self.sampling.inputs(len(rows))
         values["seed"] = self.sampling.seed + chunk.first + rows
+        if self.nbest is not None:
+            inputs["n"] = np.full(len(rows), self.nbest, np.int32)
         return inputs | {name: values[name] for name in self.sampled}
 
-    def column(self, output: str, answer: Prediction) -> pa.Array:
-        """Returns an output as a column: bytes as UTF-8 (others are replaced), and null for a number that is not finite."""
-        values, kind = answer.outputs[output], self.outputs[output]
+    def column(self, name: str, answer: Prediction) -> pa.Array:
+        """Returns a column: bytes as UTF-8 (others are replaced), and null for a number that is not finite.
+
+        Of several answers to a row, one that does not exist is null: a model may have fewer.
+        """
+        output = self.outputs[name]
+        values, kind = answer.outputs[output.tensor], output.kind
+        if output.place is not None:
+            if output.place >= values.shape[1]:
+                return pa.nulls(len(values), kind)
+            exists = pa.array(answer.outputs["log_probs"][:, output.place] > _NO_ANSWER)
+            column = self._column(values[:, output.place], kind)
+            return pc.if_else(exists, column, pa.scalar(None, kind))
+        return self._column(values, kind)
+
+    @staticmethod
+    def _column(values: Array, kind: pa.DataType) -> pa.Array:
         if pa.types.is_string(kind):
             return pa.array([value.decode("utf-8", "replace") for value in values.tolist()], kind)
         if pa.types.is_floating(kind):
@@ -73,13 +116,16 @@ class Question:
         return pa.array(values, kind)
 
 
-def make_question(definitions: Mapping[str, Any], signature: str, sampling: Mapping[str, Any]) -> Question:
+def make_question(
+    definitions: Mapping[str, Any], signature: str, sampling: Mapping[str, Any], nbest: int | None = None
+) -> Question:
     """Returns how a signature is asked about rows.
 
     Args:
       definitions: Signature key to ``tensorflow.SignatureDef``.
       signature: Which one.
       sampling: The fields of `Sampling` that the user has given.
+      nbest: How many answers each row gets; the signature is then one that gives several, such as ``nbest``.
 
     Raises:
       QuestionError: There is no such signature, or it cannot be asked about rows of text.
@@ -89,7 +135,7 @@ def make_question(definitions: Mapping[str, Any], signature: str, sampling: Mapp
     except ValueError as error:
         raise QuestionError(f"{error}; name one with --signature") from None
     texts, sampled = text_inputs(definition), sampling_inputs(definition)
-    others = sorted(set(definition.inputs) - {*texts, *sampled})
+    others = sorted(set(definition.inputs) - {*texts, *sampled, *(["n"] if nbest is not None else [])})
     if others or not texts:
         raise QuestionError(
             f"the signature {signature!r} cannot be asked about a column of texts: its inputs are "
@@ -98,12 +144,25 @@ def make_question(definitions: Mapping[str, Any], signature: str, sampling: Mapp
     if unused := sorted(set(sampling) - set(sampled)):
         options = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
         raise QuestionError(f"the signature {signature!r} has no input for {options}; leave that out")
-    outputs = {name: _TYPES[dtype] for name, dtype in row_outputs(definition).items() if dtype in _TYPES}
+    if nbest is not None:
+        return Question(signature, tuple(texts), Sampling(), (), _alternatives(definition, signature, nbest), nbest)
+    outputs = {name: Output(_TYPES[dtype], name) for name, dtype in row_outputs(definition).items() if dtype in _TYPES}
     if not outputs:
         raise QuestionError(
             f"the signature {signature!r} has no output with one value for each row; name another with --signature"
         )
     return Question(signature, tuple(texts), dataclasses.replace(Sampling(), **sampling), tuple(sampled), outputs)
+
+
+def _alternatives(definition: Any, signature: str, nbest: int) -> dict[str, Output]:
+    """Returns a column for each of several answers and one for its log-probability, the likeliest first."""
+    if not {"texts", "log_probs"} <= set(definition.outputs):
+        raise QuestionError(f"the signature {signature!r} does not give several answers to a row; leave --nbest out")
+    columns = {}
+    for place in range(nbest):
+        columns[f"text_{place + 1}"] = Output(pa.string(), "texts", place)
+        columns[f"log_prob_{place + 1}"] = Output(pa.float32(), "log_probs", place)
+    return columns
 
 
 def match_columns(question: Question, columns: tuple[str, ...]) -> dict[str, str]:

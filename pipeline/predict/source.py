@@ -56,6 +56,36 @@ class Chunk:
         return len(self.lines)
 
 
+@dataclasses.dataclass(frozen=True)
+class SourcePart:
+    """Rows of one file that follow each other; small, so that it can be sent to another process.
+
+    Attributes:
+      file: What the file is called.
+      part: Which rows.
+      options: How they are read.
+    """
+
+    file: str
+    part: Part
+    options: TableOptions
+
+    def chunks(self, before: int) -> Iterator[Chunk]:
+        """Yields its rows, in order.
+
+        Args:
+          before: How many rows stand before it in all files.
+
+        Raises:
+          DataError: The file cannot be read.
+        """
+        with _renamed(self.part.file.path, self.file):
+            for rows in _cut(_with_bad_rows([self.part], self.options)):
+                columns = [column.combine_chunks() for column in rows.columns]
+                yield Chunk(self.file, before, self.part.layout.columns, tuple(columns[:-2]), columns[-2], columns[-1])
+                before += len(rows)
+
+
 class Source:
     """The rows of some files.
 
@@ -117,12 +147,35 @@ class Source:
           DataError: A file cannot be read.
         """
         before = 0
-        for file, parts in zip(self.files, self._parts, strict=True):
+        for part in self._whole_files():
+            for chunk in part.chunks(before):
+                yield chunk
+                before += len(chunk)
+
+    def split(self, part_bytes: int) -> list[SourcePart]:
+        """Returns the rows in parts for several processes, in order.
+
+        Args:
+          part_bytes: Bytes of a part, roughly. A packed file is one part.
+
+        Raises:
+          DataError: A file cannot be read.
+        """
+        split = []
+        for file, whole in zip(self.files, self._parts, strict=True):
             with _named(file):
-                for rows in _cut(_with_bad_rows(parts, self._options)):
-                    columns = [column.combine_chunks() for column in rows.columns]
-                    yield Chunk(_shown(file), before, self.names, tuple(columns[:-2]), columns[-2], columns[-1])
-                    before += len(rows)
+                parts = plan_parts([file], self._options, part_bytes)
+            # Which columns are read has been settled for the whole file.
+            parts = [dataclasses.replace(part, layout=whole[0].layout) for part in parts]
+            split += [SourcePart(_shown(file), part, self._options) for part in parts]
+        return split
+
+    def _whole_files(self) -> list[SourcePart]:
+        return [
+            SourcePart(_shown(file), part, self._options)
+            for file, parts in zip(self.files, self._parts, strict=True)
+            for part in parts
+        ]
 
     def count_lines(self) -> dict[str, int]:
         """Returns how many lines each file has, in Parquet how many rows, by what it is called: to say how much is left.
@@ -162,14 +215,19 @@ def _shown(file: DataFile) -> str:
     return file.name if file.name == _STANDARD_INPUT else file.path
 
 
-@contextlib.contextmanager
-def _named(file: DataFile) -> Iterator[None]:
+def _named(file: DataFile) -> contextlib.AbstractContextManager[None]:
     """Has errors of standard input name that, not its copy."""
+    return _renamed(file.path, _shown(file))
+
+
+@contextlib.contextmanager
+def _renamed(path: str, shown: str) -> Iterator[None]:
+    """Has errors name a file as the user does, and not a copy of it."""
     try:
         yield
     except TableError as error:
-        if error.file == file.path and _shown(file) != file.path:
-            raise TableError(_shown(file), error.reason, error.remedy, error.line, error.column) from None
+        if error.file == path and shown != path:
+            raise TableError(shown, error.reason, error.remedy, error.line, error.column) from None
         raise
 
 

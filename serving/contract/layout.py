@@ -20,5 +20,8 @@ BATCHING_PARAMETERS_NAME: Final = "batching_params.pbtxt"
 # Likewise: the data statistics that the drift check of the next run compares with.
 STATISTICS_PATH: Final = "assets.extra/FeatureStats.pb"
 
+# Likewise: statistics of the requests that the training data would make, which logged requests are compared with.
+REQUEST_STATISTICS_PATH: Final = "assets.extra/RequestStats.pb"
+
 # Weights in the form that training needs them, within a version, for a training that begins from them.
 WEIGHTS_PATH: Final = "assets.extra/weights.npz"

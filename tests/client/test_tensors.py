@@ -45,10 +45,11 @@ def test_python_numbers_get_the_types_that_numpy_and_tensorflow_give_them(values
     tensor = to_tensor("x", values)
     array = from_proto(tensor.to_proto())
 
-    if tensors.number_type(tensor).name == "float32":
+    kind = tensors.number_type(tensor).name
+    if kind == "float32":
         np.testing.assert_array_equal(array, np.array(values, np.float64).astype(np.float32))
     else:
-        assert array.tolist() == values
+        np.testing.assert_array_equal(array, np.array(values, kind))
 
 
 @given(_ARRAYS.filter(lambda array: array.ndim > 0), st.integers(0, 4), st.integers(0, 4))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_metadata.proto.v0 import statistics_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 from tfx.components.pusher import executor as tfx_pusher
 from tfx.components.util import model_utils
@@ -19,13 +20,13 @@ from components.example_gen.shards import write_shard
 from components.example_gen.splits import TEST, TRAIN
 from components.example_gen.sums import to_record_batch
 from components.infra_validator.component import Executor
-from components.infra_validator.requests import WARMUP_PATH
 from components.infra_validator.server_process import ServerError
 from components.infra_validator.settings import InfraSettings
 from components.infra_validator.validation import validate
 from components.names import REASON_PROPERTY
 from components.settings import SettingsError, to_json
 from pipeline.families import find_family
+from serving.contract.layout import REQUEST_STATISTICS_PATH, WARMUP_PATH
 
 pytestmark = pytest.mark.e2e
 
@@ -57,6 +58,12 @@ def test_a_good_candidate_passes_and_has_the_requests_for_warm_up(candidate, exa
     requests = [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
     assert [len(request.inputs["text"].string_val) for request in requests] == [1] * 5 + [8]
     assert {request.model_spec.name for request in requests} == {"sums"}
+    described = (candidate / REQUEST_STATISTICS_PATH).read_bytes()
+    (data,) = statistics_pb2.DatasetFeatureStatisticsList.FromString(described).datasets
+    features = {feature.path.step[0]: feature for feature in data.features}
+    assert data.num_examples == 16
+    assert {bucket.label for bucket in features["text_characters"].string_stats.rank_histogram.buckets} == set("1234+")
+    assert (features["text_length_value"].num_stats.min, features["text_length_value"].num_stats.max) == (3, 3)
 
 
 def test_a_candidate_that_does_not_load_is_refused_with_the_servers_reason(candidate, examples):

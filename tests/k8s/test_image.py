@@ -61,7 +61,7 @@ def test_every_source_of_a_copy_is_there_and_is_not_ignored():
 
 def test_every_package_of_the_project_is_copied():
     found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
-    assert {pattern.rstrip("*") for pattern in found} == {
+    assert {*(pattern.rstrip("*") for pattern in found), "client"} == {
         source.rstrip("/") for source in copied() if source[-1] == "/"
     }
 

@@ -1,8 +1,10 @@
 """`charseq predict` about files, with tiny models: real processes where they are killed, have a server or pipes."""
 
 import csv
+import gzip
 import io
 import json
+import math
 import os
 import random
 import shutil
@@ -16,7 +18,9 @@ import pytest
 from click.testing import CliRunner
 
 from charseq_client import Client
+from pipeline.beam.settings import BeamSettings
 from pipeline.cli.predict import predict
+from pipeline.predict import beam_job
 from tests.pipeline.conftest import CHARSEQ
 from tests.serving.processes import running_server
 
@@ -66,6 +70,11 @@ def sums(tmp_path_factory):
         for number in range(3_000):
             writer.writerow([f'{number}, "é"\nsecond line', f"{chance.randint(0, 99)}+{chance.randint(0, 99)}"])
     return path
+
+
+def read_table(path):
+    """The rows of a CSV or Parquet file."""
+    return pq.read_table(path).to_pylist() if path.suffix == ".parquet" else read_csv(path.read_text())
 
 
 def read_csv(text):
@@ -249,6 +258,119 @@ def test_the_likeliest_answers_are_printed_with_their_probabilities(ask, models,
         assert "no signature 'nbest'; it has score, serving_default" in result.stderr
 
 
+def test_the_rows_of_a_file_get_several_answers(ask, models, server, tmp_path):
+    path = tmp_path / "words.csv"
+    path.write_text("word\nab\nc\n")
+    for where in (("--model-dir", models / "many"), ("--server", server, "--model", "many")):
+        result = ask("--nbest", 3, "--input", path, "--column", "word", *where)
+        assert result.exit_code == 0, result.stderr
+        rows = read_csv(result.stdout)
+        assert list(rows[0]) == ["word", *(f"{name}_{n}" for n in (1, 2, 3) for name in ("text", "log_prob"))]
+        assert [row["text_1"] for row in rows] == ["ab", "c"]
+        assert (rows[0]["text_2"], rows[1]["text_2"]) == ("abab", "")
+        assert (float(rows[0]["log_prob_1"]), rows[1]["log_prob_2"]) == (pytest.approx(math.log(0.5)), "")
+    result = ask("--nbest", 2, "--input", path, "--column", "word", "--model-dir", models / "sums")
+    assert result.exit_code == 2
+    assert "no signature 'nbest'" in result.stderr
+    result = ask(
+        "--nbest", 2, "--signature", "score", "--input", path, "--column", "word", "--model-dir", models / "sums"
+    )
+    assert result.exit_code == 2
+    assert "does not give several answers to a row" in result.stderr
+
+
+@pytest.fixture
+def beam(monkeypatch):
+    """Options for a Beam job on this machine, with parts of a few rows."""
+    monkeypatch.setattr("pipeline.predict.beam_job.PART_BYTES", 10_000)
+    return ["--set", "beam.workers=1"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_beam_job_writes_the_table_that_this_process_writes(ask, models, sums, tmp_path, beam, ending):
+    shared = ["--input", sums, "--column", "raw", "--model-dir", models / "sums", "--with-version"]
+    assert ask(*shared, "--output", tmp_path / f"here.{ending}").exit_code == 0
+    result = ask(*shared, "--output", tmp_path / f"beam.{ending}", *beam)
+    assert result.exit_code == 0, result.stderr
+    assert read_table(tmp_path / f"beam.{ending}") == read_table(tmp_path / f"here.{ending}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"beam.{ending}", f"here.{ending}"]
+
+
+def test_workers_of_a_beam_job_need_to_see_its_temp_location_alone(ask, models, sums, tmp_path, beam, monkeypatch):
+    packed = tmp_path / "sums.csv.gz"
+    packed.write_bytes(gzip.compress(sums.read_bytes()))
+    shared = ["--column", "raw", "--model-dir", models / "sums"]
+    assert ask("--input", sums, *shared, "--output", tmp_path / "here.csv").exit_code == 0
+    temp = tmp_path / "shared"
+    temp.mkdir()
+    # A runner on a cluster reads temp_location; the one here runs the same job.
+    settings = BeamSettings(runner="flink", job_server="localhost:1", temp_location=str(temp))
+    monkeypatch.setattr(BeamSettings, "job_args", property(lambda _: BeamSettings().pipeline_args))
+    monkeypatch.setattr("pipeline.cli.predict._beam_settings", lambda _: settings)
+    run_here, seen = beam_job._run, []
+
+    def run(*job):
+        (folder,) = temp.iterdir()
+        seen.append(sorted(path.name for path in folder.iterdir()))
+        run_here(*job)
+
+    monkeypatch.setattr(beam_job, "_run", run)
+    result = ask("--input", packed, *shared, "--output", tmp_path / "beam.csv", *beam)
+    assert result.exit_code == 0, result.stderr
+    assert seen == [["input-0-sums.csv.gz", "sums"]]
+    assert (tmp_path / "beam.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    assert list(temp.iterdir()) == []
+
+
+def test_a_beam_job_writes_each_text_with_its_own_seed(ask, models, tmp_path, beam):
+    path = tmp_path / "prompts.csv"
+    path.write_text("prompt\n" + "".join(f"{'abc'[n % 3]}\n" for n in range(3_000)))
+    shared = ["--input", path, "--column", "prompt", "--model-dir", models / "text", "--length", "5", "--seed", "7"]
+    assert ask(*shared, "--output", tmp_path / "here.csv").exit_code == 0
+    result = ask(*shared, "--output", tmp_path / "beam.csv", *beam)
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "beam.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+
+
+@pytest.mark.parametrize("on_error", ["stop", "skip", "mark"])
+def test_bad_rows_of_a_beam_job_are_those_of_this_process(ask, models, tmp_path, beam, on_error):
+    path = tmp_path / "sums.csv"
+    path.write_text("raw\n" + "".join(f"{'x' if n % 700 == 600 else f'{n}+1'}\n" for n in range(3_000)))
+    shared = ["--input", path, "--column", "raw", "--model-dir", models / "sums", "--on-error", on_error]
+    here = ask(*shared, "--output", tmp_path / "here.csv")
+    job = ask(*shared, "--output", tmp_path / "beam.csv", *beam)
+    assert here.exit_code == job.exit_code == (2 if on_error == "stop" else 0)
+    assert "line 602: " in job.stderr
+    if on_error == "stop":
+        assert not (tmp_path / "beam.csv").exists()
+    else:
+        assert (tmp_path / "beam.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--output", "a.csv", "--set", "beam.runner=flink"], "beam.runner=flink needs one of beam.job_server"),
+        (["--output", "a.csv", "--set", "train.epochs=1"], "no section 'train'"),
+        (["--set", "beam.workers=2"], "with files as --input and --output"),
+    ],
+)
+def test_what_beam_cannot_do_ends_with_a_reason(models, sums, tmp_path, arguments, said):
+    command = [CHARSEQ, "predict", "--input", sums, "--column", "raw", "--model-dir", models / "sums", *arguments]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_system_that_does_not_say_which_processors_are_free_is_no_obstacle(ask, models, server, sums, monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity")  # macOS has none
+    for where in (("--model-dir", models / "sums"), ("--server", server, "--model", "sums")):
+        result = ask("--input", sums, "--column", "raw", *where)
+        assert result.exit_code == 0, result.stderr
+        check_sums(read_csv(result.stdout))
+
+
 def test_texts_are_answered_without_a_server(ask, models):
     assert ask("1+2", "30+4", "--model-dir", models / "sums").stdout == "3\n34\n"
     assert ask("1+2", "--model-dir", models / "sums" / "1").stdout == "3\n"
@@ -278,13 +400,16 @@ def test_what_cannot_be_asked_ends_with_a_reason(ask, models, sums, tmp_path, ar
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("ending", ["csv", pytest.param("parquet", marks=pytest.mark.slow)])
-def test_killed_at_any_moment_and_resumed_the_bytes_are_those_of_an_undisturbed_run(models, tmp_path, ending):
+@pytest.mark.parametrize(
+    ("ending", "kills"),
+    [("csv", 5), pytest.param("csv", 10, marks=pytest.mark.slow), pytest.param("parquet", 5, marks=pytest.mark.slow)],
+)
+def test_killed_at_any_moment_and_resumed_the_bytes_are_those_of_an_undisturbed_run(models, tmp_path, ending, kills):
     path = tmp_path / "many.csv"
     with path.open("w") as file:
         file.write("note,raw\n")
         # A bad row in every thousand: kills meet the halving of requests too.
-        file.writelines(f"{n},{'x' if n % 1000 == 500 else f'{n % 97}+{n % 89}'}\n" for n in range(60_000))
+        file.writelines(f"{n},{'x' if n % 1000 == 500 else f'{n % 97}+{n % 89}'}\n" for n in range(12_000 * kills))
     shared = [
         CHARSEQ,
         "predict",
@@ -301,7 +426,7 @@ def test_killed_at_any_moment_and_resumed_the_bytes_are_those_of_an_undisturbed_
     subprocess.run([*shared, "--output", whole], check=True, capture_output=True)
     journal = tmp_path / f"killed.{ending}.progress"
     sizes = []
-    for more in (1, 30_000, 100_000, 300_000, 500_000):
+    for more in (1, 30_000, 100_000, 300_000, 500_000, 10_000, 700_000, 2, 200_000, 400_000)[:kills]:
         process = subprocess.Popen([*shared, "--output", output], stderr=subprocess.PIPE)
         target = (sizes[-1] if sizes else 0) + more
         while process.poll() is None and not (journal.exists() and journal.stat().st_size >= target):
@@ -311,7 +436,7 @@ def test_killed_at_any_moment_and_resumed_the_bytes_are_those_of_an_undisturbed_
         if output.exists():
             break
         sizes.append(journal.stat().st_size)
-    assert len(sizes) >= 3, "the kills came too late to show anything"
+    assert len(sizes) >= kills - 2, "the kills came too late to show anything"
     with journal.open("ab") as file:
         file.write(b"half a frame")  # as a kill within a write leaves
     done = subprocess.run([*shared, "--output", output], check=True, capture_output=True, text=True)

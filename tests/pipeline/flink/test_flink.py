@@ -16,6 +16,7 @@ from pipeline.flink.cluster import SessionCluster
 from pipeline.flink.jar import FlinkError, flink_jar
 from pipeline.kubeflow.compile import compile_pipeline
 from pipeline.kubeflow.settings import KubeflowSettings
+from tests.pipeline.conftest import CHARSEQ
 from tests.pipeline.kubeflow.backend import accept
 from tests.pipeline.kubeflow.launcher import Cluster
 from tests.pipeline.kubeflow.pod import CHECKOUT
@@ -111,3 +112,21 @@ def test_a_job_goes_on_when_a_task_manager_is_killed_and_another_comes(cluster, 
     (examples,) = root.glob("artifacts/SumsExampleGen/examples/*")
     splits = ["Split-test", "Split-train", "Split-validation"]
     assert sorted(os.listdir(examples)) == splits, "what the killed worker began is still there"
+
+
+def test_the_rows_of_a_file_are_answered_by_task_managers(cluster, tmp_path):
+    from tests.serving.saved_models import save_adder
+
+    save_adder(tmp_path / "model" / "sums" / "1")
+    # Two worker's turns, and a bad row.
+    rows = [f"{n},{'x' if n == 300_000 else f'{n % 97}+{n % 89}'}\n" for n in range(500_000)]
+    (tmp_path / "sums.csv").write_text("note,raw\n" + "".join(rows))
+    asked = [CHARSEQ, "predict", "--input", tmp_path / "sums.csv", "--column", "raw", "--on-error", "mark"]
+    asked += ["--model-dir", tmp_path / "model" / "sums"]
+    settings = [*cluster.settings(), f"beam.temp_location={tmp_path / 'shared'}"]
+    beam = [argument for setting in settings for argument in ("--set", setting)]
+    (tmp_path / "shared").mkdir()
+    subprocess.run([*asked, "--output", tmp_path / "here.csv"], check=True, timeout=300)
+    subprocess.run([*asked, "--output", tmp_path / "flink.csv", *beam], check=True, timeout=600)
+    assert (tmp_path / "flink.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    assert os.listdir(tmp_path / "shared") == []

@@ -1,0 +1,1 @@
+"""Requests that a server has logged: as a table, and beside the training data."""
