@@ -1,6 +1,8 @@
 """Files on any file system that TensorFlow opens."""
 
+import contextlib
 import os
+import uuid
 
 import tensorflow as tf
 
@@ -35,3 +37,56 @@ def write_file(path: str, content: bytes) -> None:
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "wb") as file:
         file.write(content)
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Writes a file aside and then under its name: whoever looks finds the one before, or this one, whole.
+
+    On a local file system that holds after a power cut too.
+    """
+    aside = f"{path}.{uuid.uuid4().hex}"
+    if "://" in path:
+        write_file(aside, content)
+        tf.io.gfile.rename(aside, path, overwrite=True)
+        return
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    try:
+        with open(aside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(aside)
+        raise
+    sync(folder)
+
+
+def sync(path: str) -> None:
+    """Writes a local file, or the names in a local folder, through to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: str) -> None:
+    """Writes a local folder, with all that is in it, through to the disk."""
+    for directory, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            sync(os.path.join(directory, name))
+        sync(directory)
+
+
+def sync_parents(folder: str) -> None:
+    """Writes the names of a local folder and of the four above it through to the disk: they may all be new.
+
+    An artifact lies in `ROOT/artifacts/TASK/COMPONENT/OUTPUT/ID`.
+    """
+    for _ in range(5):
+        folder = os.path.dirname(folder)
+        with contextlib.suppress(PermissionError):
+            sync(folder)

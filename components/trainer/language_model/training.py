@@ -1,7 +1,6 @@
 """Training of a language model: plain Keras, no TFX."""
 
 import logging
-import os
 from collections.abc import Sequence
 
 import keras
@@ -10,6 +9,7 @@ import tensorflow as tf
 from components.trainer.fitting import Training, fit
 from components.trainer.language_model.approach import Approach
 from components.trainer.language_model.token_text import TokenText
+from components.trainer.weights_file import BestWeights
 from components.trainer.workers import worker_strategy
 
 _LOG = logging.getLogger("charseq.trainer")
@@ -41,7 +41,6 @@ def train(
         raise ValueError("a state is carried on one device only, not by several workers; set train.carry_state=false")
     if data.one_device and len(tf.config.list_physical_devices("GPU")) > 1:
         _LOG.info("one GPU is used, for a state is carried on one device; train.carry_state=false uses all")
-    best_path = _best_path(checkpoint_dir)
     named = list(callbacks)
     if settings.plateau_factor < 1:
         named.append(
@@ -49,23 +48,23 @@ def train(
                 "loss", settings.plateau_factor, settings.plateau_patience, min_lr=settings.smallest_learning_rate
             )
         )
+    best = None
     if settings.keep != "last":
-        os.makedirs(os.path.dirname(best_path), exist_ok=True)
-        monitor = settings.keep.removeprefix("best_")
-        named.append(keras.callbacks.ModelCheckpoint(best_path, monitor, save_best_only=True, save_weights_only=True))
+        best = BestWeights(_best_path(checkpoint_dir), settings.keep.removeprefix("best_"))
+        named.append(best)
     training = fit(settings, lambda: approach.build(vocabulary_size), data, checkpoint_dir, named)
-    if settings.keep != "last":
-        training.model.load_weights(best_path)
+    if best:
+        best.restore(training.model)
     return Training(approach.core(training.model), training.history, training.seconds)
 
 
 def discard_best(checkpoint_dir: str) -> None:
     """Removes the best epoch's weights, when the model is safe elsewhere."""
     best_path = _best_path(checkpoint_dir)
-    if os.path.exists(best_path):
-        os.remove(best_path)
+    if tf.io.gfile.exists(best_path):
+        tf.io.gfile.remove(best_path)
 
 
 def _best_path(checkpoint_dir: str) -> str:
     """Returns where the best epoch's weights lie: beside the checkpoint, so that they stay when a training is interrupted."""
-    return f"{checkpoint_dir}.best.weights.h5"
+    return f"{checkpoint_dir}.best.npz"

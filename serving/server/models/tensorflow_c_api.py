@@ -21,6 +21,7 @@ from types import SimpleNamespace, TracebackType
 from typing import Self
 
 from serving.contract.errors import Code, ServingError
+from serving.contract.plain_names import plain_name
 from serving.contract.stubs import config_pb2, tensorflow_folder
 
 logger = logging.getLogger(__name__)
@@ -299,16 +300,17 @@ class Session:
                 if config:
                     lib.TF_SetConfig(options, config, len(config), status)
                     _raise_if_error(status)
-                session = lib.TF_LoadSessionFromSavedModel(
-                    options,
-                    None,
-                    os.fsencode(export_dir),
-                    (c_char_p * len(encoded_tags))(*encoded_tags),
-                    len(encoded_tags),
-                    graph,
-                    meta_graph,
-                    status,
-                )
+                with plain_name(export_dir) as folder:
+                    session = lib.TF_LoadSessionFromSavedModel(
+                        options,
+                        None,
+                        os.fsencode(folder),
+                        (c_char_p * len(encoded_tags))(*encoded_tags),
+                        len(encoded_tags),
+                        graph,
+                        meta_graph,
+                        status,
+                    )
             self.meta_graph = ctypes.string_at(meta_graph.contents.data, meta_graph.contents.length)
         except ServingError:
             lib.TF_DeleteGraph(graph)
