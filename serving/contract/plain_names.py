@@ -27,8 +27,11 @@ def plain_name(folder: str) -> Iterator[str]:
     if "://" in folder or not _PATTERN.search(folder):
         yield folder
         return
-    place = tempfile.gettempdir()
-    with tempfile.TemporaryDirectory(prefix="charseq-", dir="/tmp" if _PATTERN.search(place) else place) as inner:
+    with tempfile.TemporaryDirectory(prefix="charseq-") as inner:
+        if _PATTERN.search(inner):
+            raise OSError(
+                f"the folder for temporary files, {inner}, has a wildcard in its name; name another with TMPDIR"
+            )
         link = os.path.join(inner, "folder")
         os.symlink(os.path.abspath(folder), link)
         yield link
