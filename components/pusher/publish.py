@@ -14,7 +14,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from components.baseline.served import list_versions
-from components.files import copy_folder, sync, sync_folder, write_whole
+from components.files import copy_folder, sync, sync_folder, sync_parents, write_whole
 from serving.contract.layout import SAVED_MODEL_NAMES
 from serving.contract.model_config import register
 
@@ -53,8 +53,9 @@ def publish(model_path: str, model_dir: str, add_files: Callable[[str], None]) -
         if tf.io.gfile.exists(aside):
             tf.io.gfile.rmtree(aside)
     if not remote:
-        # The name as well as the files: what ML Metadata is told is pushed must be there after a power cut.
+        # The names as well as the files: what ML Metadata is told is pushed must be there after a power cut.
         sync(model_dir)
+        sync_parents(model_dir)
         # An object store has neither locks nor renames, and TensorFlow Serving there is told by its operator.
         serving_dir, name = os.path.split(os.path.abspath(model_dir))
         register(serving_dir, name)

@@ -98,6 +98,11 @@ def write_config(path: str | Path, config: Any) -> None:
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 @contextmanager
