@@ -51,6 +51,7 @@ def run(
       KeyboardInterrupt: It was interrupted.
     """
     from pipeline.families import find_family
+    from pipeline.local.imports import ensure_home
     from pipeline.local.preflight import check_run
 
     if isinstance(task, Config):
@@ -63,6 +64,7 @@ def run(
     places = Places(str(root), str(serving_dir))
     check_run(config, places)
     config.beam.prepare()
+    ensure_home()
     with _quiet():
         from pipeline.local.run import run_task
 
