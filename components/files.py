@@ -1,8 +1,12 @@
 """Files on any file system that TensorFlow opens."""
 
+import contextlib
 import os
+import uuid
 
 import tensorflow as tf
+
+from data.whole_files import sync, write_whole
 
 
 def copy_folder(source: str, target: str) -> None:
@@ -30,16 +34,39 @@ def match_all(patterns: list[str]) -> list[str]:
     return sorted(path for pattern in patterns for path in list_files(os.path.dirname(pattern)))
 
 
-def write_file(path: str, content: bytes, *, writer: str = "") -> None:
-    """Writes a file under another name in its folder, then renames it. Folders that are missing are made.
+def write_file(path: str, content: bytes) -> None:
+    """Writes a file aside and then under its name: whoever looks finds the one before, or this one, whole.
+
+    On a local file system that holds after a power cut too.
 
     Args:
-      path: The file; it is replaced.
+      path: The file; it is replaced. Folders that are missing are made.
       content: What it is to hold.
-      writer: A name of this writer's own, where others may write the same file at the same time.
     """
+    if "://" not in path:
+        write_whole(path, content)
+        return
     tf.io.gfile.makedirs(os.path.dirname(path))
-    aside = f"{path}.{writer}.part" if writer else f"{path}.part"
+    aside = f"{path}.{uuid.uuid4().hex}"
     with tf.io.gfile.GFile(aside, "wb") as file:
         file.write(content)
     tf.io.gfile.rename(aside, path, overwrite=True)
+
+
+def sync_folder(folder: str) -> None:
+    """Writes a local folder, with all that is in it, through to the disk."""
+    for directory, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            sync(os.path.join(directory, name))
+        sync(directory)
+
+
+def sync_parents(folder: str) -> None:
+    """Writes the names of a local folder and of the four above it through to the disk: they may all be new.
+
+    An artifact lies in `ROOT/artifacts/TASK/COMPONENT/OUTPUT/ID`.
+    """
+    for _ in range(5):
+        folder = os.path.dirname(folder)
+        with contextlib.suppress(PermissionError):
+            sync(folder)

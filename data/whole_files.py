@@ -8,6 +8,8 @@ import uuid
 def write_whole(path: str, content: bytes) -> None:
     """Writes a file under another name in its folder, then renames it. Folders that are missing are made.
 
+    After a power cut there is the file before it, or this one, whole.
+
     Args:
       path: The file; it is replaced.
       content: What it is to hold.
@@ -28,3 +30,13 @@ def write_whole(path: str, content: bytes) -> None:
         with contextlib.suppress(OSError):
             os.remove(aside)
         raise
+    sync(folder or ".")
+
+
+def sync(path: str) -> None:
+    """Writes a file, or the names in a folder, through to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -46,10 +46,13 @@ def run(
       results too: see `blessed`, `reasons` and `bad_input`.
 
     Raises:
-      SettingsError: There is no such task, or a setting is wrong; nothing was run.
+      SettingsError: There is no such task, a setting is wrong, or a folder cannot be written; nothing was run.
+      pipeline.file_errors.DiskFullError: There is too little space.
       KeyboardInterrupt: It was interrupted.
     """
     from pipeline.families import find_family
+    from pipeline.local.imports import ensure_home
+    from pipeline.local.preflight import check_run
 
     if isinstance(task, Config):
         if tuple(assignments):
@@ -58,11 +61,14 @@ def run(
     else:
         config = load_task(os.fspath(task), assignments)
     config = find_family(config.family).settle(config)
+    places = Places(str(root), str(serving_dir))
+    check_run(config, places)
     config.beam.prepare()
+    ensure_home()
     with _quiet():
         from pipeline.local.run import run_task
 
-        return run_task(config, Places(str(root), str(serving_dir)), observer, catch_interrupts=False)
+        return run_task(config, places, observer, catch_interrupts=False)
 
 
 def load_model(folder: str | Path, *, version: int | None = None) -> LocalModel:

@@ -198,12 +198,17 @@ def note_run(store: MetadataStore, run_id: str, notes: Mapping[str, Any]) -> Non
     store.put_contexts([context])
 
 
-def cancel_last_execution(store: MetadataStore, run_id: str) -> None:
-    """Marks what a run was doing as interrupted, so that no later run takes its outputs for whole."""
+def end_last_execution(store: MetadataStore, run_id: str, state: Literal["failed", "interrupted"]) -> None:
+    """Marks what a run was doing as failed or interrupted, so that no later run takes its outputs for whole.
+
+    A component may have ended without an error though it was interrupted. If it has failed before ML Metadata heard of it, the
+    last one that did is done.
+    """
     context = store.get_context_by_type_and_name(_RUN_TYPE, run_id)
     execution = max(store.get_executions_by_context(context.id), key=lambda e: e.id, default=None)
-    if execution is not None:
-        execution.last_known_state = proto.Execution.CANCELED
+    done = (proto.Execution.COMPLETE, proto.Execution.CACHED)
+    if execution is not None and not (state == "failed" and execution.last_known_state in done):
+        execution.last_known_state = next(number for number, name in _STATES.items() if name == state)
         store.put_executions([execution])
 
 

@@ -104,7 +104,8 @@ def stream(
 ) -> Iterator[Chunk]:
     """Yields a text as it is written, the same one as `generate` gives for the same seed.
 
-    The model's state travels with the calls, so that any server of that version can answer any of them.
+    The model's state travels with the calls, so that any server of that version can answer any of them. There is always one
+    call at least: a prompt or a length that the model refuses is refused, and a text of no characters is one empty chunk.
 
     Args:
       client: The client.
@@ -119,7 +120,7 @@ def stream(
       PredictionError: The server refused, or could not be reached; also when the version is gone before the text is done.
     """
     text = _Text(prompt, sampling, chunk, model, version, label)
-    while text.left > 0:
+    while not text.done:
         yield text.take(client.predict(**text.next_call()))
 
 
@@ -135,7 +136,7 @@ async def stream_async(
 ) -> AsyncIterator[Chunk]:
     """Yields a text as it is written; see :func:`stream`."""
     text = _Text(prompt, sampling, chunk, model, version, label)
-    while text.left > 0:
+    while not text.done:
         yield text.take(await client.predict(**text.next_call()))
 
 
@@ -147,7 +148,7 @@ class _Text:
     """A text that is written call by call.
 
     Attributes:
-      left: Characters still to be written.
+      done: Whether all characters are written.
     """
 
     def __init__(
@@ -155,7 +156,8 @@ class _Text:
     ) -> None:
         if chunk < 1:
             raise ValueError(f"chunk is {chunk}; give at least 1.")
-        self.left = sampling.length
+        self.done = False
+        self._left = sampling.length
         self._prompt, self._sampling, self._chunk = prompt, sampling, chunk
         self._model, self._version, self._label = model, version, label
         self._state: Value = Tensor.of([], "float32", (1, 0))
@@ -163,7 +165,7 @@ class _Text:
     def next_call(self) -> dict[str, Any]:
         """Returns the arguments of `predict` for the next part."""
         inputs = {**_inputs([self._prompt], self._sampling), "state": self._state}
-        inputs["length"] = Tensor.of([min(self._chunk, self.left)], "int32")
+        inputs["length"] = Tensor.of([min(self._chunk, self._left)], "int32")
         where = {"model": self._model, "version": self._version, "label": self._label}
         return {"inputs": inputs, "signature": _STEP_SIGNATURE, **where}
 
@@ -171,5 +173,6 @@ class _Text:
         """Returns what an answer adds to the text."""
         self._prompt, self._state = "", answer.outputs["state"]
         self._version, self._label = answer.version, None
-        self.left -= self._chunk
+        self._left -= self._chunk
+        self.done = self._left <= 0
         return Chunk(answer.strings("text")[0], answer.model, answer.version)

@@ -14,7 +14,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from components.baseline.served import list_versions
-from components.files import copy_folder, write_file
+from components.files import copy_folder, sync_folder, sync_parents, write_file
+from data.whole_files import sync
 from serving.contract.layout import SAVED_MODEL_NAMES
 from serving.contract.model_config import register
 
@@ -44,7 +45,7 @@ def publish(model_path: str, model_dir: str, add_files: Callable[[str], None]) -
         add_files(aside)
         if not remote:
             _remove_stale(model_dir)
-            _sync(aside)
+            sync_folder(aside)
         while True:
             version = _next_version(model_dir)
             if _move(aside, os.path.join(model_dir, str(version)), remote):
@@ -52,9 +53,11 @@ def publish(model_path: str, model_dir: str, add_files: Callable[[str], None]) -
     finally:
         if tf.io.gfile.exists(aside):
             tf.io.gfile.rmtree(aside)
-    if (
-        not remote
-    ):  # an object store has neither locks nor renames, and TensorFlow Serving there is told by its operator
+    if not remote:
+        # The names as well as the files: what ML Metadata is told is pushed must be there after a power cut.
+        sync(model_dir)
+        sync_parents(model_dir)
+        # An object store has neither locks nor renames, and TensorFlow Serving there is told by its operator.
         serving_dir, name = os.path.split(os.path.abspath(model_dir))
         register(serving_dir, name)
     return version
@@ -66,9 +69,10 @@ def _next_version(model_dir: str) -> int:
     last = 0
     if tf.io.gfile.exists(record):
         with tf.io.gfile.GFile(record) as file:
-            last = int(file.read())
+            content = file.read()
+        last = int(content) if content.isdecimal() else 0  # a full disk or a power cut had left an empty one
     version = max([int(time.time()), last + 1, *(version + 1 for version in list_versions(model_dir))])
-    write_file(record, str(version).encode(), writer=uuid.uuid4().hex)
+    write_file(record, str(version).encode())
     return version
 
 
@@ -90,17 +94,6 @@ def _move(aside: str, version_dir: str, remote: bool) -> bool:
     copy_folder(aside, version_dir)
     tf.io.gfile.rename(last, os.path.join(version_dir, SAVED_MODEL_NAMES[0]))
     return True
-
-
-def _sync(folder: str) -> None:
-    """Writes a folder's files through to the disk, so that a crash of the machine leaves no empty file in a version."""
-    for directory, _, names in os.walk(folder):
-        for path in [*(os.path.join(directory, name) for name in names), directory]:
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
 
 
 def _remove_stale(model_dir: str) -> None:

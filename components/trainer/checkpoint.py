@@ -5,7 +5,6 @@ far, and which a kill during its write can leave without a whole file.
 """
 
 import hashlib
-import io
 import json
 import os
 import time
@@ -16,14 +15,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.files import write_file
+from components.trainer.weights_file import BestWeights, read_arrays, write_arrays
 from components.trainer.workers import is_chief
 
 # What Keras's callbacks remember from one epoch to the next.
 _REMEMBERED = {
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
-    keras.callbacks.ModelCheckpoint: ("best",),
+    BestWeights: ("best",),
 }
 
 
@@ -78,9 +77,8 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
         """
         self.set_model(model)
         model.optimizer.build(model.trainable_variables)
-        if tf.io.gfile.exists(self._path):
-            with tf.io.gfile.GFile(self._path, "rb") as file:
-                arrays = np.load(io.BytesIO(file.read()), allow_pickle=False)
+        arrays = read_arrays(self._path)
+        if arrays:
             state = json.loads(str(arrays["state"]))
             for index, variable in enumerate(self._variables()):
                 variable.assign(arrays[str(index)])
@@ -125,6 +123,4 @@ class TrainingState(keras.callbacks.Callback):  # type: ignore[misc]
             },
         }
         arrays = {str(index): np.asarray(variable) for index, variable in enumerate(self._variables())}
-        content = io.BytesIO()
-        np.savez(content, allow_pickle=False, state=np.array(json.dumps(state, default=float)), **arrays)
-        write_file(self._path, content.getvalue())
+        write_arrays(self._path, {"state": np.array(json.dumps(state, default=float)), **arrays})

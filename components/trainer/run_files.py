@@ -1,12 +1,15 @@
 """What a training leaves for people to look at: history, curves, diagram, and the model in Keras's formats."""
 
 import dataclasses
+import io
 import json
 import os
 
+import h5py
 import keras
 import numpy as np
 import numpy.typing as npt
+from keras.src.legacy.saving import legacy_h5_format
 
 from components.files import write_file
 from components.trainer.fitting import Training
@@ -47,8 +50,16 @@ def write_run_files(training: Training, run_dir: str) -> None:
     write_file(os.path.join(run_dir, "history.json"), json.dumps(history, indent=1).encode())
     write_file(os.path.join(run_dir, "curves.png"), to_png(draw_curves({"": training.history})))
     write_file(os.path.join(run_dir, "model.png"), to_png(draw_diagram(layers, title)))
-    for name in ("model.keras", "model.h5"):
-        model.save(os.path.join(run_dir, name))
+    model.save(os.path.join(run_dir, "model.keras"))
+    write_file(os.path.join(run_dir, "model.h5"), _to_hdf5(model))
+
+
+def _to_hdf5(model: keras.Model) -> bytes:
+    """Returns a model in Keras's older format. HDF5 ends the process if the disk that it writes to is full: hence in memory."""
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        legacy_h5_format.save_model_to_hdf5(model, file)  # keras.saving takes no open file for this format
+    return content.getvalue()
 
 
 def summarize_layers(model: keras.Model) -> list[LayerSummary]:

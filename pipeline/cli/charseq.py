@@ -13,6 +13,8 @@ from components.settings import SettingsError
 from pipeline.cli import bench, flink, forecast, kubeflow, new, predict, prune, requests, rollout, runs, serving
 from pipeline.cli.logs import set_up_logs
 from pipeline.cli.options import InputError, json_option, print_json, root_option
+from pipeline.cli.streams import checked_streams
+from pipeline.file_errors import describe_file_error
 from pipeline.places import DEFAULT_TASK, Places
 
 # Exit status of a run that was interrupted, as a shell gives it.
@@ -20,13 +22,22 @@ INTERRUPTED = 130
 
 
 class _Group(click.Group):
-    """Turns errors of the user's making into one line and exit status 2."""
+    """Turns errors of the user's making into one line and exit status 2, and those of a file system into status 1."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        with checked_streams():
+            return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except SettingsError as error:
             raise InputError(str(error)) from None
+        except OSError as error:
+            reason = describe_file_error(error)
+            if not reason or ctx.params.get("verbose"):
+                raise
+            raise click.ClickException(reason) from None
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -119,9 +130,12 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
     from pipeline.config.task_files import load_task
     from pipeline.families import find_family
     from pipeline.local.imports import importing
+    from pipeline.local.preflight import check_run
 
     config = load_task(task, assignments)
     config = find_family(config.family).settle(config)  # before what takes long to import
+    places = Places(root, serving_dir)
+    check_run(config, places)
     verbose = click.get_current_context().find_root().params["verbose"]
     try:
         with show_run(f"{config.task}: {config.summary}", verbose, live=not as_json) as observer:
@@ -129,7 +143,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
             with importing():
                 from pipeline.local.run import run_task
 
-            result = run_task(config, Places(root, serving_dir), observer)
+            result = run_task(config, places, observer)
     except KeyboardInterrupt:
         again = shlex.join([*sys.argv, *([] if config.run.cache else ["--set", "run.cache=true"])])
         click.echo(f"Interrupted. What is done is kept. To go on from there:\n  {again}", err=True)

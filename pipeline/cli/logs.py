@@ -4,10 +4,10 @@ import contextlib
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 
 from components.settings import SettingsError
+from pipeline.file_errors import DiskFullError
 
 
 def set_up_logs(verbose: bool, handler: logging.Handler | None = None) -> None:
@@ -37,15 +37,16 @@ def held_back_stderr() -> Iterator[None]:
     """
     sys.stderr.flush()
     real = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    with os.fdopen(os.memfd_create("stderr"), "w+b") as held:  # in memory: there may be no folder to write to
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except (KeyboardInterrupt, SettingsError):
+        except (KeyboardInterrupt, SettingsError, DiskFullError):
             raise  # nothing here has gone wrong
         except BaseException:
             held.seek(0)
-            os.write(real, held.read())
+            with contextlib.suppress(OSError):
+                os.write(real, held.read())
             raise
         finally:
             os.dup2(real, 2)

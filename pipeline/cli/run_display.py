@@ -12,6 +12,7 @@ import click
 
 from components.trainer.progress_record import PROGRESS_LOGGER
 from pipeline.cli.logs import held_back_stderr, set_up_logs
+from pipeline.local.imports import importing
 from pipeline.run_observer import RunObserver
 
 _State = Literal["waiting", "running", "done", "cached", "failed", "interrupted"]
@@ -158,7 +159,7 @@ def show_run(title: str, verbose: bool, live: bool) -> Iterator[RunObserver]:
         return
     click.echo(title, err=True)
     click.echo(f"  starting ({_IMPORTS})", err=True)
-    with contextlib.nullcontext() if verbose else held_back_stderr():
+    with contextlib.nullcontext() if verbose else held_back_stderr(), importing():
         from pipeline.local import run  # noqa: F401
     set_up_logs(verbose)  # again, for absl and TensorFlow have set up theirs
     yield PlainLines()
@@ -181,7 +182,8 @@ def _live_list(title: str) -> Iterator[LiveList]:
         with Live(shown, console=console, refresh_per_second=8, redirect_stdout=False, redirect_stderr=False):
             try:
                 with held_back_stderr():
-                    from pipeline.local import run  # noqa: F401
+                    with importing():
+                        from pipeline.local import run  # noqa: F401
 
                     set_up_logs(False, shown)
                     yield shown

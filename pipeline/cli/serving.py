@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-import sys
 
 import click
 
@@ -121,8 +120,7 @@ def generate(
         if streamed:
             for chunk in stream_text(client, prompt, sampling, model=model, version=version, label=label):
                 if not as_json:
-                    click.echo((prompt if not written else "") + chunk.text, nl=False)
-                    sys.stdout.flush()
+                    click.echo((prompt if not answered_by else "") + chunk.text, nl=False)
                 written, answered_by = written + chunk.text, chunk.version
         else:
             answer = generate_text(client, [prompt], sampling, model=model, version=version, label=label)

@@ -3,8 +3,11 @@
 import atexit
 import contextlib
 import gc
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 # What Keras and Beam import where it is installed, and do without where it is not: scikit-learn's interface, MongoDB, progress
 # bars of notebooks. Nothing here uses it. (IPython is not among it: without it TFMA is imported by half.)
@@ -19,9 +22,12 @@ _NEW_OBJECTS = 50_000
 def importing() -> Iterator[None]:
     """Imports within are quicker, and so are all later searches for garbage, which are fewer, and the process's end.
 
+    They also work for a user without a home.
+
     TensorFlow, TFX and Beam are over a million objects in cycles. A full search walks through all of them (half a second),
     several times while they are imported and again when the interpreter ends, and finds next to nothing.
     """
+    ensure_home()
     unused = [name for name in _UNUSED if name not in sys.modules]
     for name in unused:
         sys.modules[name] = None  # type: ignore[assignment]  # there is no such module
@@ -35,3 +41,14 @@ def importing() -> Iterator[None]:
         gc.freeze()
         gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
     atexit.register(gc.freeze)  # with what the process has made since
+
+
+def ensure_home() -> None:
+    """Gives the process a home folder if it has none: TFMA imports IPython, whose parser does not import without one.
+
+    In a container, an image's user need not be among the machine's users, and then only HOME could say where its home is.
+    """
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()

@@ -1,6 +1,7 @@
 """A run of a task on this machine, from its configuration to what came of it."""
 
 import dataclasses
+import logging
 import os
 
 from components.baseline.served import list_versions, served_version
@@ -11,13 +12,18 @@ from data.errors import DataError
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.families import find_family
+from pipeline.file_errors import is_disk_full
 from pipeline.lineage import Lineage, RunRecord, note_run, open_store
+from pipeline.local.moved_root import follow_moved_root
+from pipeline.local.reserve import Reserve
 from pipeline.local.runner import ComponentFailedError, LocalRunner, run_notes
 from pipeline.places import Places
 from pipeline.report.contents import read_contents
 from pipeline.report.page import write_report
 from pipeline.run_observer import RunObserver
 from serving.contract.canary_result import CanaryResult
+
+_logger = logging.getLogger("charseq.run")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Run:
         is pushed, until another is promoted.
       serving_dir: Folder that the model server reads.
       browser_model: Folder of the files for a browser; None if there are none.
-      report: Path of the report.
+      report: Path of the report; empty if it could not be written.
       seconds: Seconds of each component.
       cached: Components whose outputs are an earlier run's.
       artifacts: Folder of each artifact, by `COMPONENT.OUTPUT`, such as `Trainer.model`.
@@ -75,18 +81,33 @@ def run_task(
 
     Raises:
       SettingsError: The data, or a tool that the task needs, cannot be used; nothing was run.
+      DiskFullError: There is not even the space to note what came of it.
       KeyboardInterrupt: It was interrupted; see `pipeline.local.runner` for what is left then.
     """
     config = find_family(config.family).settle(config)
     if config.browser.export:
         find_tools(config.browser.tools)  # now, not when all else is done
     os.makedirs(places.root, exist_ok=True)
-    runner = LocalRunner(observer, run_notes(config), catch_interrupts=catch_interrupts)
+    reserve = Reserve(places.root, [places.root, places.serving_dir])
+    try:
+        return _run(config, places, observer, catch_interrupts, reserve)
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        raise reserve.error() from error
+    finally:
+        reserve.release()
+
+
+def _run(config: Config, places: Places, observer: RunObserver | None, catch_interrupts: bool, reserve: Reserve) -> Run:
+    follow_moved_root(places)
+    runner = LocalRunner(observer, run_notes(config), catch_interrupts=catch_interrupts, reserve=reserve)
     bad_input = False
     try:
         runner.run(create_pipeline(config, places))
     except ComponentFailedError as error:  # the run's record says so
         bad_input = isinstance(error.cause, SettingsError | DataError)
+    reserve.release()
     model_dir = places.model_dir(config.task)
     served = served_version(model_dir)
     store = open_store(places.metadata_path)
@@ -103,7 +124,7 @@ def run_task(
         served_version=served,
         serving_dir=places.serving_dir,
         browser_model=_find_browser_model(record),
-        report=write_report(record, places).path,
+        report=_report(record, places),
         seconds={component: round(seconds, 2) for component, seconds in runner.seconds.items()},
         cached=[component for component, part in record.components.items() if part.state == "cached"],
         artifacts={
@@ -113,6 +134,15 @@ def run_task(
         },
         bad_input=bad_input,
     )
+
+
+def _report(record: RunRecord, places: Places) -> str:
+    """Writes the report; what was run is not lost because there is no space for it."""
+    try:
+        return write_report(record, places).path
+    except OSError as error:
+        _logger.warning("the report cannot be written: %s; charseq report %s writes it later", error, record.number)
+        return ""
 
 
 def _find_browser_model(record: RunRecord) -> str | None:

@@ -8,22 +8,27 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable import data_types, launcher, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import context_lib
 from tfx.proto.orchestration import pipeline_pb2
+from tfx.types import Artifact
 
+from components.files import sync_folder, sync_parents
 from components.names import BASELINE
 from pipeline.code_version import code_version
 from pipeline.config.settings import Config
-from pipeline.lineage import cancel_last_execution, is_cached, note_run
+from pipeline.file_errors import is_disk_full
+from pipeline.lineage import end_last_execution, is_cached, note_run
+from pipeline.local.reserve import Reserve
 from pipeline.run_observer import RunObserver
+from serving.contract.plain_names import plain_name
 
 
 class ComponentFailedError(RuntimeError):
@@ -54,6 +59,7 @@ class LocalRunner(LocalDagRunner):
         notes: Mapping[str, Any] | None = None,
         *,
         catch_interrupts: bool = True,
+        reserve: Reserve | None = None,
     ):
         """Makes a runner.
 
@@ -62,11 +68,13 @@ class LocalRunner(LocalDagRunner):
           notes: What to note of the run in ML Metadata, see `pipeline.lineage.note_run`.
           catch_interrupts: Whether Ctrl-C is caught with a signal handler: without one, callbacks of Beam and TensorFlow may
             swallow it. A program that calls this keeps its own handlers with False.
+          reserve: Space that is given back when the disk is full.
         """
         super().__init__()
         self._catch_interrupts = catch_interrupts
         self._observer = observer or RunObserver()
         self._notes = dict(notes or {})
+        self._reserve = reserve
         self.run_id = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S.%f")
         self.seconds: dict[str, float] = {}
 
@@ -104,12 +112,17 @@ class LocalRunner(LocalDagRunner):
                 except (Exception, KeyboardInterrupt) as error:
                     if interrupted.is_set() or isinstance(error, KeyboardInterrupt):
                         with mlmd:
-                            cancel_last_execution(mlmd.store, self.run_id)
+                            end_last_execution(mlmd.store, self.run_id, "interrupted")
                             note_run(mlmd.store, self.run_id, {"interrupted": component})
                         raise KeyboardInterrupt from None
+                    if self._reserve and is_disk_full(error):
+                        self._reserve.release()
+                        error = self._reserve.error()
                     failed = ComponentFailedError(component, error)
                     self._observer.on_failed(component, str(error))
                     with mlmd:
+                        # TFX has noted it too, if the disk had the space.
+                        end_last_execution(mlmd.store, self.run_id, "failed")
                         note_run(mlmd.store, self.run_id, {"failure": str(failed)})
                     raise failed from error
                 self.seconds[component] = time.monotonic() - began
@@ -123,7 +136,7 @@ class LocalRunner(LocalDagRunner):
         mlmd: metadata.Metadata,
     ) -> bool:
         """Runs a component; returns whether an earlier run's outputs were taken for it."""
-        execution = launcher.Launcher(
+        execution = _Launcher(
             pipeline_node=node,
             mlmd_connection=mlmd,
             pipeline_info=pipeline.pipeline_info,
@@ -133,6 +146,59 @@ class LocalRunner(LocalDagRunner):
         ).launch()
         with mlmd:
             return is_cached(mlmd.store, execution.execution_id)
+
+
+class _Launcher(launcher.Launcher):  # type: ignore[misc]
+    """TFX's, for roots of any name, and for machines whose power fails.
+
+    A component's outputs are on the disk before ML Metadata says that they are whole. The database writes through to the disk;
+    TensorFlow and Beam do not. When the power fails a minute later, there would be outputs of a component that is done, with
+    empty files in them, and the cache would take them.
+    """
+
+    def _run_executor(self, execution_info: data_types.ExecutionInfo) -> Any:
+        root = self._pipeline_runtime_spec.pipeline_root.field_value.string_value
+        os.makedirs(root, exist_ok=True)
+        with plain_name(root) as plain:
+            _readdress(execution_info, root, plain)
+            try:
+                output = super()._run_executor(execution_info)
+            finally:
+                _readdress(execution_info, plain, root)
+        for artifacts in output.output_artifacts.values():
+            for artifact in artifacts.artifacts:
+                artifact.uri = _moved(artifact.uri, plain, root)
+                for value in artifact.custom_properties.values():
+                    if value.HasField("string_value"):
+                        value.string_value = _moved(value.string_value, plain, root)
+        return output
+
+    def _publish_successful_execution(
+        self,
+        execution_id: int,
+        contexts: list[Any],
+        output_dict: Mapping[str, Sequence[Artifact]],
+        executor_output: Any,
+    ) -> None:
+        for artifact in (artifact for artifacts in output_dict.values() for artifact in artifacts):
+            if os.path.isdir(artifact.uri):
+                sync_folder(artifact.uri)
+                sync_parents(artifact.uri)
+        super()._publish_successful_execution(execution_id, contexts, output_dict, executor_output)
+
+
+def _readdress(info: data_types.ExecutionInfo, before: str, after: str) -> None:
+    """Has what a component reads and writes lie in another folder."""
+    for group in (info.input_dict, info.output_dict):
+        for artifact in (artifact for artifacts in group.values() for artifact in artifacts):
+            artifact.uri = _moved(artifact.uri, before, after)
+    for name in ("execution_output_uri", "stateful_working_dir", "tmp_dir"):
+        if address := getattr(info, name):
+            setattr(info, name, _moved(address, before, after))
+
+
+def _moved(address: str, before: str, after: str) -> str:
+    return after + address.removeprefix(before) if address.startswith(f"{before}/") else address
 
 
 @contextlib.contextmanager

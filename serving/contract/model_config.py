@@ -1,6 +1,7 @@
 """``ModelServerConfig``: which models to serve, which of their versions, and what the versions are called."""
 
 import fcntl
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,12 +22,18 @@ Assignments = Mapping[str, Mapping[str, int]]
 PLATFORM = "tensorflow"
 _TENSORFLOW_TYPE = 1  # ModelType.TENSORFLOW, which older files have instead of the platform
 
+# First line of a file that `write_config` wrote; then comes its folder, as JSON.
+_WRITTEN_IN = b"# Written in the folder: "
+
 # A configuration is a few hundred bytes per model; what is larger is some other file.
 _MAX_FILE_BYTES = 1 << 24
 
 
 def read_config(path: str | Path, directory: int | None = None) -> Any:
     """Reads a ``ModelServerConfig`` in text format.
+
+    The paths in it are absolute, because TensorFlow Serving asks for that. If the file was written in another folder, that
+    folder was moved, copied or mounted here: models of that folder are then looked for in this one.
 
     Args:
       path: The file.
@@ -47,9 +54,31 @@ def read_config(path: str | Path, directory: int | None = None) -> Any:
     if len(text) > _MAX_FILE_BYTES:
         raise invalid_argument(f"{path} is larger than {_MAX_FILE_BYTES} bytes; that is no model configuration.")
     try:
-        return text_format.Parse(text.decode(), model_server_config_pb2.ModelServerConfig())
+        config = text_format.Parse(text.decode(), model_server_config_pb2.ModelServerConfig())
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise invalid_argument(f"Invalid protobuf file: '{path}': {error}") from error
+    before, here = _written_in(text), _folder_of(path)
+    if before and before != here:
+        for entry in config.model_config_list.config:
+            if entry.base_path.startswith(f"{before}/"):
+                entry.base_path = here + entry.base_path.removeprefix(before)
+    return config
+
+
+def _written_in(text: bytes) -> str:
+    """Returns the folder in which a file says that it was written; empty if it does not say."""
+    line = text.partition(b"\n")[0]
+    if not line.startswith(_WRITTEN_IN):
+        return ""
+    try:
+        folder = json.loads(line.removeprefix(_WRITTEN_IN))
+    except ValueError:
+        return ""
+    return folder if isinstance(folder, str) else ""
+
+
+def _folder_of(path: str | Path) -> str:
+    return os.path.dirname(os.path.abspath(path))
 
 
 def write_config(path: str | Path, config: Any) -> None:
@@ -60,11 +89,20 @@ def write_config(path: str | Path, config: Any) -> None:
     """
     target = Path(path)
     aside = target.with_name(f".{target.name}.{os.getpid()}.new")
-    with aside.open("w") as file:
-        file.write(text_format.MessageToString(config))
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(target)
+    try:
+        with aside.open("w") as file:
+            file.write(f"{_WRITTEN_IN.decode()}{json.dumps(_folder_of(path))}\n")
+            file.write(text_format.MessageToString(config))
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 @contextmanager
@@ -98,9 +136,12 @@ def register(serving_dir: str | Path, name: str) -> bool:
     folder = Path(serving_dir).absolute()
     with config_lock(folder):
         path = folder / CONFIG_NAME
-        config = read_config(path) if path.exists() else model_server_config_pb2.ModelServerConfig()
-        if follow_moved_folder(config, folder):
-            write_config(path, config)
+        config = model_server_config_pb2.ModelServerConfig()
+        if path.exists():
+            config = read_config(path)
+            elsewhere = _written_in(path.read_bytes()) not in ("", _folder_of(path))
+            if follow_moved_folder(config, folder) or elsewhere:
+                write_config(path, config)
         if any(entry.name == name for entry in config.model_config_list.config):
             return False
         config.model_config_list.config.add(name=name, base_path=str(folder / name), model_platform=PLATFORM)

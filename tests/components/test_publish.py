@@ -1,5 +1,6 @@
 """Publishing: whole versions only, never one number twice, whatever moment the process dies at."""
 
+import contextlib
 import os
 import random
 import signal
@@ -10,8 +11,11 @@ import time
 import pytest
 
 from components.baseline.served import list_versions, served_version
+from components.files import write_file
 from components.pusher import publish as publish_module
 from components.pusher.publish import publish
+from serving.contract.model_config import read_config
+from tests.power_cut import PowerCut, PowerFailedError
 
 
 @pytest.fixture
@@ -187,3 +191,76 @@ def test_killed_at_50_moments_no_half_version_is_ever_there(model, tmp_path):
     assert rounds_with_versions > 10
     assert list(served.glob(".publishing-*")), "none of the moments was in the middle of publishing"
     assert publish(model, str(served), lambda folder: None) > whole[-1]
+
+
+def _add(folder):
+    write_file(os.path.join(folder, "assets.extra", "x"), b"more" * 1000)
+
+
+def _whole_versions(served):
+    """Returns the versions that are there; every one of them must be whole."""
+    versions = list_versions(str(served))
+    for version in versions:
+        folder = served / str(version)
+        assert (folder / "saved_model.pb").read_bytes() == b"graph"
+        assert (folder / "variables" / "variables.index").read_bytes() == b"weights" * 1000
+        assert (folder / "assets.extra" / "x").read_bytes() == b"more" * 1000
+    return versions
+
+
+def test_when_the_power_fails_at_any_moment_versions_are_whole_and_what_was_published_is_there(
+    model, tmp_path, monkeypatch
+):
+    moment, done = 0, False
+    while not done:
+        moment += 1
+        disk = tmp_path / f"{moment}"
+        (disk / "data").mkdir(parents=True)
+        with monkeypatch.context() as patched:
+            power = PowerCut(disk / "data", patched, fails_at=moment)
+            published = []
+            with contextlib.suppress(PowerFailedError):
+                for _ in range(2):
+                    published.append(publish(model, str(disk / "data" / "serving" / "sums"), _add))
+                done = True
+        left = power.restart(disk / "after") / "serving" / "sums"
+        assert set(published) <= set(_whole_versions(left))
+        again = publish(model, str(left), _add)
+        assert again > max([*published, 0])
+        assert again in _whole_versions(left)
+        (entry,) = read_config(left.parent / "models.config").model_config_list.config
+        assert (entry.name, entry.base_path) == ("sums", str(left))
+    assert moment > 20
+
+
+def test_on_an_object_store_the_file_that_makes_a_version_comes_last(model, tmp_path, monkeypatch):
+    # With its scheme, a local folder is treated as an object store.
+    served = tmp_path / "served"
+    looked = []
+
+    def look():
+        for folder in served.iterdir() if served.exists() else ():
+            if folder.name.isdecimal():
+                looked.append(sorted(path.name for path in folder.rglob("*") if path.is_file()))
+
+    for name in ("copy", "rename", "makedirs"):
+        real = getattr(publish_module.tf.io.gfile, name)
+
+        def then_look(*arguments, real=real, **options):
+            real(*arguments, **options)
+            look()
+
+        monkeypatch.setattr(publish_module.tf.io.gfile, name, then_look)
+    version = publish(model, f"file://{served}", _add)
+    whole = ["saved_model.pb", "variables.index", "x"]
+    assert looked[-1] == whole
+    assert [names for names in looked if "saved_model.pb" in names and names != whole] == []
+    assert any("variables.index" in names for names in looked[:-1]), "nothing was seen while it was uploaded"
+    assert list_versions(str(served)) == [version]
+
+
+def test_a_record_of_versions_that_a_full_disk_left_empty_is_no_obstacle(model, tmp_path):
+    served = tmp_path / "served"
+    first = publish(model, str(served), _add)
+    (served / ".last_version").write_text("")
+    assert publish(model, str(served), _add) > first

@@ -1,15 +1,16 @@
 """Training of a language model: plain Keras, no TFX."""
 
 import logging
-import os
 from collections.abc import Sequence
 
 import keras
+import tensorflow as tf
 
 from components.trainer.fitting import Training, fit
 from components.trainer.language_model.approach import Approach
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.warm_start import COLD_START, WarmStart
+from components.trainer.weights_file import BestWeights
 from components.trainer.workers import is_chief
 
 _LOG = logging.getLogger("charseq.trainer")
@@ -39,7 +40,6 @@ def train(
       The training, its model as `approach.core` returns it.
     """
     settings, data = approach.settings, approach.fit_data(train_text, validation_text)
-    best_path = _best_path(checkpoint_dir)
     named = list(callbacks)
     if settings.plateau_factor < 1:
         named.append(
@@ -47,24 +47,23 @@ def train(
                 "loss", settings.plateau_factor, settings.plateau_patience, min_lr=settings.smallest_learning_rate
             )
         )
-    keeps_best = settings.keep != "last" and is_chief()
-    if keeps_best:
-        os.makedirs(os.path.dirname(best_path), exist_ok=True)
-        monitor = settings.keep.removeprefix("best_")
-        named.append(keras.callbacks.ModelCheckpoint(best_path, monitor, save_best_only=True, save_weights_only=True))
+    best = None
+    if settings.keep != "last":
+        best = BestWeights(_best_path(checkpoint_dir), settings.keep.removeprefix("best_"))
+        named.append(best)
     training = fit(settings, lambda: start.apply(approach.build(vocabulary_size)), data, checkpoint_dir, named)
-    if keeps_best:
-        training.model.load_weights(best_path)
+    if best and is_chief():
+        best.restore(training.model)
     return Training(approach.core(training.model), training.history, training.seconds)
 
 
 def discard_best(checkpoint_dir: str) -> None:
     """Removes the best epoch's weights, when the model is safe elsewhere."""
     best_path = _best_path(checkpoint_dir)
-    if is_chief() and os.path.exists(best_path):
-        os.remove(best_path)
+    if is_chief() and tf.io.gfile.exists(best_path):
+        tf.io.gfile.remove(best_path)
 
 
 def _best_path(checkpoint_dir: str) -> str:
     """Returns where the best epoch's weights lie: beside the checkpoint, so that they stay when a training is interrupted."""
-    return f"{checkpoint_dir}.best.weights.h5"
+    return f"{checkpoint_dir}.best.npz"

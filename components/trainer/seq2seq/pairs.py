@@ -10,6 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.files import match_all
 from components.transform.preprocessing import TARGETS, TOKENS
 from components.transform.token_pairs import END, PADDING
 
@@ -91,7 +92,7 @@ def read_pairs(
       source_size: One more than the largest index of an input.
       target_size: Likewise of an answer.
     """
-    paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    paths = match_all(patterns)
     spec = transform_output.transformed_feature_spec()
 
     def parse(records: tf.Tensor) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:

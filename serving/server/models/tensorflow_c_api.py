@@ -24,6 +24,7 @@ from typing import Self
 
 from charseq_client.messages import config_pb2
 from serving.contract.errors import Code, ServingError
+from serving.contract.plain_names import plain_name
 
 logger = logging.getLogger(__name__)
 
@@ -318,16 +319,17 @@ class Session:
                 if config:
                     lib.TF_SetConfig(options, config, len(config), status)
                     _raise_if_error(status)
-                session = lib.TF_LoadSessionFromSavedModel(
-                    options,
-                    None,
-                    os.fsencode(export_dir),
-                    (c_char_p * len(encoded_tags))(*encoded_tags),
-                    len(encoded_tags),
-                    graph,
-                    meta_graph,
-                    status,
-                )
+                with plain_name(export_dir) as folder:
+                    session = lib.TF_LoadSessionFromSavedModel(
+                        options,
+                        None,
+                        os.fsencode(folder),
+                        (c_char_p * len(encoded_tags))(*encoded_tags),
+                        len(encoded_tags),
+                        graph,
+                        meta_graph,
+                        status,
+                    )
             self.meta_graph = ctypes.string_at(meta_graph.contents.data, meta_graph.contents.length)
         except ServingError:
             lib.TF_DeleteGraph(graph)
