@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from benchmarks.measure import Figure
+from benchmarks.peers.processes import peer_python, peer_version
 from components.example_gen.splits import TEST, TRAIN, VALIDATION
 from components.series.planning import plan_series
 from components.series.scaling import scale_windows
@@ -20,11 +22,9 @@ from components.series.settings import SeriesData, SeriesSettings
 from components.series.training import WindowArrays, train
 from components.series.windows import cut_windows, naive_scale
 from data.series.reading import Series
-from pipeline.bench.measure import Figure
-from pipeline.bench.peers import peer_python, peer_version
 
 _SUBJECT = "series"
-_SCRIPT = Path(__file__).with_name("statsforecast_peer.py")
+_SCRIPT = Path(__file__).with_name("peers") / "statsforecast_peer.py"
 _START = np.datetime64("2010-01-01", "s")
 
 
