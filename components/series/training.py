@@ -86,7 +86,7 @@ def train(
     """
     context, horizon = train_windows.inputs.shape[1], train_windows.targets.shape[1]
     made = make_windows(settings, context, horizon, season) if settings.synthetic else None
-    drawn = round(settings.synthetic * settings.batch_size) if made else 0
+    drawn = settings.made_rows(len(train_windows), context + horizon) if made else 0
     own = settings.batch_size - drawn
     steps = settings.steps or max(1, -(-len(train_windows) // max(1, own)))
     validation = tf.data.Dataset.from_tensor_slices((validation_windows.inputs, validation_windows.targets))
