@@ -33,7 +33,7 @@ class SeriesData:
         or another usual name, or the first column of words if times repeat; if there is none, the table has one series.
       time_format: Format of the times, as Python's `strptime` has it, such as `%d.%m.%Y`. Empty: found out; dates that can be
         read in two ways are refused.
-      decimal: The decimal mark: `.` or `,`.
+      decimal: The decimal mark: `.`, `,`, or `auto`: a comma if the values can be read in no other way.
       frequency: The step of the series: `year`, `quarter`, `month`, `week`, `business day`, `day`, `hour`, `minute`, `second`,
         several such as `15 minutes`, or `step` for times that are counted. `auto`: the step that most times have.
       season: Steps after which the pattern repeats, such as 12 of monthly values; 1 is none. 0: the usual one of the
@@ -63,7 +63,7 @@ class SeriesData:
     value: str = ""
     series: str = ""
     time_format: str = ""
-    decimal: Literal[".", ","] = "."
+    decimal: Literal["auto", ".", ","] = "auto"
     frequency: str = "auto"
     season: int = 0
     horizon: int = 0
@@ -109,7 +109,10 @@ class SeriesData:
                     )
         if not 0 <= self.most_skipped < 1:
             raise SettingsError(f"data.most_skipped is {self.most_skipped}; it must be at least 0 and below 1")
-        for name, choices in (("decimal", ".,"), ("duplicates", ("stop", "first", "last", "mean", "sum"))):
+        for name, choices in (
+            ("decimal", ("auto", ".", ",")),
+            ("duplicates", ("stop", "first", "last", "mean", "sum")),
+        ):
             if getattr(self, name) not in choices:
                 raise SettingsError(f"data.{name} is {getattr(self, name)!r}; it is one of {' '.join(choices)}")
         try:

@@ -89,6 +89,30 @@ def test_examples_are_judged_by_what_came(signatures, tmp_path):
     assert floor.metrics["mase"] == pytest.approx(naive / scale, rel=1e-5)
 
 
+def examples_of(context, horizon, folder):
+    values = make_values(1, 60)[0].astype(float)
+    series = Series("a", np.datetime64("2000-01-01", "s"), values, np.zeros(60, bool))
+    data = SeriesData(
+        files=("x.csv",), frequency="month", season=min(4, context // 2), horizon=horizon, context=context
+    )
+    data = dataclasses.replace(data, test_length=6, validation_length=6)
+    write_shard(make_examples([series], data), str(folder), 0, 1)
+    path = str(folder / "Split-test" / "data_tfrecord-00000-of-00001.gz")
+    return tf.stack(list(tf.data.TFRecordDataset(path, "GZIP")))
+
+
+def test_a_version_is_judged_on_the_examples_of_other_settings_where_that_can_be(signatures, tmp_path):
+    longer = signatures["evaluate"](examples=examples_of(16, 2, tmp_path / "longer"))
+    own = signatures["evaluate"](examples=examples_of(8, 2, tmp_path / "own"))
+    np.testing.assert_allclose(longer["forecast"], own["forecast"], rtol=1e-5)
+    assert longer["forecast"].shape == (5, 2)
+    for name, (context, horizon) in {"window": (4, 3), "horizon": (8, 4)}.items():
+        (tmp_path / name).mkdir()
+        judged = signatures["evaluate"](examples=examples_of(context, horizon, tmp_path / name))
+        for figure in ("mase", "mean_absolute_error", "coverage"):
+            assert np.isnan(judged[figure]).all()
+
+
 class Stop(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 2:

@@ -33,7 +33,7 @@ def test_an_ordered_table_needs_no_repair(tmp_path):
     assert len(found.series[0]) == 80
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.permutations(range(80)))
 def test_the_order_of_rows_does_not_matter(tmp_path_factory, order):
     folder = tmp_path_factory.mktemp("order")
@@ -134,3 +134,13 @@ def test_a_season_that_is_not_stated_fits_the_length(tmp_path):
     assert (settled.season, settled.horizon, settled.context) == (12, 12, 24)
     settled = plan_series(SeriesData(files=(write(tmp_path, rows_of(50)),))).data
     assert (settled.season, settled.horizon) == (1, 6)
+
+
+def test_a_decimal_comma_is_found_and_one_that_can_be_of_thousands_is_asked_about(tmp_path):
+    rows = [f"{month};{100 + step},5" for step, month in enumerate(MONTHS)]
+    found = plan(write(tmp_path, rows, header="month;value"))
+    assert (found.data.decimal, found.series[0].values[1]) == (",", 101.5)
+    rows = [f"{month};1,{100 + step}" for step, month in enumerate(MONTHS)]
+    with pytest.raises(DataError, match=r"'1,100' the comma can be .*data\.decimal"):
+        plan(write(tmp_path, rows, header="month;value"))
+    assert plan(write(tmp_path, rows, header="month;value"), decimal=",").series[0].values[1] == pytest.approx(1.101)
