@@ -16,6 +16,8 @@ from components.series.windows import make_examples
 from data.series.reading import Series
 from tests.components.series.conftest import QUICK, make_values
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture(scope="module")
 def signatures(saved_series):
