@@ -91,7 +91,7 @@ runs/bench/%.json: | install
 	$(BIN)/charseq bench $(BENCH_$*) --json > $@.part
 	mv $@.part $@
 
-peers: .venv-peers/train/installed .venv-peers/serve/installed ## installs what the benchmarks are held beside, 8 GB
+peers: .venv-peers/train/installed .venv-peers/serve/installed .venv-peers/series/installed ## installs what the benchmarks are held beside, 8 GB
 
 .venv-peers/%/installed: requirements-peers-%.lock | install
 	"$(PYTHON)" -m venv .venv-peers/$*
@@ -117,6 +117,7 @@ lock: install ## refreshes the locks to the newest versions that pyproject.toml 
 	$(LOCK) --upgrade --group peers-train -o requirements-peers-train.lock
 	$(LOCK) --no-config --upgrade requirements-browser.in -o requirements-browser.lock
 	$(LOCK) --upgrade --group peers-serve -o requirements-peers-serve.lock
+	$(LOCK) --upgrade --group peers-series -o requirements-peers-series.lock
 
 check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	cp requirements.lock .venv/requirements.lock && cp requirements-dev.lock .venv/requirements-dev.lock
@@ -136,6 +137,9 @@ check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	cp requirements-peers-serve.lock .venv/requirements-peers-serve.lock
 	$(LOCK) --group peers-serve -o .venv/requirements-peers-serve.lock
 	diff requirements-peers-serve.lock .venv/requirements-peers-serve.lock
+	cp requirements-peers-series.lock .venv/requirements-peers-series.lock
+	$(LOCK) --group peers-series -o .venv/requirements-peers-series.lock
+	diff requirements-peers-series.lock .venv/requirements-peers-series.lock
 
 clean: ## removes what was installed and what runs have left
 	rm -rf .venv .venv-peers .browser runs site

@@ -1,6 +1,7 @@
 """The SavedModel of a network that forecasts: raw numbers in, raw numbers out."""
 
 import functools
+import math
 import os
 from typing import Any
 
@@ -93,22 +94,31 @@ class SeriesModel(tf.Module):
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Judges serialized tf.Examples [N] by what came; the Evaluator averages these figures.
 
+        Their windows may be longer than what this model reads, and their targets shorter than what it forecasts. If it is the
+        other way round the figures are NaN: there is nothing to compare then.
+
         Returns:
           `forecast`, `lower` and `upper` float32 [N, horizon]; float32 [N] each: `mase` (the mean absolute error divided by the
           example's `scale`), `mean_absolute_error`, and `coverage` (the share of the values that lay in the interval).
         """
-        lengths = {HISTORY: self._context, TARGET: self._horizon, SCALE: 1}
-        spec = {name: tf.io.FixedLenFeature([length], tf.float32) for name, length in lengths.items()}
-        parsed = tf.io.parse_example(examples, spec)
-        forecasts = self._forecast(parsed[HISTORY])
-        target = parsed[TARGET]
+        spec = {name: tf.io.RaggedFeature(tf.float32) for name in (HISTORY, TARGET)}
+        parsed = tf.io.parse_example(examples, spec | {SCALE: tf.io.FixedLenFeature([1], tf.float32)})
+        history, target = parsed[HISTORY].to_tensor(), parsed[TARGET].to_tensor()
+        missing = tf.maximum(self._context - tf.shape(history)[1], 0)
+        beyond = tf.shape(target)[1] - self._horizon
+        window = tf.pad(history, [[0, 0], [missing, 0]])[:, -self._context :]
+        forecasts = self._forecast(tf.ensure_shape(window, [None, self._context]))
+        # Examples of other settings, on which an older version is compared with a newer one.
+        unusable = tf.where((missing > 0) | (beyond > 0), math.nan, 0.0)
+        forecasts = {name: values[:, : tf.shape(target)[1]] + unusable for name, values in forecasts.items()}
+        target = target[:, : self._horizon]
         error = tf.reduce_mean(tf.abs(forecasts["forecast"] - target), axis=1)
         covered = (target >= forecasts["lower"]) & (target <= forecasts["upper"])
         return {
             **forecasts,
             "mase": error / parsed[SCALE][:, 0],
             "mean_absolute_error": error,
-            "coverage": tf.reduce_mean(tf.cast(covered, tf.float32), axis=1),
+            "coverage": tf.reduce_mean(tf.cast(covered, tf.float32), axis=1) + unusable,
         }
 
     def _forecast(self, window: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -89,8 +89,8 @@ def plan_series(data: SeriesData) -> SeriesPlan:
       DataError: There is no file, one cannot be read, or no series can be used.
     """
     files = find_series_files(data)
-    stated = SeriesColumns(data.time, data.value, data.series)
-    columns = find_series_columns(files.files, data.options.table, stated, data.time_format, data.decimal)
+    stated = SeriesColumns(data.time, data.value, data.series, data.decimal)
+    columns = find_series_columns(files.files, data.options.table, stated, data.time_format)
     data = dataclasses.replace(data, **dataclasses.asdict(columns))
     table = read_series(files.files, data.options)
     table.report.check_share(data.most_skipped)

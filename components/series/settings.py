@@ -33,7 +33,7 @@ class SeriesData:
         or another usual name, or the first column of words if times repeat; if there is none, the table has one series.
       time_format: Format of the times, as Python's `strptime` has it, such as `%d.%m.%Y`. Empty: found out; dates that can be
         read in two ways are refused.
-      decimal: The decimal mark: `.` or `,`.
+      decimal: The decimal mark: `.`, `,`, or `auto`: a comma if the values can be read in no other way.
       frequency: The step of the series: `year`, `quarter`, `month`, `week`, `business day`, `day`, `hour`, `minute`, `second`,
         several such as `15 minutes`, or `step` for times that are counted. `auto`: the step that most times have.
       season: Steps after which the pattern repeats, such as 12 of monthly values; 1 is none. 0: the usual one of the
@@ -63,7 +63,7 @@ class SeriesData:
     value: str = ""
     series: str = ""
     time_format: str = ""
-    decimal: Literal[".", ","] = "."
+    decimal: Literal["auto", ".", ","] = "auto"
     frequency: str = "auto"
     season: int = 0
     horizon: int = 0
@@ -109,7 +109,10 @@ class SeriesData:
                     )
         if not 0 <= self.most_skipped < 1:
             raise SettingsError(f"data.most_skipped is {self.most_skipped}; it must be at least 0 and below 1")
-        for name, choices in (("decimal", ".,"), ("duplicates", ("stop", "first", "last", "mean", "sum"))):
+        for name, choices in (
+            ("decimal", ("auto", ".", ",")),
+            ("duplicates", ("stop", "first", "last", "mean", "sum")),
+        ):
             if getattr(self, name) not in choices:
                 raise SettingsError(f"data.{name} is {getattr(self, name)!r}; it is one of {' '.join(choices)}")
         try:
@@ -146,10 +149,11 @@ class SeriesSettings(FitSettings):
         of the season has the mean of its deviations over the window's seasons, which has less noise than one season has.
         `last`: the last season, so that the network reads seasonal differences and starts from the seasonal naive forecast;
         for seasons that change from year to year. `none`: the network sees the values as they are.
-      synthetic: Share of made windows in a batch. A hundred windows of one series overlap, and say little about how series
-        go on in general; a network that is trained on them alone repeats their trend for ever, and its intervals are too
-        narrow. Made windows (trend that dies out, season, noise of all strengths; `components.series.synthetic`) teach it
-        what to expect.
+      synthetic: How much made windows count: as much as so many windows of your own that do not overlap. Their share of a
+        batch follows: 95% for a hundred windows of one monthly series, 10% for two hundred such series; 0 is none. The
+        windows of one series overlap, and say little about how series go on in general; a network that is trained on them
+        alone repeats their trend for ever, and its intervals are too narrow. Made windows (trend that dies out, season,
+        noise of all strengths; `components.series.synthetic`) teach it what to expect.
       synthetic_windows: How many are made.
       steps: Batches of an epoch; 0 is as many as the training windows fill.
       dropout: Share of the last state's elements that are dropped in training.
@@ -157,13 +161,13 @@ class SeriesSettings(FitSettings):
     """
 
     TRAINER: ClassVar[str] = "components.series.trainer"
-    SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=1e-3:1e-2", "units=16|32|64", "synthetic=0.5|0.8|0.95")
+    SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=1e-3:1e-2", "units=16|32|64", "synthetic=5.0|25.0|100.0")
 
     architecture: Literal["lstm"] = "lstm"
     units: int = 32
     members: int = 1
     seasonal: Literal["average", "last", "none"] = "average"
-    synthetic: float = 0.9
+    synthetic: float = 25.0
     synthetic_windows: int = 4_000
     steps: int = 100
     dropout: float = 0.0
@@ -173,18 +177,29 @@ class SeriesSettings(FitSettings):
     weight_decay: float = 1e-3
     clip_norm: float = 1.0
     batch_size: int = 64
-    epochs: int = 15
+    epochs: int = 10
     histograms: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_least(self, 1, "units", "members", "synthetic_windows")
-        check_least(self, 0, "steps")
+        check_least(self, 0, "steps", "synthetic")
         check_shares(self, "dropout")
-        if not 0 <= self.synthetic <= 1:
-            raise SettingsError(f"train.synthetic is {self.synthetic}; it is a share from 0 to 1")
         if not 0 < self.interval < 1:
             raise SettingsError(f"train.interval is {self.interval}; it lies between 0 and 1, such as 0.8")
+
+    def made_rows(self, windows: int, length: int) -> int:
+        """Returns how many rows of a batch are made windows.
+
+        Args:
+          windows: How many training windows there are.
+          length: Steps of a window, what it forecasts included.
+        """
+        return (
+            round(self.batch_size * self.synthetic / (self.synthetic + windows / length))
+            if windows
+            else self.batch_size
+        )
 
 
 @dataclasses.dataclass(frozen=True)

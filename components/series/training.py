@@ -16,6 +16,7 @@ from components.series.scaling import scale_windows
 from components.series.settings import SeriesSettings
 from components.series.synthetic import make_series
 from components.trainer.fitting import FitData, Training, fit
+from components.trainer.warm_start import COLD_START, WarmStart
 
 _READ_BATCH = 8_192
 _PREFETCHED = 4
@@ -70,6 +71,7 @@ def train(
     season: int,
     checkpoint_dir: str,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    start: WarmStart = COLD_START,
 ) -> Training:
     """Trains a network.
 
@@ -80,10 +82,11 @@ def train(
       season: Steps of a season, for the made windows.
       checkpoint_dir: As for `fit`.
       callbacks: As for `fit`.
+      start: What it begins with.
     """
     context, horizon = train_windows.inputs.shape[1], train_windows.targets.shape[1]
     made = make_windows(settings, context, horizon, season) if settings.synthetic else None
-    drawn = round(settings.synthetic * settings.batch_size) if made else 0
+    drawn = settings.made_rows(len(train_windows), context + horizon) if made else 0
     own = settings.batch_size - drawn
     steps = settings.steps or max(1, -(-len(train_windows) // max(1, own)))
     validation = tf.data.Dataset.from_tensor_slices((validation_windows.inputs, validation_windows.targets))
@@ -95,7 +98,7 @@ def train(
         loss=QuantileLoss(settings.interval),
         accuracy=IntervalCoverage(name="coverage"),
     )
-    return fit(settings, lambda: build_model(settings, context, horizon), data, checkpoint_dir, callbacks)
+    return fit(settings, lambda: start.apply(build_model(settings, context, horizon)), data, checkpoint_dir, callbacks)
 
 
 def _batches(seed: int, first: int, sources: Sequence[tuple[WindowArrays | None, int]]) -> tf.data.Dataset:

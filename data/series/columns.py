@@ -1,6 +1,7 @@
 """Which columns of a table are the times, the values and the names of series."""
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,11 @@ from data.series.reading import parse_values
 from data.series.times import AmbiguousTimesError, parse_times
 from data.tables.options import TableOptions
 from data.tables.reading import read_table
+
+_AUTO = "auto"
+
+# A comma that does not separate thousands.
+_DECIMAL_COMMA = re.compile(r",(?!\d{3}(\D|$))")
 
 # Rows by which columns are told apart.
 _LOOKED_AT = 2_000
@@ -25,15 +31,17 @@ class SeriesColumns:
       time: The times.
       value: The values.
       series: The names of series; empty if there is one series.
+      decimal: The decimal mark of the values, `.` or `,`; `auto` for what is to be found out.
     """
 
     time: str
     value: str
     series: str = ""
+    decimal: str = "."
 
 
 def find_series_columns(
-    files: Sequence[DataFile], table: TableOptions, stated: SeriesColumns, time_format: str = "", decimal: str = "."
+    files: Sequence[DataFile], table: TableOptions, stated: SeriesColumns, time_format: str = ""
 ) -> SeriesColumns:
     """Returns which columns are which: the stated ones, and for the others by their names, or else by what is in them.
 
@@ -44,21 +52,17 @@ def find_series_columns(
       table: How it is read; its columns are not regarded.
       stated: The columns that a user names; empty for what is to be found out.
       time_format: Of the times; empty: found out.
-      decimal: The decimal mark of the values.
 
     Raises:
       DataError: It cannot be told; the message names the columns.
     """
     path = files[0].path
     columns = _read_columns(files[0], table)
-    if stated.time and stated.value and stated.series:
-        return stated
-    named = {_resolve(name, columns) for name in dataclasses.astuple(stated) if name}
+    named = {_resolve(name, columns) for name in (stated.time, stated.value, stated.series) if name}
     left = [name for name in columns if name not in named]
 
     def are_numbers(name: str) -> bool:
-        numbers, wrong = parse_values(columns[name], decimal)
-        return not wrong.any() and bool(np.isfinite(numbers).any())
+        return any(_are_numbers(columns[name], mark) for mark in _marks(stated.decimal))
 
     def are_times(name: str) -> bool:
         values = [value for value in columns[name] if value.strip()]
@@ -100,7 +104,27 @@ def find_series_columns(
         repeated = len(set(times_of)) < len(times_of)
         words = [name for name in left if not are_numbers(name)]
         series = next(iter([*_by_name(left, ID_NAMES), *(words if repeated else [])]), "")
-    return SeriesColumns(time, value, series)
+    values_of = columns.get(_resolve(value, columns), [])
+    decimal = next(
+        (mark for mark in _marks(stated.decimal) if _are_numbers(values_of, mark)), _marks(stated.decimal)[0]
+    )
+    if stated.decimal == _AUTO and decimal == "," and not any(map(_DECIMAL_COMMA.search, values_of)):
+        example = next(value for value in values_of if "," in value)
+        raise DataError(
+            f"{path}, column {value}: in values such as {example!r} the comma can be a decimal mark or separate "
+            "thousands; say which: "
+            "--set data.decimal=, if it is the mark, and otherwise write them without"
+        )
+    return SeriesColumns(time, value, series, decimal)
+
+
+def _marks(decimal: str) -> tuple[str, ...]:
+    return (".", ",") if decimal == _AUTO else (decimal,)
+
+
+def _are_numbers(values: Sequence[str], decimal: str) -> bool:
+    numbers, wrong = parse_values(values, decimal)
+    return not wrong.any() and bool(np.isfinite(numbers).any())
 
 
 def _read_columns(file: DataFile, table: TableOptions) -> dict[str, list[str]]:

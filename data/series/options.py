@@ -41,7 +41,7 @@ class SeriesOptions:
 
     table: TableOptions
     time_format: str = ""
-    decimal: Literal[".", ","] = "."
+    decimal: Literal["auto", ".", ","] = "."
     frequency: Frequency | None = None
     duplicates: Duplicates = "stop"
     longest_gap: int = 3

@@ -119,6 +119,23 @@ def serve(runs: int, as_json: bool) -> None:
 
 
 @bench.command()
+@click.option(
+    "--seeds", default=5, show_default=True, type=click.IntRange(1), help="Trainings of ours; the median counts."
+)
+@click.option("--count", default=200, show_default=True, type=click.IntRange(0), help="Made series; 0 leaves them out.")
+@json_option
+def series(seeds: int, count: int, as_json: bool) -> None:
+    """Errors and seconds of forecasts on milk and on made series, beside AutoETS, AutoARIMA and SeasonalNaive.
+
+    \b
+    Example:
+      make peers                      # statsforecast, in an environment of its own
+      charseq bench series --seeds 1
+    """
+    _run("series", "training, then fitting each method anew for each forecast", as_json, seeds, count)
+
+
+@bench.command()
 @click.option("--count", default=1_000_000, show_default=True, type=click.IntRange(100), help="Number of sums.")
 @click.option(
     "--corpus",

@@ -28,7 +28,9 @@ _DRAWN = 12
 @click.option("--value", default="", metavar="COLUMN", help="The column of the values.  [default: found out]")
 @click.option("--series", default="", metavar="COLUMN", help="The column that names the series.  [default: found out]")
 @click.option("--time-format", default="", help="Format of the times, such as %d.%m.%Y.  [default: found out]")
-@click.option("--decimal", type=click.Choice([".", ","]), default=".", show_default=True, help="The decimal mark.")
+@click.option(
+    "--decimal", type=click.Choice(["auto", ".", ","]), default="auto", show_default=True, help="The decimal mark."
+)
 @click.option("--frequency", default="auto", show_default=True, help="The step, such as month or '15 minutes'.")
 @click.option(
     "--duplicates",

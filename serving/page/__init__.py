@@ -11,7 +11,7 @@ from importlib.resources import files
 PATH = "/"
 
 # In the order in which they use each other.
-_SCRIPTS = ("api.js", "lines.js", "answer.js", "writing.js", "main.js")
+_SCRIPTS = ("api.js", "lines.js", "answer.js", "writing.js", "forecast.js", "main.js")
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,10 @@ async function resolve(model, choice) {
   return { version: spec.version, signatures: metadata.signature_def.signature_def };
 }
 
-/** What a model can be asked: "answer" (text in, text out), "write" (a prompt to continue), or "". */
+/** What a model can be asked: "answer" (text in, text out), "write" (a prompt to continue), "forecast" (numbers), or "". */
 function familyOf(signatures) {
   const inputs = signatures.serving_default?.inputs ?? {};
+  if ("history" in inputs && "forecast" in (signatures.serving_default.outputs ?? {})) return "forecast";
   if ("prompt" in inputs && "step" in signatures) return "write";
   return "text" in inputs && "text" in (signatures.serving_default.outputs ?? {}) ? "answer" : "";
 }

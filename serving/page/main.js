@@ -73,7 +73,7 @@ async function chooseVersion() {
   await resolveChoice();
   const family = familyOf(chosen.resolved.signatures);
   showFamily(family);
-  if (!family) throw new RefusedError(`This page cannot ask ${chosen.model}: it neither answers texts nor writes.`);
+  if (!family) throw new RefusedError(`This page cannot ask ${chosen.model}: it neither answers texts, nor writes, nor forecasts.`);
   showRequest();
 }
 
@@ -89,6 +89,8 @@ async function resolveChoice() {
 function showFamily(family) {
   byId("answering").hidden = family !== "answer";
   byId("writing").hidden = family !== "write";
+  byId("forecasting").hidden = family !== "forecast";
+  byId("forecasted").hidden = true;
   byId("answer").hidden = true;
   if (!family) showLines([]);
 }
@@ -97,6 +99,7 @@ function showFamily(family) {
 function showRequest() {
   if (!byId("answering").hidden) showLines([{ title: "The answer", request: answerRequest(byId("text").value || byId("text").placeholder) }]);
   if (!byId("writing").hidden) showWritingLines();
+  if (!byId("forecasting").hidden) showForecastLines();
 }
 
 function showSlider(input) {
@@ -122,7 +125,12 @@ function start() {
     event.preventDefault();
     attempt(write);
   });
+  byId("ahead").addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(forecast);
+  });
   byId("text").addEventListener("input", showRequest);
+  byId("history").addEventListener("input", showRequest);
   byId("write").addEventListener("input", showRequest);
   byId("stop").addEventListener("click", () => writer?.abort());
   byId("another").addEventListener("click", () => {

@@ -65,8 +65,8 @@ def read_history(path: str, data: dict[str, Any]) -> tuple[Sequence[Series], Fre
                 shutil.copyfileobj(sys.stdin.buffer, file)
         settings = SeriesData(files=(path,), **data)
         files = find_tables((path,), "the table").files
-        stated = SeriesColumns(settings.time, settings.value, settings.series)
-        columns = find_series_columns(files, settings.options.table, stated, settings.time_format, settings.decimal)
+        stated = SeriesColumns(settings.time, settings.value, settings.series, settings.decimal)
+        columns = find_series_columns(files, settings.options.table, stated, settings.time_format)
         table = read_series(files, dataclasses.replace(settings, **dataclasses.asdict(columns)).options)
     if not table.series:
         raise DataError(f"{path} has no series with a value")

@@ -34,7 +34,7 @@ def series_sections(contents: "Contents") -> list[Section]:
         (name, _svg(draw_forecasts(_spread(shown), named=False)), len(shown))
         for name, shown in forecasts["series"].items()
     ]
-    worst = _svg(draw_forecasts(forecasts["worst"][:_SHOWN], named=several)) if forecasts["worst"] else ""
+    worst = _svg(draw_forecasts(forecasts["worst"][:_SHOWN], named=True)) if several else ""
     html = render(os.path.join(_HERE, "forecasts.html.jinja"), pictures=pictures, worst=worst, shown=_SHOWN)
     sections = [Section("forecasts", "Forecasts of the test", html)]
     if steps and steps["coverage"]:

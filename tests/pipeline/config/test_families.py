@@ -94,7 +94,7 @@ def installed(tmp_path, monkeypatch):
 
 
 def test_ours_are_those_of_the_built_in_tasks():
-    assert list_families()[:4] == ["sums", "pairs", "dates", "text"]
+    assert list_families()[:5] == ["sums", "pairs", "dates", "text", "series"]
     families = {load_task(task, ("data.files=x.tsv",) if task == "pairs" else ()).family for task in list_tasks()}
     assert families <= set(list_families())
     for name in families:
@@ -168,7 +168,7 @@ def test_its_pipeline_is_wired_by_what_it_says_of_itself(installed):
     [
         ("broken", "the family 'broken' cannot be loaded from reversal:NOTHING: module 'reversal' has no attribute"),
         ("missing", "the family 'missing' cannot be loaded from nowhere.at_all:FAMILY: No module named 'nowhere'"),
-        ("other", "there is no family 'other'; there are sums, pairs, dates, text, reversal, broken, missing"),
+        ("other", "there is no family 'other'; there are sums, pairs, dates, text, series, reversal, broken, missing"),
     ],
 )
 def test_one_that_cannot_be_loaded_is_said_and_ours_still_can(installed, name, said):

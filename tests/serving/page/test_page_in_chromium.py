@@ -30,13 +30,14 @@ def expect(tab: Tab, selector: str) -> Any:
 
 @pytest.fixture(scope="module")
 def serving_dir(tmp_path_factory: pytest.TempPathFactory, writer_model: Path, push: Push) -> Path:
-    from tests.serving.saved_models import save_adder
+    from tests.serving.saved_models import save_adder, save_forecaster
 
     folder = tmp_path_factory.mktemp("page")
     serving_dir = folder / "serving"
     push(save_adder(folder / "new"), serving_dir / "sums", 3)
     push(save_adder(folder / "old", characters=False), serving_dir / "sums", 2)
     push(writer_model, serving_dir / "text", 1)
+    push(save_forecaster(folder / "series"), serving_dir / "milk", 1)
     (serving_dir / "models.config").write_text(
         f"""model_config_list {{ config {{
           name: "sums" base_path: "{serving_dir / "sums"}" model_platform: "tensorflow"
@@ -95,6 +96,32 @@ def test_a_version_or_a_label_is_chosen(server: RunningServer) -> None:
         expect(tab, "#whole").to_contain_text("this version does not say the probability of each character")
         assert characters(tab) == ["1", "7"]
     assert tab.errors == []
+
+
+def test_pasted_numbers_are_forecast_and_drawn(server: RunningServer) -> None:
+    with opened(f"{server.rest_url}/?model=milk") as tab:
+        expect(tab, "#history-note").to_have_text("this version reads the last 4")
+        values, button = (
+            tab.page.get_by_role("textbox", name="Values"),
+            tab.page.get_by_role("button", name="Forecast", exact=True),
+        )
+        for pasted in ("1 2 3 4 7.5", "1; 2; 3; 4; 7.5", "month,milk\n1962-01,1\n1962-02,2\n1962-03,3\n1962-04,7.5\n"):
+            values.fill(pasted)
+            button.click()
+            expect(tab, "#forecast-said").to_have_text("3 steps by version 1: next 7.5, probably 6.5 to 9.5.")
+            assert tab.page.locator("#chart polyline").count() == 2
+        tab.page.get_by_text("The figures").click()
+        assert tab.page.locator("#steps tr").first.inner_text().split() == ["1", "7.5", "6.5", "9.5"]
+        assert axe_violations(tab) == ""
+        for pasted, said in (
+            ("1 2 x 4", 'Value 3, "x", is no number'),
+            ("", "There is no number"),
+            ("1 2", "this model reads 4"),
+        ):
+            values.fill(pasted)
+            button.click()
+            expect(tab, "#problem-text").to_contain_text(said)
+    assert all("400 (Bad Request)" in error for error in tab.errors)
 
 
 def test_text_is_streamed(server: RunningServer) -> None:
