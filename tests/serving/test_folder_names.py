@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from serving.client import Client
 
+from charseq_client import Client
 from serving.contract.model_config import read_config, register, write_config
 from serving.local import LocalModel
 from serving.rollout import promote
