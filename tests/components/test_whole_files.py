@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.files import sync_folder, sync_parents, write_whole
+from components.files import sync_folder, sync_parents, write_file
 from components.trainer.checkpoint import TrainingState
 from components.trainer.weights_file import BestWeights, read_arrays, write_arrays
 from tests.power_cut import PowerCut, PowerFailedError
@@ -21,11 +21,11 @@ def test_when_the_power_fails_a_file_is_the_one_before_or_the_one_after(tmp_path
         disk = tmp_path / f"{moment}"
         (disk / "data").mkdir(parents=True)
         path = disk / "data" / "file"
-        write_whole(str(path), b"before")
+        write_file(str(path), b"before")
         with monkeypatch.context() as patched:
             power = PowerCut(disk / "data", patched, fails_at=moment)
             with contextlib.suppress(PowerFailedError):
-                write_whole(str(path), b"after")
+                write_file(str(path), b"after")
                 done = True
         seen.add((power.restart(disk / "after") / "file").read_bytes())
     assert seen == {b"before", b"after"}
@@ -41,13 +41,13 @@ def test_an_error_while_writing_leaves_the_file_before_and_nothing_beside(tmp_pa
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_whole(str(path), b"after")
+        write_file(str(path), b"after")
     assert os.listdir(tmp_path) == ["file"]
     assert path.read_bytes() == b"before"
 
 
 def test_an_object_store_gets_the_file_whole(tmp_path):
-    write_whole(f"file://{tmp_path}/new/file", b"content")
+    write_file(f"file://{tmp_path}/new/file", b"content")
     assert (tmp_path / "new" / "file").read_bytes() == b"content"
     assert os.listdir(tmp_path / "new") == ["file"]
 

@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).parents[3]
 USER = 1000
 
 # What k8s/Dockerfile copies into the image.
-_IN_THE_IMAGE = ("pyproject.toml", "README.md", "data", "components", "pipeline", "serving")
+_IN_THE_IMAGE = ("pyproject.toml", "README.md", "client", "data", "components", "pipeline", "serving")
 
 # What k8s/Dockerfile sets.
 _ENVIRONMENT = {
@@ -80,7 +80,9 @@ def run_in_pod(
     lines += [f"rw\t{source}\t{target}" for target, source in mounts.items()]
     table = folder / "mounts"
     table.write_text("\n".join(lines) + "\n")
-    settings = [f"{name}={value}" for name, value in {**_ENVIRONMENT, "PATH": f"{venv / 'bin'}:/usr/bin:/bin"}.items()]
+    # The image has the client installed from /app; this virtual environment has it from the checkout, which no pod sees.
+    here = {"PATH": f"{venv / 'bin'}:/usr/bin:/bin", "PYTHONPATH": "/app/client"}
+    settings = [f"{name}={value}" for name, value in {**_ENVIRONMENT, **here}.items()]
     namespace = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _SCRIPT, "pod", str(root), str(table)]
     user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs", "--bounding-set=-all"]
     return subprocess.run(

@@ -196,5 +196,5 @@ def test_a_run_of_a_family_that_is_not_installed_here_has_a_report_too(tmp_path)
 def test_a_run_that_was_killed_at_once_has_a_report_too(tmp_path):
     run = RunRecord(1, "killed", "sums", 0.0, {}, {})
     page = Path(write_report(run, Places(str(tmp_path))).path).read_text()
-    assert "it is running still, or it was killed" in page
+    assert "it is still running, or it was killed" in page
     assert "not reached" in page
