@@ -16,28 +16,28 @@ BROWSER_MODEL = "BrowserModel"
 BROWSER_MODEL_KEY = "browser_model"
 FLOOR_KEY = "floor"
 
-# Properties of the examples: hash of all of them, JSON of their number in each split, JSON of what was found in the data.
+# Of the examples: hash of all of them, JSON of their number in each split, and JSON of what was found in the user's data.
 FINGERPRINT_PROPERTY = "fingerprint"
 COUNTS_PROPERTY = "examples"
 SUMMARY_PROPERTY = "summary"
 
-# Property of Baseline's model: the version being served, or the empty string if none is.
+# Of Baseline's model: the version being served, or the empty string if none is.
 VERSION_PROPERTY = "version"
 
-# Property of Evaluator's evaluation: JSON of the metrics over all test examples, the one that decides first.
+# Of Evaluator's evaluation: JSON of the metrics over all test examples, the one that decides first.
 METRICS_PROPERTY = "metrics"
 
-# Property of Evaluator's blessing: JSON list of why the candidate is refused, empty if it is blessed.
+# Of Evaluator's blessing: JSON list of why the candidate is refused, empty if it is blessed.
 REASONS_PROPERTY = "reasons"
 
-# Property of InfraValidator's blessing: why the candidate is refused.
+# Of InfraValidator's blessing: why the candidate is refused.
 REASON_PROPERTY = "reason"
 
-# Property of both blessings, as TFX has it: 1 or 0.
+# Of both blessings, as TFX has it: 1 or 0.
 BLESSED_PROPERTY = "blessed"
 
-# Property of a pushed model, as TFX has it: its version.
+# Of a pushed model, as TFX has it: its version.
 PUSHED_VERSION_PROPERTY = "pushed_version"
 
-# Property of a pushed model: what became of its rollout, JSON of a `serving.contract.canary_result.CanaryResult`.
+# Of a pushed model: what became of its rollout, JSON with the fields of `serving.contract.canary_result.CanaryResult`.
 ROLLOUT_PROPERTY = "rollout"

@@ -35,7 +35,7 @@ def scale_windows(history: Any, season: int, horizon: int, seasonal: Seasonal) -
 
     Args:
       history: float32 [N, context]; the context is two or more whole seasons.
-      season: Steps of a season; 1 means no season.
+      season: Steps of a season; 1 is none.
       horizon: Steps to forecast.
       seasonal: How the season is found (`SeriesSettings.seasonal`). `average` is the classical decomposition (Hyndman and
         Athanasopoulos, Forecasting: Principles and Practice, 3.4): in every season of the window the deviations from its mean

@@ -36,7 +36,7 @@ class SeriesData:
       decimal: The decimal mark: `.`, `,`, or `auto`: a comma if the values can be read in no other way.
       frequency: The step of the series: `year`, `quarter`, `month`, `week`, `business day`, `day`, `hour`, `minute`, `second`,
         several such as `15 minutes`, or `step` for times that are counted. `auto`: the step that most times have.
-      season: Steps after which the pattern repeats, such as 12 of monthly values; 1: no season. 0: the usual one of the
+      season: Steps after which the pattern repeats, such as 12 of monthly values; 1 is none. 0: the usual one of the
         frequency, or 1 where the series are too short for it.
       horizon: Steps to forecast. 0: a season, from 6 to 48 steps.
       context: Steps that the model reads, a multiple of `season`. 0: four seasons, or as many as the series are long enough
@@ -150,9 +150,9 @@ class SeriesSettings(FitSettings):
         `last`: the last season, so that the network reads seasonal differences and starts from the seasonal naive forecast;
         for seasons that change from year to year. `none`: the network sees the values as they are.
       synthetic: How much made windows count: as much as so many windows of your own that do not overlap. Their share of a
-        batch follows: 95% for a hundred windows of one monthly series, 10% for two hundred such series; 0: no such windows. The
+        batch follows: 95% for a hundred windows of one monthly series, 10% for two hundred such series; 0 is none. The
         windows of one series overlap, and say little about how series go on in general; a network that is trained on them
-        alone repeats their trend without end, and its intervals are too narrow. Made windows (trend that dies out, season,
+        alone repeats their trend for ever, and its intervals are too narrow. Made windows (trend that dies out, season,
         noise of all strengths; `components.series.synthetic`) teach it what to expect.
       synthetic_windows: How many are made.
       steps: Batches of an epoch; 0 is as many as the training windows fill.
