@@ -61,9 +61,9 @@ test-fast: dev ## runs the tests that start no process and train nothing
 test-all: dev ## runs the slow tests as well
 	$(BIN)/python -m pytest
 
-# MkDocs prints an advertisement otherwise.
+# The variable spares an advertisement. Not --quiet: it hides warnings also from `strict`.
 docs: dev reference ## builds the documentation as a site, without a network: site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "To read it: python3 -m http.server -d site -b 127.0.0.1 8000"
 
 pictures: dev ## makes the pictures of the documentation from real runs, which runs/pictures keeps (Chromium, 10 minutes)

@@ -73,7 +73,7 @@ def identity(name: str) -> str:
 
 
 def ending(name: str) -> str:
-    """Returns what the name of the file ends in that a text or table of the catalogue is; empty if it is none."""
+    """Returns the ending of the file of a text or table of the catalogue; empty if there is no such entry."""
     if name in _BUNDLED:
         return os.path.splitext(_BUNDLED[name])[1]
     return DOWNLOADS[name].ending if name in DOWNLOADS else ""

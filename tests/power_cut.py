@@ -25,7 +25,7 @@ class PowerCut:
 
         Args:
           folder: The folder.
-          monkeypatch: Puts the double in place of `os.fsync`, `os.rename` and `os.replace`.
+          monkeypatch: Puts the double instead of `os.fsync`, `os.rename` and `os.replace`.
           fails_at: The moment at which the power fails; None: never.
         """
         self._folder, self._fails_at = str(folder), fails_at

@@ -55,7 +55,7 @@ def write_run_files(training: Training, run_dir: str) -> None:
 
 
 def _to_hdf5(model: keras.Model) -> bytes:
-    """Returns a model in Keras's older format. HDF5 ends the process if the disk that it writes to is full: hence in memory."""
+    """Returns a model in Keras's older format. It is made in memory: HDF5 ends the process if a disk is full."""
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         legacy_h5_format.save_model_to_hdf5(model, file)  # keras.saving takes no open file for this format

@@ -50,7 +50,7 @@ class _Notes(io.FileIO):
 def checked_streams() -> Iterator[None]:
     """Has everything that is written to standard output and error pass through the streams above.
 
-    A stream that the caller has closed is taken for one that cannot be written. Streams that a program has put in place of
+    A stream that the caller has closed is taken for one that cannot be written. Streams that a program has put instead of
     the process's own are left alone.
     """
     if sys.stdout is not sys.__stdout__ or sys.stderr is not sys.__stderr__:
@@ -78,7 +78,7 @@ def checked_streams() -> Iterator[None]:
 
 
 def _occupy_closed() -> None:
-    """Opens something in place of closed standard streams, so that no file of the program gets their numbers."""
+    """Opens something instead of closed standard streams, so that no file of the program gets their numbers."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)

@@ -19,7 +19,7 @@ import pytest
 from pipeline import load_model
 from tests.docs.pages import DOCS, ROOT, Block, read_blocks
 from tests.serving.processes import free_port
-from tests.serving.saved_models import save_writer
+from tests.serving.saved_models import save_forecaster, save_writer
 
 pytestmark = pytest.mark.e2e
 
@@ -242,6 +242,11 @@ def test_the_page_of_signatures_names_those_of_every_architecture():
         ("Text", LanguageModel),
     ):
         assert set(_signatures(section)) == set(model.SIGNATURES) - {"evaluate"}, section
+
+
+def test_the_tutorial_of_series_runs(reader):
+    save_forecaster(reader.folder / "runs/serving/sales/1")
+    reader.read(DOCS / "tutorial" / "series.md")
 
 
 @pytest.mark.slow

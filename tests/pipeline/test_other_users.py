@@ -57,7 +57,7 @@ def test_a_user_without_a_home_runs_on_a_read_only_machine(interpreter, place):
     mine = place / "mine"
     mine.mkdir()
     task = write_tiny_task(place)
-    # Of the machine nothing can be written but one folder.
+    # Nothing on the machine can be written but one folder.
     prepare = f"mount -t tmpfs -o size=300m,uid={_USER} tmpfs {mine} && mount -o remount,bind,ro /"
     run = " ".join(map(shlex.quote, [*interpreter, "run", str(task), "--json", "--root", "root"]))
     user = f"setpriv --reuid={_USER} --regid={_USER} --clear-groups"
