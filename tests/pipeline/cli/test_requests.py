@@ -11,14 +11,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from charseq_client import Client
 from charseq_client.arrays import to_proto
 from charseq_client.messages import prediction_log_pb2
 from components.infra_validator.request_statistics import describe_requests
 from pipeline.cli import main
 from serving.contract.layout import REQUEST_STATISTICS_PATH
 from serving.contract.tfrecord import frame_record
-from tests.serving.processes import running_server
 
 _FIRST = 1_800_000_000
 
@@ -251,25 +249,3 @@ def test_too_few_requests_and_a_version_without_statistics_are_bad_input(tmp_pat
     (tmp_path / "old" / "1" / "saved_model.pb").touch()
     status, output = run("compare", log, "--model-dir", tmp_path / "old")
     assert (status, "an earlier release pushed it" in output) == (2, True)
-
-
-@pytest.mark.e2e
-def test_what_a_server_logs_of_a_real_model_is_compared_with_its_training_data(
-    place, first_run, tmp_path: Path
-) -> None:
-    model = place / "serving" / "sums"
-    collector = f'log_collector_config {{ type: "tfrecord" filename_prefix: "{tmp_path}/log" }}'
-    logging = f"logging_config {{ {collector} sampling_config {{ sampling_rate: 1 }} }}"
-    entry = f'name: "sums" base_path: "{model}" model_platform: "tensorflow" {logging}'
-    (tmp_path / "models.config").write_text(f"model_config_list {{ config {{ {entry} }} }}")
-    chance = random.Random(1)
-    with running_server(tmp_path, f"--model_config_file={tmp_path / 'models.config'}") as server:
-        with Client(server.target) as client:
-            for _ in range(20):
-                sums = [f"{chance.randint(1, 100)}+{chance.randint(1, 100)}" for _ in range(50)]
-                client.predict({"text": sums}, model="sums")
-        assert server.terminate() == 0
-
-    status, found = compare(tmp_path / "log", model)
-    assert (status, found["rows"], found["new_characters"]) == (0, 1000, []), found
-    assert {part["feature"] for part in found["differences"]} == {"text_length", "text_characters"}
