@@ -154,6 +154,7 @@ def test_the_configuration_of_a_served_folder_is_followed(
     ("change", "code", "message"),
     [
         ({"kind": "kafka"}, Code.NOT_FOUND, "Cannot find LogCollector::Factory for type: kafka"),
+        ({"kind": ""}, Code.NOT_FOUND, "the type is 'tfrecord' here"),
         ({"rate": 1.5}, Code.INVALID_ARGUMENT, "sampling_rate is 1.5; give 0 to 1"),
         ({"prefix": Path("relative")}, Code.INVALID_ARGUMENT, "give an absolute path"),
         ({"prefix": Path("/no such folder/log")}, Code.INVALID_ARGUMENT, "no file can be written into /no such folder"),
