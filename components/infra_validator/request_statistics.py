@@ -22,7 +22,7 @@ from tensorflow_data_validation.statistics import stats_impl  # isort: skip
 
 CHARACTERS, LENGTH, LENGTH_VALUE = "_characters", "_length", "_length_value"
 
-# An input that says how long the answer is. Who asks so gives the beginning of a text, of any length.
+# An input that says how long the answer is: a request with it gives the beginning of a text, of any length.
 _LENGTH_OF_ANSWER = "length"
 
 # More different characters than any alphabet or syllabary of one language has; also of most texts in Chinese.

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.logs import held_back_stderr
 from pipeline.cli.options import as_input_error, as_missing_model, json_option, print_json
 
 _model_option = click.option("--model", default="", help="The model.  [default: the only one in the log]")
@@ -98,7 +99,7 @@ def compare(
 
     with as_missing_model():
         folder = find_version(model_dir, version)
-    with importing():  # TFDV
+    with held_back_stderr(), importing():  # TFDV
         from pipeline.requests.comparison import compare as compare_requests
         from pipeline.requests.comparison import read_training_statistics
         from pipeline.requests.reading import RequestLogError, read_predictions

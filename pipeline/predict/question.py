@@ -95,7 +95,7 @@ class Question:
     def column(self, name: str, answer: Prediction) -> pa.Array:
         """Returns a column: bytes as UTF-8 (others are replaced), and null for a number that is not finite.
 
-        Of several answers to a row, one that does not exist is null: a model may have fewer.
+        Where a row has several answers, one that does not exist is null: a model may have fewer.
         """
         output = self.outputs[name]
         values, kind = answer.outputs[output.tensor], output.kind

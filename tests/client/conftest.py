@@ -1,5 +1,5 @@
-"""The models that the tests of serving have."""
+"""The models and servers that the tests of serving have."""
 
-from tests.serving.conftest import shout_models, writer_model
+from tests.serving.conftest import numbers_model, push, scripted, shout_models, writer_model
 
-__all__ = ["shout_models", "writer_model"]
+__all__ = ["numbers_model", "push", "scripted", "shout_models", "writer_model"]

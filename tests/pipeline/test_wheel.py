@@ -13,6 +13,8 @@ import pytest
 
 from tests.serving.processes import ROOT
 
+pytestmark = pytest.mark.e2e
+
 _PACKAGES = ("pipeline", "components", "serving", "data")
 
 
@@ -105,7 +107,6 @@ def test_it_starts_from_an_empty_folder(installed: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.e2e
 def test_it_runs_serves_and_answers_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     small = ["data.largest=9", "data.count=81", "train.epochs=1", "gate.exact_match=0"]
     assignments = [argument for value in small for argument in ("--set", value)]

@@ -2,13 +2,16 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from charseq_client import Client
 from tests.pipeline.conftest import CHARSEQ, QUICK, serving
+from tests.serving.processes import running_server
 
 pytestmark = pytest.mark.e2e
 
@@ -67,7 +70,31 @@ def test_the_trainer_leaves_curves_history_diagram_logs_and_models(first_run, pl
 
 def test_a_pushed_version_carries_warm_up_requests_and_statistics(first_run, place):
     extra = place / "serving" / "sums" / str(first_run.json["pushed_version"]) / "assets.extra"
-    assert sorted(os.listdir(extra)) == ["FeatureStats.pb", "RequestStats.pb", "tf_serving_warmup_requests"]
+    assert sorted(os.listdir(extra)) == [
+        "FeatureStats.pb",
+        "RequestStats.pb",
+        "tf_serving_warmup_requests",
+        "weights.npz",
+    ]
+
+
+def test_what_a_server_logs_is_compared_with_the_training_data(charseq, first_run, place, tmp_path):
+    model = place / "serving" / "sums"
+    collector = f'log_collector_config {{ type: "tfrecord" filename_prefix: "{tmp_path}/log" }}'
+    logging = f"logging_config {{ {collector} sampling_config {{ sampling_rate: 1 }} }}"
+    entry = f'name: "sums" base_path: "{model}" model_platform: "tensorflow" {logging}'
+    (tmp_path / "models.config").write_text(f"model_config_list {{ config {{ {entry} }} }}")
+    chance = random.Random(1)
+    with running_server(tmp_path, f"--model_config_file={tmp_path / 'models.config'}") as server:
+        with Client(server.target) as client:
+            for _ in range(20):
+                sums = [f"{chance.randint(1, 100)}+{chance.randint(1, 100)}" for _ in range(50)]
+                client.predict({"text": sums}, model="sums")
+        assert server.terminate() == 0
+    found = charseq("requests", "compare", tmp_path / "log", "--model-dir", model, "--json")
+    assert found.status == 0, found.stdout + found.stderr
+    assert (found.json["rows"], found.json["new_characters"]) == (1000, [])
+    assert {part["feature"] for part in found.json["differences"]} == {"text_length", "text_characters"}
 
 
 def test_predict_answers_a_line_for_each_text(charseq, server, first_run):

@@ -253,13 +253,3 @@ def test_the_configuration_inside_a_serving_folder(tmp_path: Path, base: Path) -
         with pytest.raises(PredictionError) as caught:
             _label(client, "stable")
         assert caught.value.code == Code.INVALID_ARGUMENT
-
-
-def test_a_logging_configuration_is_taken_and_nothing_is_logged(tmp_path: Path, base: Path) -> None:
-    entry = {"name": "shout", "base_path": str(base), "logging_config": {"sampling_config": {"sampling_rate": 1.0}}}
-    (tmp_path / "logging.config").write_text(str(_config(entry)))
-    with (
-        running_server(tmp_path, f"--model_config_file={tmp_path / 'logging.config'}", *QUICK) as server,
-        Client(server.target) as client,
-    ):
-        assert client.predict({"text": ["ab"]}, model="shout").version == 3
