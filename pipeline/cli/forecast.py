@@ -46,7 +46,7 @@ _DRAWN = 12
     "--header", type=click.Choice(["auto", "yes", "no"]), default="auto", help="Whether line 1 names columns."
 )
 @click.option("--delimiter", default="", help="Between two fields, such as ';'.  [default: found out]")
-@click.option("--encoding", default="utf-8", show_default=True, help="Of the table.")
+@click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the table.")
 @click.option(
     "--output", metavar="FILE", help="Write the forecasts to a table: CSV, TSV, JSONL or Parquet by its ending."
 )
