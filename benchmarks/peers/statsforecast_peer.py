@@ -15,7 +15,7 @@ from statsforecast.models import AutoARIMA, AutoETS, SeasonalNaive
 
 
 def main() -> None:
-    """Fits every method anew for every forecast, as the methods are meant to be used."""
+    """Fits every method again for every forecast, as the methods are meant to be used."""
     warnings.filterwarnings("ignore")
     asked = json.load(sys.stdin)
     season, level = asked["season"], asked["interval"]

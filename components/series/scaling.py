@@ -35,7 +35,7 @@ def scale_windows(history: Any, season: int, horizon: int, seasonal: Seasonal) -
 
     Args:
       history: float32 [N, context]; the context is two or more whole seasons.
-      season: Steps of a season; 1 is none.
+      season: Steps of a season; 1 if there is no season.
       horizon: Steps to forecast.
       seasonal: How the season is found (`SeriesSettings.seasonal`). `average` is the classical decomposition (Hyndman and
         Athanasopoulos, Forecasting: Principles and Practice, 3.4): in every season of the window the deviations from its mean

@@ -36,8 +36,8 @@ class SeriesData:
       decimal: The decimal mark: `.`, `,`, or `auto`: a comma if the values can be read in no other way.
       frequency: The step of the series: `year`, `quarter`, `month`, `week`, `business day`, `day`, `hour`, `minute`, `second`,
         several such as `15 minutes`, or `step` for times that are counted. `auto`: the step that most times have.
-      season: Steps after which the pattern repeats, such as 12 of monthly values; 1 is none. 0: the usual one of the
-        frequency, or 1 where the series are too short for it.
+      season: Steps after which the pattern repeats, such as 12 for monthly values; 1 if there is no season. 0: the usual
+        season of the frequency, or 1 where the series are too short for it.
       horizon: Steps to forecast. 0: a season, from 6 to 48 steps.
       context: Steps that the model reads, a multiple of `season`. 0: four seasons, or as many as the series are long enough
         for, at least two; 24 without a season.
@@ -149,11 +149,11 @@ class SeriesSettings(FitSettings):
         of the season has the mean of its deviations over the window's seasons, which has less noise than one season has.
         `last`: the last season, so that the network reads seasonal differences and starts from the seasonal naive forecast;
         for seasons that change from year to year. `none`: the network sees the values as they are.
-      synthetic: How much made windows count: as much as so many windows of your own that do not overlap. Their share of a
-        batch follows: 95% for a hundred windows of one monthly series, 10% for two hundred such series; 0 is none. The
-        windows of one series overlap, and say little about how series go on in general; a network that is trained on them
-        alone repeats their trend for ever, and its intervals are too narrow. Made windows (trend that dies out, season,
-        noise of all strengths; `components.series.synthetic`) teach it what to expect.
+      synthetic: How much made windows count: as many as so many windows of your own that do not overlap. Their share of a
+        batch follows: 95% for one monthly series of eleven years, 10% for two hundred such series. With 0 there are no made
+        windows. The windows of one series overlap, so they say little about how series go on in general. A network that
+        learns from them alone repeats their trend without end, and its intervals are too narrow. Made windows (a trend that
+        dies out, a season, noise of all strengths; `components.series.synthetic`) teach it what to expect.
       synthetic_windows: How many are made.
       steps: Batches of an epoch; 0 is as many as the training windows fill.
       dropout: Share of the last state's elements that are dropped in training.

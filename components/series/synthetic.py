@@ -23,8 +23,8 @@ def make_series(count: int, length: int, season: int, seed: int) -> npt.NDArray[
     Args:
       count: How many.
       length: Values of each.
-      season: Steps of a season; 1 is none.
-      seed: Of what is drawn.
+      season: Steps of a season; 1 if there is no season.
+      seed: The seed of what is drawn.
     """
     count = max(_FEWEST, min(count, _MOST_VALUES // length))
     random = np.random.default_rng(seed)

@@ -105,7 +105,7 @@ def _batches(seed: int, first: int, sources: Sequence[tuple[WindowArrays | None,
     """Returns endless batches, drawn with replacement; each is a pure function of the seed and its number.
 
     Args:
-      seed: Of what is drawn.
+      seed: The seed of what is drawn.
       first: Number of the first batch.
       sources: Windows, and how many of them are in a batch.
 

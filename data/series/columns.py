@@ -51,7 +51,7 @@ def find_series_columns(
       files: The tables; the first one is looked at.
       table: How it is read; its columns are not regarded.
       stated: The columns that a user names; empty for what is to be found out.
-      time_format: Of the times; empty: found out.
+      time_format: The format of the times; empty: found out.
 
     Raises:
       DataError: It cannot be told; the message names the columns.

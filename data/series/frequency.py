@@ -106,7 +106,7 @@ def parse_frequency(text: str) -> Frequency:
     """Returns the frequency that a setting names.
 
     Raises:
-      DataError: It is none.
+      DataError: It is not a frequency.
     """
     match = _STEP.fullmatch(text.strip().lower())
     if match is None or match[2] not in UNITS or match[1] == "0":

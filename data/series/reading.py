@@ -100,7 +100,7 @@ def read_series(files: Sequence[DataFile], options: SeriesOptions) -> SeriesTabl
     repairs = Repairs(missing=int(rows["value"].isna().sum()))
     counted = rows.attrs["counted"]
     groups = {str(name): group for name, group in rows.groupby("series", sort=False)}
-    groups = {name: _in_order(name, group, options, repairs, counted) for name, group in groups.items()}
+    groups = {name: _in_order(name, group, options, repairs) for name, group in groups.items()}
     known = {name: group[group["value"].notna()] for name, group in groups.items()}
     times: dict[str, Times] = {
         name: group["time"].to_numpy().astype("datetime64[s]") for name, group in known.items() if len(group)
@@ -186,7 +186,7 @@ def _read_rows(files: Sequence[DataFile], options: SeriesOptions, report: ReadRe
     return rows
 
 
-def _in_order(name: str, rows: pd.DataFrame, options: SeriesOptions, repairs: Repairs, counted: bool) -> pd.DataFrame:
+def _in_order(name: str, rows: pd.DataFrame, options: SeriesOptions, repairs: Repairs) -> pd.DataFrame:
     """Returns the rows of a series in the order of time, each time once."""
     if not rows["time"].is_monotonic_increasing:
         repairs.unordered += 1

@@ -132,7 +132,7 @@ def series(seeds: int, count: int, as_json: bool) -> None:
       make peers                      # statsforecast, in an environment of its own
       charseq bench series --seeds 1
     """
-    _run("series", "training, then fitting each method anew for each forecast", as_json, seeds, count)
+    _run("series", "training, then fitting each method again for each forecast", as_json, seeds, count)
 
 
 @bench.command()

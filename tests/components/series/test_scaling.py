@@ -6,6 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.series import make_benchmark_series
 from components.series.scaling import scale_windows
 from components.series.synthetic import make_series
 
@@ -60,3 +61,10 @@ def test_made_series_are_a_function_of_the_seed():
     assert np.isfinite(one).all()
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
+
+
+def test_the_series_of_the_benchmark_are_the_same_every_time():
+    one, same = (make_benchmark_series(6) for _ in range(2))
+    assert len({tuple(series.values) for series in one}) == 6
+    for series, again in zip(one, same, strict=True):
+        np.testing.assert_array_equal(series.values, again.values)
