@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import math
 import os
 import signal
 import sys
@@ -173,11 +174,20 @@ def sweep(name, task, assignments, each, folder):
         found.in_components += killed_here > 0
         print(f"{name} {component}: killed {killed_here} times", flush=True)
     after = forked(lambda: run_once(config, root))
-    for what in ("metrics", "weights"):
-        if after[what] != undisturbed[what]:
-            found.faults.append(f"the {what} are not those of an undisturbed run")
+    found.faults += _differences(undisturbed["metrics"], after["metrics"])
+    if after["weights"] != undisturbed["weights"]:
+        found.faults.append("the weights are not those of an undisturbed run")
     found.faults += look(root, config.task)
     return found
+
+
+def _differences(expected, metrics):
+    """Returns where figures are not those of an undisturbed run."""
+    return [
+        f"{name} is {metrics.get(name)}, and {expected.get(name)} in an undisturbed run"
+        for name in sorted({*expected, *metrics})
+        if not math.isclose(metrics.get(name, math.inf), expected.get(name, -math.inf), rel_tol=1e-6)
+    ]
 
 
 def write_data(folder):
