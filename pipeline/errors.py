@@ -10,6 +10,8 @@ _CLASSES = (
     "data.errors.DataError",
     "data.errors.CorpusError",
     "data.errors.TableError",
+    "data.series.times.AmbiguousTimesError",
+    "data.series.times.UnreadableTimeError",
     "components.example_validator.anomalies.DataAnomalyError",
     "pipeline.local.runner.ComponentFailedError",
     "pipeline.file_errors.DiskFullError",
@@ -17,9 +19,11 @@ _CLASSES = (
     "components.infra_validator.server_process.ServerError",
     "components.pusher.rollout.RolloutError",
     "serving.rollout.server.RolloutError",
-    "serving.client.answers.PredictionError",
+    "charseq_client.answers.PredictionError",
     "serving.contract.errors.ServingError",
     "pipeline.predict.question.QuestionError",
+    "pipeline.predict.beam_job.JobFailedError",
+    "pipeline.requests.reading.RequestLogError",
     "pipeline.lineage.NoSuchRunError",
     "pipeline.kubeflow.client.KubeflowError",
     "pipeline.kubeflow.local_paths.ArtifactUriError",
@@ -27,7 +31,19 @@ _CLASSES = (
 )
 
 # Exit statuses of `charseq`: 2 where the input is at fault.
-_INPUT = {"setting", "usage", "data", "text", "table", "question", "no-such-run", "flink"}
+_INPUT = {
+    "setting",
+    "usage",
+    "data",
+    "text",
+    "table",
+    "question",
+    "no-such-run",
+    "flink",
+    "ambiguous-times",
+    "time",
+    "request-log",
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,9 +15,9 @@ REPO = Path(__file__).parents[2]
 
 def _public_errors():
     """Yields the dotted names of all classes of the product that end in `Error` and that are not private."""
-    for package in ("components", "data", "pipeline", "serving"):
+    for package in ("components", "data", "pipeline", "serving", "client/charseq_client"):
         for path in (REPO / package).rglob("*.py"):
-            module = ".".join(path.relative_to(REPO).with_suffix("").parts)
+            module = ".".join(path.relative_to(REPO).with_suffix("").parts).removeprefix("client.")
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ClassDef) and node.name.endswith("Error") and not node.name.startswith("_"):
                     yield f"{module}.{node.name}"
