@@ -175,6 +175,7 @@ with model_server([sys.executable, "-c", "import time; time.sleep(600)"], "m", "
 """
 
 
+@pytest.mark.e2e
 def test_the_server_ends_when_the_run_is_killed():
     run = psutil.Process(subprocess.Popen([sys.executable, "-c", _VALIDATOR]).pid)
     deadline = time.monotonic() + 60

@@ -53,6 +53,7 @@ def test_the_kind_of_an_error(error, kind):
     assert kind_of(error) == kind
 
 
+@pytest.mark.e2e
 def test_the_command_lists_them(charseq):
     result = charseq("errors", "--json")
     assert result.status == 0
