@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 LOCK := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --python-platform x86_64-unknown-linux-gnu --no-emit-package charseq-client
 
-.PHONY: help install dev browser wheels run test test-fast test-all docs reference pictures bench cluster peers lint prose format lock check-lock clean
+.PHONY: help install dev browser wheels run test test-fast test-all mutants sweep docs reference pictures bench cluster peers lint prose format lock check-lock clean
 
 help: ## shows this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -71,7 +71,15 @@ pictures: dev ## makes the pictures of the documentation from real runs, which r
 
 reference: dev ## writes the pages of the reference that come from the code
 	$(BIN)/charseq settings --markdown > docs/settings.md
+	$(BIN)/charseq errors --markdown > docs/errors.md
 	$(BIN)/python -m docs.tools.commands
+
+mutants: dev ## changes the gate, publishing and the splits in many ways, and says which change no test notices
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
+
+sweep: dev ## kills runs of every family at many moments, an hour (docs/tests.md)
+	$(BIN)/python -m tests.kill_sweep --each 6
 
 # A subject at a time, so that each can be made again alone (rm runs/bench/train.json), and then the page.
 BENCHES := generate serve train data data-large pipeline

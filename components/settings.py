@@ -14,6 +14,16 @@ SettingsT = TypeVar("SettingsT")
 class SettingsError(ValueError):
     """A setting that cannot be used; the message names it, the reason and the remedy."""
 
+    kind = "setting"
+    meaning = (
+        "A setting, a task, a folder or a program cannot be used. Nothing was run, or the component that met "
+        "it has ended."
+    )
+    remedy = (
+        "Correct what the message names: with --set, in the task file, or by another folder. `charseq "
+        "settings FAMILY` lists all settings."
+    )
+
 
 def to_json(settings: Any) -> str:
     """Returns a dataclass as JSON with sorted keys, so that equal settings are equal strings (TFX caches by them)."""

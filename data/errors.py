@@ -4,9 +4,17 @@
 class DataError(ValueError):
     """Data that cannot be used; the message names the input, the reason and the remedy."""
 
+    kind = "data"
+    meaning = "The data cannot be used: files that are not there, cannot be read, or are too few."
+    remedy = "Correct the files or `data.files`; the message names the file and what is there."
+
 
 class CorpusError(DataError):
     """A corpus that cannot be used."""
+
+    kind = "text"
+    meaning = "A text cannot be read."
+    remedy = "Name its encoding with `data.encoding`, or convert the file to UTF-8."
 
 
 class TableError(DataError):
@@ -19,6 +27,12 @@ class TableError(DataError):
       reason: What is wrong.
       remedy: What to do about it.
     """
+
+    kind = "table"
+    meaning = "A table, or a row of it, cannot be used; the message names file, line and column."
+    remedy = (
+        "Correct the row, name the columns (`data.input`, `data.target`), or leave bad rows out with `data.on_error`."
+    )
 
     def __init__(self, file: str, reason: str, remedy: str, line: int = 0, column: str = "", unit: str = "line"):
         place = file + (f", {unit} {line:,}" if line else "") + (f", column {column}" if column else "")

@@ -38,6 +38,15 @@ _OPEN_FILES = {errno.EMFILE, errno.ENFILE}
 class DiskFullError(OSError):
     """A disk has too little space; the message names the folder and what is needed."""
 
+    kind = "disk-full"
+    meaning = (
+        "A disk is full, or a quota is used up. What was whole is whole still; the component that met it is "
+        "noted as failed."
+    )
+    remedy = (
+        "Free space, or name other folders with --root, --serving-dir and TMPDIR. Then run again with `run.cache=true`."
+    )
+
     def __init__(self, message: str):
         super().__init__(errno.ENOSPC, message)
         self.message = message

@@ -43,6 +43,10 @@ _STATES: dict[int, State] = {
 class NoSuchRunError(LookupError):
     """There is no such run; the message says which there are."""
 
+    kind = "no-such-run"
+    meaning = "There is no such run, or no run at all in the root."
+    remedy = "`charseq runs` lists the runs; --root names their folder."
+
 
 @dataclasses.dataclass(frozen=True)
 class Output:

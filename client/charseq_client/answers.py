@@ -20,6 +20,10 @@ class PredictionError(Exception):
       message: The server's whole message.
     """
 
+    kind = "prediction"
+    meaning = "A server refuses a call, or does not answer."
+    remedy = "See the status codes below."
+
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(f"{code.name}: {message}")
         self.code = code

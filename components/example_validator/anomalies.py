@@ -8,6 +8,10 @@ from components.tfx_libraries import tfdv
 class DataAnomalyError(ValueError):
     """The data set breaks its schema or has drifted; the message says where and how, and the remedy."""
 
+    kind = "anomaly"
+    meaning = "The data breaks its schema, or has drifted from the data of the served version."
+    remedy = "Look at the data. If the change is meant, set `validate.check_drift=false` for one run."
+
 
 def find_anomalies(
     statistics: statistics_pb2.DatasetFeatureStatisticsList,

@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -24,9 +25,23 @@ _LOG_TAIL_BYTES = 4_000
 # What TensorFlow's libraries note while they are loaded, in any process.
 _LIBRARY_NOTE = re.compile(r"[IW]\d{4} |WARNING: All log messages before")
 
+# Starts a program that ends when the process that started it does, even if that was killed: prctl(2)'s PR_SET_PDEATHSIG (1),
+# which stays over an exec. TensorFlow Serving has no flag for it.
+_END_WITH_PARENT = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
+_ENDS_WITH_US = (sys.executable, "-I", "-S", "-c", _END_WITH_PARENT)
+
 
 class ServerError(RuntimeError):
     """The server does not start, load or answer; the message says which, and ends with its log."""
+
+    kind = "model-server"
+    meaning = "The model server does not start, load the model or answer."
+    remedy = "Read the end of its log in the message. A slow machine needs a larger `infra.timeout`."
 
 
 @contextlib.contextmanager
@@ -45,7 +60,14 @@ def model_server(
       ServerError: The server ended, or did not load the version in time.
     """
     port = _free_port()
-    arguments = [*command, f"--port={port}", f"--model_name={model_name}", f"--model_base_path={model_dir}"]
+    arguments = [
+        *_ENDS_WITH_US,
+        str(os.getpid()),
+        *command,
+        f"--port={port}",
+        f"--model_name={model_name}",
+        f"--model_base_path={model_dir}",
+    ]
     # A candidate that fails to load once is refused at once, not tried again every minute.
     arguments.append("--max_num_load_retries=0")
     with (

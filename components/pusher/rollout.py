@@ -11,6 +11,10 @@ from serving.contract.canary_result import CanaryResult
 class RolloutError(Exception):
     """A version could not be tried, for example because no server answers."""
 
+    kind = "rollout-not-tried"
+    meaning = "A pushed version could not be tried as a canary."
+    remedy = "See that the server of `rollout.server` runs and reads the serving folder; then use `charseq canary`."
+
 
 def hold(settings: RolloutSettings, model_dir: str) -> None:
     """Has the server stay with what it serves, whatever is pushed.

@@ -119,6 +119,10 @@ def _checked(parsed: "pd.Series[pd.Timestamp]", texts: "pd.Series[str]", reason:
 class AmbiguousTimesError(DataError):
     """Times that can be read in two ways."""
 
+    kind = "ambiguous-times"
+    meaning = "The times of a table can be read in two ways, such as 01/02/2024."
+    remedy = "State how they are written, as the message says."
+
 
 class UnreadableTimeError(DataError):
     """A value that is no time.
@@ -127,6 +131,10 @@ class UnreadableTimeError(DataError):
       text: The value.
       reason: What is wrong and what to do.
     """
+
+    kind = "time"
+    meaning = "A value in the column of the times is no time."
+    remedy = "Correct the value, or state how times are written, as the message says."
 
     def __init__(self, text: str, reason: str):
         super().__init__(f"{text!r} {reason}")

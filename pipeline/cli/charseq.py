@@ -110,6 +110,34 @@ def settings(family: str | None, markdown: bool, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--markdown", is_flag=True, help="Print docs/errors.md.")
+@json_option
+def errors(markdown: bool, as_json: bool) -> None:
+    """Lists the kinds of errors, with cause and remedy.
+
+    \b
+    Example:
+      charseq errors
+    """
+    import dataclasses
+
+    from pipeline.errors import errors_page, list_errors
+    from pipeline.local.imports import importing
+
+    with importing():  # the modules that have them
+        kinds = list_errors()
+    if markdown:
+        click.echo(errors_page(), nl=False)
+    elif as_json:
+        print_json({"errors": [dataclasses.asdict(kind) for kind in kinds]})
+    else:
+        for kind in kinds:
+            click.echo(f"{kind.kind}   (status {kind.status})")
+            for text in (kind.cause, kind.remedy):
+                click.echo(click.wrap_text(text, initial_indent="    ", subsequent_indent="    "))
+
+
+@main.command()
 @click.argument("task", default=DEFAULT_TASK)
 @click.option("--set", "assignments", multiple=True, metavar="K=V", help="Override a setting, such as train.epochs=5.")
 @root_option

@@ -23,6 +23,10 @@ _INT64 = click.IntRange(-(2**63), 2**63 - 1)
 class InputError(click.ClickException):
     """Input that cannot be used: one line, exit status 2."""
 
+    kind = "usage"
+    meaning = "An argument of a command cannot be used."
+    remedy = "Correct the argument that the message names; `--help` shows an example."
+
     exit_code = 2
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 class OutputError(click.ClickException):
     """Standard output cannot be written: one line, exit status 1."""
 
+    kind = "output"
+    meaning = "Standard output cannot be written, for example because its disk is full. The output is not whole."
+    remedy = "Write to another place, and run the command again."
+
     exit_code = 1
 
 

@@ -17,6 +17,10 @@ _NAME = "beam-flink.jar"
 class FlinkError(RuntimeError):
     """The cluster cannot be started, or has ended; the message says why and what to do."""
 
+    kind = "flink"
+    meaning = "A Flink cluster cannot be started, or has ended."
+    remedy = "Install what the message names, or look at the log that it names."
+
 
 def require_programs() -> None:
     """Checks that Java and Maven are here.

@@ -25,6 +25,10 @@ _TIMEOUT_SECONDS = 60.0
 class KubeflowError(RuntimeError):
     """The API server cannot be reached, or refuses a request."""
 
+    kind = "kubeflow"
+    meaning = "The API server of Kubeflow Pipelines cannot be reached, or refuses a request."
+    remedy = "Check --host, --namespace and the token; docs/cluster.md has the connections."
+
 
 @dataclass(frozen=True)
 class Connection:

@@ -12,6 +12,10 @@ _FOLDERS = {"gs://": "gcs", "s3://": "s3", "minio://": "minio"}
 class ArtifactUriError(ValueError):
     """An artifact lies where the launcher keeps no copy of it."""
 
+    kind = "artifact-uri"
+    meaning = "An artifact of a step lies where the step has no copy of it."
+    remedy = "Set the pipeline root to an address that Kubeflow's launcher supports."
+
 
 class LocalPaths:
     """Maps artifact URIs to the launcher's copies, and back."""

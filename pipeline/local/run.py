@@ -11,6 +11,7 @@ from components.settings import SettingsError
 from data.errors import DataError
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
+from pipeline.errors import kind_of
 from pipeline.families import find_family
 from pipeline.file_errors import is_disk_full
 from pipeline.lineage import Lineage, RunRecord, note_run, open_store
@@ -49,6 +50,7 @@ class Run:
       cached: Components whose outputs are an earlier run's.
       artifacts: Folder of each artifact, by `COMPONENT.OUTPUT`, such as `Trainer.model`.
       bad_input: Whether the run failed because the data or a setting cannot be used.
+      error_kind: Kind of the error that ended the run, such as `table` or `disk-full` (docs/errors.md); empty if none did.
     """
 
     task: str
@@ -66,6 +68,7 @@ class Run:
     cached: list[str]
     artifacts: dict[str, str]
     bad_input: bool
+    error_kind: str
 
 
 def run_task(
@@ -102,11 +105,12 @@ def run_task(
 def _run(config: Config, places: Places, observer: RunObserver | None, catch_interrupts: bool, reserve: Reserve) -> Run:
     follow_moved_root(places)
     runner = LocalRunner(observer, run_notes(config), catch_interrupts=catch_interrupts, reserve=reserve)
-    bad_input = False
+    bad_input, error_kind = False, ""
     try:
         runner.run(create_pipeline(config, places))
     except ComponentFailedError as error:  # the run's record says so
         bad_input = isinstance(error.cause, SettingsError | DataError)
+        error_kind = kind_of(error.cause)
     reserve.release()
     model_dir = places.model_dir(config.task)
     served = served_version(model_dir)
@@ -133,6 +137,7 @@ def _run(config: Config, places: Places, observer: RunObserver | None, catch_int
             for name, output in part.outputs.items()
         },
         bad_input=bad_input,
+        error_kind=error_kind,
     )
 
 

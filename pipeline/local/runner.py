@@ -39,6 +39,10 @@ class ComponentFailedError(RuntimeError):
       cause: Its error.
     """
 
+    kind = "component"
+    meaning = "A component ended with an error. Components behind it have not run."
+    remedy = "The message names the component and its error. Run again with `run.cache=true` when it is mended."
+
     def __init__(self, component: str, cause: Exception):
         super().__init__(f"{component} failed: {cause}")
         self.component = component

@@ -40,6 +40,10 @@ _POLL_SECONDS = 2.0
 class JobFailedError(RuntimeError):
     """Beam's job did not end well; the message is the runner's."""
 
+    kind = "beam-job"
+    meaning = "A batch prediction that runs as a Beam job has failed."
+    remedy = "Read the runner's message and its logs. The same command goes on with what is done."
+
 
 @dataclasses.dataclass(frozen=True)
 class _Turn:

@@ -33,6 +33,10 @@ _NO_ANSWER = -1e30
 class QuestionError(ValueError):
     """A model cannot be asked so; the message says what its signature takes."""
 
+    kind = "question"
+    meaning = "A model cannot be asked so."
+    remedy = "Name the columns and the signature that the message lists."
+
 
 @dataclasses.dataclass(frozen=True)
 class Output:

@@ -11,6 +11,10 @@ from serving.contract.request_logs import read_logs
 class RequestLogError(ValueError):
     """A log cannot be used; the message says why, and what can be done."""
 
+    kind = "request-log"
+    meaning = "A log of requests cannot be read, or has nothing of the model."
+    remedy = "Name other files, or the model and signature that the log has."
+
 
 def read_predictions(names: Sequence[str], model: str, signature: str) -> Iterator[Any]:
     """Reads the ``PredictionLog`` of each Predict of a model and signature.

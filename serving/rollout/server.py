@@ -18,6 +18,13 @@ _POLL_S = 0.1
 class RolloutError(Exception):
     """A rollout that was refused or failed; what is served is what was served before."""
 
+    kind = "rollout"
+    meaning = (
+        "A promotion, a rollback or a canary was refused, or the server did not take it over. What was served "
+        "is served still."
+    )
+    remedy = "Do what the message says; `charseq models` shows versions and labels."
+
 
 class RolloutServer:
     """The model servers of one folder, as a rollout uses them. Its errors are :class:`RolloutError`.

@@ -3,10 +3,13 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import statistics_pb2
@@ -161,3 +164,26 @@ def test_tfxs_own_components_read_the_blessing(candidate, examples, refused, tmp
     pushed = tfx_pusher.Executor().GetModelPath({"infra_blessing": [blessing]})
     assert (Path(pushed) / "saved_model.pb").exists()
     assert tfx_pusher.Executor().CheckBlessing({"infra_blessing": [blessing]}) != refused
+
+
+_VALIDATOR = """
+import sys
+from components.infra_validator.server_process import model_server
+
+with model_server([sys.executable, "-c", "import time; time.sleep(600)"], "m", "/nowhere", 600):
+    pass
+"""
+
+
+@pytest.mark.e2e
+def test_the_server_ends_when_the_run_is_killed():
+    run = psutil.Process(subprocess.Popen([sys.executable, "-c", _VALIDATOR]).pid)
+    deadline = time.monotonic() + 60
+    while not (servers := [child for child in run.children() if "time.sleep(600)" in " ".join(child.cmdline()[:3])]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (server,) = servers
+    run.kill()
+    run.wait(30)
+    server.wait(30)
+    assert not server.is_running()

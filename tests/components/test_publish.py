@@ -264,3 +264,61 @@ def test_a_record_of_versions_that_a_full_disk_left_empty_is_no_obstacle(model, 
     first = publish(model, str(served), _add)
     (served / ".last_version").write_text("")
     assert publish(model, str(served), _add) > first
+
+
+def test_with_the_clock_set_back_versions_grow_by_one(model, tmp_path, monkeypatch):
+    served = tmp_path / "served"
+    first = publish(model, str(served), _add)
+    monkeypatch.setattr(publish_module.time, "time", lambda: first - 3600.0)
+    assert publish(model, str(served), _add) == first + 1
+    monkeypatch.setattr(publish_module.time, "time", lambda: 0.0)  # a machine without a clock
+    assert publish(model, str(tmp_path / "new"), _add) == 1
+    assert publish(model, str(tmp_path / "new"), _add) == 2
+
+
+def test_a_name_that_is_taken_while_it_is_given_is_left_to_the_other(model, tmp_path, monkeypatch):
+    served = tmp_path / "served"
+    real, taken = os.rename, []
+
+    def rename(source, target):
+        if not taken:
+            taken.append(int(os.path.basename(target)))
+            os.makedirs(os.path.join(target, "theirs"))
+            raise OSError(39, "Directory not empty")
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    assert publish(model, str(served), _add) > taken[0]
+    assert os.listdir(served / str(taken[0])) == ["theirs"]
+
+    def fail(source, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(PermissionError):
+        publish(model, str(served), _add)
+
+
+def test_what_vanishes_while_it_is_cleaned_up_is_no_error(model, tmp_path, monkeypatch):
+    served = tmp_path / "served"
+    publish(model, str(served), _add)
+    (served / ".publishing-old").mkdir()
+    os.utime(served / ".publishing-old", (0, 0))
+
+    class Vanished:
+        def __init__(self, name, is_folder, before):
+            self.name, self.path, self._is_folder, self._before = name, str(served / name), is_folder, before
+
+        def is_dir(self):
+            return self._is_folder
+
+        def stat(self):
+            if self._before:
+                raise FileNotFoundError(self.path)
+            return os.stat_result((0,) * 10)
+
+    real = os.scandir
+    gone = [Vanished(f".publishing-{n}", n < 2, n == 0) for n in range(3)]
+    monkeypatch.setattr(os, "scandir", lambda folder: [*gone, *real(folder)] if folder == str(served) else real(folder))
+    publish(model, str(served), _add)
+    assert not (served / ".publishing-old").exists()

@@ -47,8 +47,9 @@ def test_an_error_while_writing_leaves_the_file_before_and_nothing_beside(tmp_pa
 
 
 def test_an_object_store_gets_the_file_whole(tmp_path):
-    write_file(f"file://{tmp_path}/new/file", b"content")
-    assert (tmp_path / "new" / "file").read_bytes() == b"content"
+    for content in (b"before", b"after"):
+        write_file(f"file://{tmp_path}/new/file", content)
+        assert (tmp_path / "new" / "file").read_bytes() == content
     assert os.listdir(tmp_path / "new") == ["file"]
 
 
@@ -96,6 +97,7 @@ def _model():
     return model
 
 
+@pytest.mark.model
 def test_a_training_begins_anew_where_its_checkpoint_is_damaged(tmp_path):
     model = _model()
     state = TrainingState(str(tmp_path / "run"), 0.0, [])
@@ -107,6 +109,7 @@ def test_a_training_begins_anew_where_its_checkpoint_is_damaged(tmp_path):
     assert TrainingState(str(tmp_path / "run"), 0.0, []).restore(_model()) == 0
 
 
+@pytest.mark.model
 def test_the_best_epochs_weights_come_back_also_after_an_interruption(tmp_path):
     path = str(tmp_path / "run.best.npz")
     figures = iter([3.0, 1.0, 2.0, float("nan")])

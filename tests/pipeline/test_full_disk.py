@@ -116,6 +116,7 @@ def test_a_disk_that_gets_full_in_any_component(disk, tmp_path, components):
     assert "HDF5" not in ended.stderr
 
 
+@pytest.mark.e2e
 def test_a_disk_that_is_too_small_is_refused_at_once(tmp_path):
     (tmp_path / "disk").mkdir()
     with mounted(tmp_path / "disk", "3m"):

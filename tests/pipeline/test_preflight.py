@@ -92,6 +92,7 @@ def test_a_model_server_that_is_not_there(tmp_path):
         check_run(load_task("sums"), places)
 
 
+@pytest.mark.e2e
 def test_the_command_says_it_before_it_imports_tensorflow(tmp_path):
     (tmp_path / "file").touch()
     ended = subprocess.run(

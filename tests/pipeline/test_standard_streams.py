@@ -7,6 +7,8 @@ import pytest
 
 from tests.pipeline.conftest import CHARSEQ
 
+pytestmark = pytest.mark.e2e
+
 TASKS = "tasks"
 
 

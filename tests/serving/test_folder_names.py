@@ -13,6 +13,8 @@ from tests.serving.conftest import Push
 from tests.serving.load import QUICK
 from tests.serving.processes import running_server
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.mark.parametrize("name", ["r[1]", "all *", "what?", "back\\slash"])
 def test_a_model_is_loaded_from_a_folder_whose_name_looks_like_a_pattern(

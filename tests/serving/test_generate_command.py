@@ -11,6 +11,8 @@ import pytest
 from tests.serving.load import QUICK
 from tests.serving.processes import RunningServer, running_server
 
+pytestmark = pytest.mark.e2e
+
 CHARSEQ = str(Path(sys.executable).with_name("charseq"))
 
 

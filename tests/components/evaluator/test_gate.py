@@ -178,3 +178,20 @@ def test_settings_that_cannot_be_are_named(settings, said):
     with pytest.raises(SettingsError) as error:
         settings()
     assert str(error.value) == said
+
+
+@pytest.mark.parametrize(("gate", "worst"), [(GateSettings(), -math.inf), (TextGateSettings(), math.inf)])
+def test_a_figure_that_could_not_be_computed_is_held_against_the_worst_bound(gate, worst):
+    checks, _ = judge(gate, NAN)
+    assert checks["bound"].bound == worst
+
+
+def test_nothing_is_said_of_noise_where_there_is_nothing_to_compare_with():
+    (change,) = check(GateSettings().rule, {"exact_match": 0.5}, None, [])
+    assert change.note == ""
+
+
+def test_equal_figures_without_an_interval_are_within_the_noise():
+    figures = {"exact_match": 0.5, "exact_match_low": 0.5, "exact_match_high": 0.5}
+    (change,) = check(GateSettings().rule, figures, figures, [])
+    assert change.note == "the difference is within the noise of 0.0000"

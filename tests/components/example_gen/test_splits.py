@@ -57,6 +57,10 @@ def test_a_side_is_that_of_the_place_alone(test, validation, place):
             {"test_fraction": 0.5, "validation_fraction": 0.6},
             "data.test_fraction and data.validation_fraction are 1.1 together; leave something for training",
         ),
+        (
+            {"test_fraction": 0.5, "validation_fraction": 0.5},
+            "data.test_fraction and data.validation_fraction are 1 together; leave something for training",
+        ),
     ],
 )
 def test_shares_that_cannot_be_are_refused(fractions, said):

@@ -11,6 +11,7 @@ import pytest
 
 from charseq_client import Client
 from tests.pipeline.conftest import CHARSEQ, QUICK, serving
+from tests.pipeline.tiny import write_tiny_task
 from tests.serving.processes import running_server
 
 pytestmark = pytest.mark.e2e
@@ -200,3 +201,16 @@ def test_nothing_is_run_where_no_server_answers_to_try_the_model(charseq, first_
     assert result.status == 2
     assert "rollout.server 127.0.0.1:1 does not answer" in result.stderr
     assert versions(place) == before
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_on_one_root_are_two_runs(charseq, tmp_path):
+    arguments = [CHARSEQ, "run", write_tiny_task(tmp_path), "--json", "--root", tmp_path / "root"]
+    processes = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    results = [json.loads(process.communicate(timeout=600)[0]) for process in processes]
+    assert [result["blessed"] for result in results] == [True, True]
+    pushed = sorted(result["pushed_version"] for result in results)
+    assert pushed[0] < pushed[1]
+    assert sorted(int(n) for n in os.listdir(tmp_path / "root" / "serving" / "tiny") if n.isdecimal()) == pushed
+    runs = charseq("runs", "--json", "--root", tmp_path / "root").json["runs"]
+    assert [run["result"] for run in runs] == ["blessed", "blessed"]

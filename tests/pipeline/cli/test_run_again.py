@@ -13,7 +13,15 @@ from tests.pipeline.conftest import CHARSEQ, QUICK
 pytestmark = pytest.mark.e2e
 
 
-def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path):
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path, number):
     arguments = ["run", "sums", "--json", "--root", tmp_path, *QUICK]
     arguments += ["--set", "train.epochs=15", "--set", "train.checkpoint_seconds=0", "--set", "run.cache=true"]
     process = subprocess.Popen([CHARSEQ, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -23,7 +31,7 @@ def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path)
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
+    process.send_signal(number)
     process.wait()
     result = charseq(*arguments)
     assert result.status == 0, result.stderr
