@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.fused_lstm import FusedLSTM
+from components.trainer.layers.fused_lstm import FusedLSTM
 
 pytestmark = pytest.mark.model
 
