@@ -19,6 +19,7 @@ def test_the_descriptors_are_those_of_the_installed_packages() -> None:
     assert ours == theirs, "TensorFlow or its messages have changed: run client/generate_messages.py"
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("first", ["charseq_client.messages", "tensorflow"])
 def test_tensorflow_and_the_client_work_in_one_process_in_either_order(first: str) -> None:
     code = f"""

@@ -13,6 +13,8 @@ import pytest
 
 from tests.serving.processes import ROOT, RunningServer, running_server
 
+pytestmark = pytest.mark.e2e
+
 # Printed by the environment under test: what it was answered, and what it has loaded.
 _ASKS = """
 import json, sys, time

@@ -13,6 +13,8 @@ import pytest
 
 from tests.serving.processes import ROOT
 
+pytestmark = pytest.mark.e2e
+
 _PACKAGES = ("pipeline", "components", "serving", "data")
 
 

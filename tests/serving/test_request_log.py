@@ -49,6 +49,7 @@ def _texts(log: Any) -> list[bytes]:
     return list(log.predict_log.request.inputs["text"].string_val)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("batching", [False, True])
 def test_requests_and_answers_over_both_ports_are_in_the_log(
     tmp_path: Path, shout_models: dict[int, Path], judge_model: Path, batching: bool
@@ -100,6 +101,7 @@ def test_requests_and_answers_over_both_ports_are_in_the_log(
     ]
 
 
+@pytest.mark.e2e
 def test_logging_is_switched_on_and_off_while_the_server_runs(tmp_path: Path, shout_models: dict[int, Path]) -> None:
     config = tmp_path / "models.config"
     config.write_text(str(_config(_entry("shout", shout_models[1], None))))
@@ -130,6 +132,7 @@ def test_logging_is_switched_on_and_off_while_the_server_runs(tmp_path: Path, sh
     assert [_texts(log) for log in read_logs(tmp_path / "log")] == [[b"during"], [b"after a refusal"]]
 
 
+@pytest.mark.e2e
 def test_the_configuration_of_a_served_folder_is_followed(
     tmp_path: Path, shout_models: dict[int, Path], push: Any
 ) -> None:
@@ -166,6 +169,7 @@ def test_what_cannot_be_followed_is_refused(tmp_path: Path, change: dict[str, An
     assert message in refused.value.message
 
 
+@pytest.mark.e2e
 def test_a_server_does_not_start_with_a_log_that_it_cannot_write(tmp_path: Path, shout_models: dict[int, Path]) -> None:
     config = tmp_path / "models.config"
     config.write_text(str(_config(_entry("shout", shout_models[1], Path("/no such folder/log")))))
