@@ -65,9 +65,14 @@ def test_the_trainer_leaves_curves_history_diagram_logs_and_models(first_run, pl
     assert list((place / "checkpoints").rglob("*.npz")) == []
 
 
-def test_a_pushed_version_carries_warm_up_requests_and_statistics(first_run, place):
+def test_a_pushed_version_carries_warm_up_requests_statistics_and_weights(first_run, place):
     extra = place / "serving" / "sums" / str(first_run.json["pushed_version"]) / "assets.extra"
-    assert sorted(os.listdir(extra)) == ["FeatureStats.pb", "RequestStats.pb", "tf_serving_warmup_requests"]
+    assert sorted(os.listdir(extra)) == [
+        "FeatureStats.pb",
+        "RequestStats.pb",
+        "tf_serving_warmup_requests",
+        "weights.npz",
+    ]
 
 
 def test_predict_answers_a_line_for_each_text(charseq, server, first_run):
