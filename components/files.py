@@ -47,7 +47,7 @@ def write_file(path: str, content: bytes) -> None:
         write_whole(path, content)
         return
     tf.io.gfile.makedirs(os.path.dirname(path))
-    aside = f"{path}.{uuid.uuid4().hex}"
+    aside = f"{path}.{uuid.uuid4().hex}.part"
     with tf.io.gfile.GFile(aside, "wb") as file:
         file.write(content)
     tf.io.gfile.rename(aside, path, overwrite=True)

@@ -77,7 +77,7 @@ def read_bucket(folder: str) -> pa.Table:
     """Returns the rows of a bucket, ordered by hash, input and target."""
     tables = []
     names = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
-    for name in sorted(names):
+    for name in sorted(name for name in names if not name.endswith(".part")):  # what a killed worker has left
         with tf.io.gfile.GFile(os.path.join(folder, name), "rb") as file:
             tables.append(pa.ipc.open_stream(pa.py_buffer(file.read())).read_all())
     if not tables:

@@ -88,6 +88,7 @@ for _ in range(40):
 """
 
 
+@pytest.mark.e2e
 def test_many_that_publish_all_the_time_get_a_version_each(model, tmp_path):
     served = tmp_path / "served"
     ended = subprocess.run(
@@ -156,6 +157,7 @@ for _ in sys.stdin:
 """
 
 
+@pytest.mark.e2e
 def test_killed_at_50_moments_no_half_version_is_ever_there(model, tmp_path):
     served = tmp_path / "served"
     whole = []

@@ -32,6 +32,7 @@ def site(tmp_path_factory):
     return folder
 
 
+@pytest.mark.e2e
 def test_the_site_has_a_page_for_every_file_and_a_search(site):
     assert (site / "search" / "search_index.json").stat().st_size > 100_000
     for page in (ROOT / "docs").rglob("*.md"):
@@ -39,6 +40,7 @@ def test_the_site_has_a_page_for_every_file_and_a_search(site):
     assert not [*site.rglob("*.py")]
 
 
+@pytest.mark.e2e
 def test_no_page_loads_anything_from_elsewhere(site):
     loads = re.compile(
         r"<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href|srcset)=[\"']?((?:https?:)?//[^\"'\s>]+)"

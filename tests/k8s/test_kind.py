@@ -19,6 +19,8 @@ from tests.k8s.conftest import K8S, of_kind, pods
 from tests.pipeline.conftest import CHARSEQ
 from tests.pipeline.kubeflow.conftest import fake_server
 
+pytestmark = pytest.mark.e2e
+
 SCRIPT = K8S / "kind" / "run.sh"
 
 needs_kubectl = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed here")

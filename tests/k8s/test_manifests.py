@@ -21,6 +21,8 @@ from serving.server.flag_table import UNSUPPORTED
 from serving.server.flags import parse_flags
 from tests.k8s.conftest import APPLIED, K8S, OVERLAYS, containers, named, of_kind, pods
 
+pytestmark = pytest.mark.e2e
+
 VERSIONS = sorted({major_minor(v) for v in all_versions() if Version(v) >= Version("1.29")}, key=Version)
 
 

@@ -47,6 +47,7 @@ def test_the_example_of_the_documentation_runs_twice_in_one_process_and_is_quiet
     assert [line for line in done.stderr.splitlines() if line and not notes.match(line)] == []
 
 
+@pytest.mark.e2e
 def test_the_names_are_imported_when_they_are_used():
     code = (
         "import sys, pipeline; from pipeline import load_model, load_task, run, open_runs; load_task('sums');"

@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from components.trainer.fixed_length.settings import AttentionSettings, RecurrentSettings
-from components.trainer.fused_lstm import FusedLSTM
+from components.trainer.layers.fused_lstm import FusedLSTM
 
 # Width of an attention head.
 _HEAD_UNITS = 16

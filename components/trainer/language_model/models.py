@@ -9,10 +9,10 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from components.trainer.dropout import Dropout
 from components.trainer.fitting import OUTPUT_LAYER
-from components.trainer.fused_lstm import FusedLSTM
 from components.trainer.language_model.settings import LanguageModelSettings
+from components.trainer.layers.dropout import Dropout
+from components.trainer.layers.fused_lstm import FusedLSTM
 
 INPUTS = "inputs"
 

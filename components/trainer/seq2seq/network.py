@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from components.trainer.lstm_steps import lstm_steps
+from components.trainer.layers.lstm_steps import lstm_steps
 from components.transform.token_pairs import END, PADDING
 
 Weights = Mapping[str, tf.Tensor]

@@ -1,5 +1,7 @@
 """Pairs put together by their input: several right answers, files for each split, and few inputs."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,13 @@ def test_the_examples_do_not_depend_on_order_files_or_buckets(tmp_path):
         examples, again = group(tmp_path / f"again{buckets}", *sources, buckets=buckets)
         assert sorted(examples) == sorted(expected)
         assert again == counts
+
+
+def test_what_a_killed_worker_has_left_is_not_read(tmp_path):
+    folder = bucket_folder(str(tmp_path), 0)
+    write_buckets(pairs_of(words(3)), int(TRAIN), str(tmp_path), "0.arrow", 1)
+    (Path(folder) / "1.arrow.0123.part").write_bytes(b"half of")
+    assert read_bucket(folder).num_rows == 3
 
 
 def test_rows_of_training_whose_input_a_test_file_names_are_left_out(tmp_path):

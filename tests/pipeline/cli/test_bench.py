@@ -100,6 +100,7 @@ def test_sides_are_measured_alternately_and_compared_with_ours():
     assert (other.value, other.note) == (None, "not installed")
 
 
+@pytest.mark.e2e
 def test_a_process_is_measured_with_those_that_it_starts():
     child = "import time; held = bytearray(b'x' * 150_000_000); time.sleep(1)"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}]); print('{{\"a\": 1}}')"
@@ -109,6 +110,7 @@ def test_a_process_is_measured_with_those_that_it_starts():
     assert measured.peak_mb > 150
 
 
+@pytest.mark.e2e
 def test_a_process_that_fails_says_why():
     with pytest.raises(RuntimeError, match="no such thing"):
         run_measured(["-c", "raise ValueError('no such thing')"])
@@ -118,6 +120,7 @@ def test_a_peer_that_is_not_installed_is_known():
     assert peer_python("nothing") is None
 
 
+@pytest.mark.e2e
 def test_a_peer_does_its_work_again_and_again(tmp_path):
     script = tmp_path / "peer.py"
     script.write_text("import json, sys\nfor _ in sys.stdin: print(json.loads(sys.argv[1])['amount'], flush=True)")

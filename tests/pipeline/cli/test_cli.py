@@ -8,6 +8,8 @@ import pytest
 
 from pipeline.cli.options import print_json
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.mark.parametrize(
     "command",

@@ -52,6 +52,7 @@ def test_a_users_own_task_file_of_pairs_is_trained_and_a_wrong_line_is_named(cha
         test_fraction = 0.3
         [train]
         epochs = 12
+        members = 1
     """)
     # The path begins at the file's folder, wherever the command is given.
     arguments = ["run", tmp_path / "backwards.toml", "--json", "--root", tmp_path / "runs"]

@@ -108,6 +108,7 @@ def test_what_is_missing_or_of_no_use_is_refused(settings, said):
         BeamSettings(**settings)
 
 
+@pytest.mark.e2e
 def test_a_run_says_so_with_status_2(charseq, tmp_path):
     result = charseq("run", "--set", "beam.runner=flink", cwd=tmp_path)
     assert result.status == 2

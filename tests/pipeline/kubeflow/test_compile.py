@@ -147,6 +147,7 @@ def test_nothing_is_made_on_the_machine_that_compiles(compiled, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.e2e
 @pytest.mark.skipif(bool(why_not_confined()), reason=why_not_confined() or "-")
 def test_an_ordinary_user_compiles(tmp_path):
     (tmp_path / "out").mkdir()

@@ -93,6 +93,7 @@ open(path + "/file", "w").write(word)
 """
 
 
+@pytest.mark.e2e
 def test_placeholders_files_and_what_a_step_is_told_of_an_input(cluster):
     output = {"artifacts": {"made": {"artifacts": [{"metadata": {"n": 1, "list": [1]}}]}}}
     second = """
@@ -111,6 +112,7 @@ print(json.dumps(given))
     assert told["metadata"]["display_name"] == "made"
 
 
+@pytest.mark.e2e
 def test_a_step_that_fails_is_tried_again_in_a_fresh_pod_and_every_attempt_keeps_its_log(tmp_path):
     tries = tmp_path / "tries"
     tries.touch()
@@ -131,6 +133,7 @@ assert len(open({str(tries)!r}).read()) == 3
         Cluster(tmp_path / "other").run(pipeline("sys.exit('what went wrong')", retries=1))
 
 
+@pytest.mark.e2e
 def test_nothing_is_tried_again_after_the_total_window_of_a_backoff(cluster):
     fails = pipeline("sys.exit(1)", retries=3)
     with pytest.raises(StepFailedError, match="Max duration limit exceeded"):
@@ -139,6 +142,7 @@ def test_nothing_is_tried_again_after_the_total_window_of_a_backoff(cluster):
         cluster.run(fails, seconds={"first": [580]})
 
 
+@pytest.mark.e2e
 def test_what_runs_at_the_end_of_the_window_is_terminated_but_for_the_first_attempt(cluster, tmp_path):
     assert cluster.run(pipeline(MAKE, retries=1), seconds={"first": [5000]}).attempts["first"] == 1
     tries = tmp_path / "tries"
@@ -163,6 +167,7 @@ def test_a_backoff_without_a_window_is_no_workflow(cluster):
         decide(policy, [Attempt(0, 10)])
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     ("options", "told"),
     [({}, True), ({"publish_logs": "false"}, False), ({"hides_logs": True}, False)],
@@ -182,6 +187,7 @@ def test_every_step_is_told_of_the_artifact_of_its_log(tmp_path, options, told):
     assert set(run.outputs["first"]) == {"made"}
 
 
+@pytest.mark.e2e
 @CONFINED
 def test_a_step_is_user_1000_and_can_write_to_its_mounts_alone(cluster):
     script = """
@@ -199,6 +205,7 @@ print(os.getuid(), os.getgid(), os.getcwd(), *refused)
     assert log == "1000 1000 /app /charseq /app/x /usr/x /x /tmp/x\n"
 
 
+@pytest.mark.e2e
 def test_only_cached_steps_are_taken_from_an_earlier_run(cluster):
     accepted = pipeline(MAKE, cached=("first",))
     assert cluster.run(accepted).cached == []
@@ -206,6 +213,7 @@ def test_only_cached_steps_are_taken_from_an_earlier_run(cluster):
     assert cluster.run(accepted, {"word": "other"}).cached == []
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     ("output", "said"),
     [
@@ -233,6 +241,7 @@ def test_a_parameter_that_the_pipeline_has_not_or_of_another_type_is_refused(clu
         cluster.run(pipeline(MAKE), parameters)
 
 
+@pytest.mark.e2e
 def test_the_pipeline_root_is_that_of_the_run_and_not_of_the_spec(cluster):
     accepted = pipeline(MAKE)
     accepted.spec.default_pipeline_root = "s3://bucket/nobody-reads-this"

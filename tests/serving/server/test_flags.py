@@ -109,12 +109,14 @@ def test_flags_as_the_real_server_takes_them() -> None:
     assert flags.threads > 0
 
 
+@pytest.mark.e2e
 def test_a_log_line_for_a_flag_that_does_nothing(tmp_path: Path) -> None:
     arguments = (f"--serving_dir={tmp_path}", "--enable_profiler", "--num_load_threads=0", "--num_unload_threads=1")
     with running_server(tmp_path, *arguments) as server:
         assert "--enable_profiler has no effect here" in server.log.read_text()
 
 
+@pytest.mark.e2e
 def test_a_relative_base_path_is_refused() -> None:
     ended = run_server("--model_base_path=relative", "--model_name=m", "--port=0")
 
@@ -122,6 +124,7 @@ def test_a_relative_base_path_is_refused() -> None:
     assert "Expected model m to have an absolute path or URI; got base_path()=relative" in ended.stderr
 
 
+@pytest.mark.e2e
 def test_one_port_for_both_is_grpc_alone(tmp_path: Path) -> None:
     port = free_port()
     with running_server(tmp_path, f"--serving_dir={tmp_path}", f"--rest_api_port={port}", f"--port={port}") as server:
@@ -129,6 +132,7 @@ def test_one_port_for_both_is_grpc_alone(tmp_path: Path) -> None:
         assert "REST is not served" in server.log.read_text()
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("port", ["0", "any"])
 def test_a_unix_socket(tmp_path: Path, shout_models: dict[int, Path], push: Push, port: str) -> None:
     push(shout_models[1], tmp_path / "serving" / "shout", 1)
@@ -145,6 +149,7 @@ def test_a_unix_socket(tmp_path: Path, shout_models: dict[int, Path], push: Push
     assert (ended.returncode, "cannot be listened on" in ended.stderr) == (1, True)
 
 
+@pytest.mark.e2e
 def test_the_other_loopback_address(tmp_path: Path, shout_models: dict[int, Path], push: Push) -> None:
     push(shout_models[1], tmp_path / "serving" / "shout", 1)
     for address in ("::1", "[::1]"):
@@ -179,6 +184,7 @@ def test_the_settings_of_a_session(tmp_path: Path) -> None:
         session_config(Flags(mixed_precision="float8"))
 
 
+@pytest.mark.e2e
 def test_xla_needs_its_flag(tmp_path: Path, compiled_model: Path, push: Push) -> None:
     push(compiled_model, tmp_path / "serving" / "compiled", 1)
     arguments = (f"--serving_dir={tmp_path / 'serving'}",)
@@ -193,11 +199,13 @@ def test_xla_needs_its_flag(tmp_path: Path, compiled_model: Path, push: Push) ->
         ask(server)
 
 
+@pytest.mark.e2e
 def test_help_and_version() -> None:
     assert "example: python -m serving" in run_server("--help").stdout
     assert "TensorFlow Library: 2." in run_server("--version").stdout
 
 
+@pytest.mark.e2e
 def test_a_port_in_use(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -209,6 +217,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
     assert f"Port {port} on 127.0.0.1 cannot be listened on" in ended.stderr
 
 
+@pytest.mark.e2e
 def test_a_ready_file_of_an_earlier_server_is_removed_at_once(tmp_path: Path) -> None:
     ready = tmp_path / "ready.json"
     ready.write_text("{}")
@@ -219,6 +228,7 @@ def test_a_ready_file_of_an_earlier_server_is_removed_at_once(tmp_path: Path) ->
     assert not ready.exists()
 
 
+@pytest.mark.e2e
 def test_the_server_listens_on_loopback_alone(tmp_path: Path) -> None:
     with running_server(tmp_path, f"--serving_dir={tmp_path}") as server:
         assert json.loads((tmp_path / "ready.json").read_text()) == {

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.dropout import Dropout
+from components.trainer.layers.dropout import Dropout
 
 
 @pytest.mark.parametrize("compiled", [False, True])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.fused_lstm import FusedLSTM
+from components.trainer.layers.fused_lstm import FusedLSTM
 
 pytestmark = pytest.mark.model
 
@@ -51,7 +51,7 @@ def combinations():
         yield pytest.param(compiled, unroll, return_sequences, kind, fresh, marks=marks)
 
 
-@pytest.mark.parametrize(("compiled", "unroll", "return_sequences", "kind", "fresh"), combinations())
+@pytest.mark.parametrize(("compiled", "unroll", "return_sequences", "kind", "fresh"), list(combinations()))
 def test_results_and_gradients_are_those_of_keras(compiled, unroll, return_sequences, kind, fresh):
     options = {} if kind == "any" else {kind: True}
     fused = build(FusedLSTM, return_sequences, STEPS if unroll else None, fresh, unroll=unroll, **options)

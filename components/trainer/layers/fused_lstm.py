@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.trainer.dropout import drop
-from components.trainer.lstm_steps import lstm_steps
+from components.trainer.layers.dropout import drop
+from components.trainer.layers.lstm_steps import lstm_steps
 
 
 @keras.saving.register_keras_serializable("charseq")
