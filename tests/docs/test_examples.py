@@ -13,6 +13,8 @@ from pipeline.families import find_family
 from tests.docs.pages import ROOT
 
 EXAMPLES = ROOT / "examples"
+pytestmark = pytest.mark.e2e
+
 TASKS = sorted(EXAMPLES.glob("*/*.toml"))
 TASKS = [path for path in TASKS if path.name != "pyproject.toml"]
 
