@@ -10,12 +10,14 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from charseq_client import Client
+from charseq_client.text import Sampling
 from serving.contract.model_config import register
 from serving.rollout import list_models, promote
 from tests.k8s.conftest import K8S, named, pods
 from tests.k8s.test_manifests import _arguments
 from tests.serving.conftest import push, shout_models  # noqa: F401 (fixtures)
 from tests.serving.processes import running_server
+from tests.serving.saved_models import save_writer
 
 pytestmark = pytest.mark.e2e
 
@@ -86,6 +88,12 @@ def test_a_pod_waits_for_the_first_version_then_answers_and_follows_a_promotion(
         push(shout_models[1], serving_dir / "other", 1)
         register(serving_dir, "other")
         assert client.wait_until_available("other") == 1
+        # Two prompts and one length: only a model that is not batched answers requests whose inputs have unequal rows.
+        push(save_writer(tmp_path / "writer"), serving_dir / "writer", 1)
+        register(serving_dir, "writer")
+        client.wait_until_available("writer")
+        asked = {"prompt": ["a", "b"]} | Sampling(length=3).inputs(1)
+        assert len(client.predict(asked, model="writer").strings("text")) == 2
         (model,) = (m for m in list_models(serving_dir, server=running.target) if m.name == "shout")
         assert (model.stable, model.pinned) == (1, True)
 

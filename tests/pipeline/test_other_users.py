@@ -21,7 +21,7 @@ REPO = Path(__file__).parents[2]
 # In no list of users.
 _USER = 12345
 
-_PACKAGES = f"{REPO}:{Path(pytest.__file__).parents[1]}"
+_PACKAGES = f"{REPO}:{REPO}/client:{Path(pytest.__file__).parents[1]}"
 
 # The interpreter of the tests may lie in a folder of the superuser's.
 _INTERPRETERS = ((sys.executable,), ("/usr/bin/python3.11", "-S"))

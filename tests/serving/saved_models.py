@@ -124,8 +124,9 @@ class _Writer(tf.Module):
 
     def _write(self, prompt: Any, length: Any, start: Any) -> Any:
         alphabet = tf.constant("abcdefghijklmnopqrstuvwxyz")
+        lengths = tf.broadcast_to(length, tf.shape(start))  # one for all prompts, or one for each
         return tf.map_fn(
-            lambda row: tf.strings.substr(alphabet, row[0], row[1]), (start, length), fn_output_signature=tf.string
+            lambda row: tf.strings.substr(alphabet, row[0], row[1]), (start, lengths), fn_output_signature=tf.string
         )
 
     @tf.function(input_signature=_SAMPLING)

@@ -216,8 +216,8 @@ def test_settings_that_cannot_be_are_named():
         RecurrentSettings(epochs=0)
 
 
-@pytest.mark.parametrize(("family", "devices"), [("seq2seq", 2), ("windows", 2), ("carried state", 1)])
-def test_training_on_several_devices_follows_the_same_loss(tmp_path, family, devices):
+@pytest.mark.parametrize("family", ["seq2seq", "windows", "carried state"])
+def test_training_on_several_devices_follows_the_same_loss(tmp_path, family):
     program = textwrap.dedent("""
         import sys, numpy as np, tensorflow as tf
         cpu = tf.config.list_physical_devices("CPU")[0]
@@ -232,7 +232,7 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path, family, dev
         from components.trainer.fixed_length.training import train
         from tests.components.trainer.language_model.conftest import to_windows
 
-        folder, family, devices = sys.argv[1], sys.argv[2], int(sys.argv[3])
+        folder, family = sys.argv[1:]
         random = np.random.default_rng(1)
         arrays = TokenArrays(*(random.integers(0, 12, [64, width], dtype=np.uint8) for width in (3, 2)))
         tokens = random.integers(0, 12, 1_000, dtype=np.uint8)
@@ -245,7 +245,8 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path, family, dev
             if family == "windows":
                 approach, text = Windows(WindowSettings(window=10, **options)), to_windows(tokens, 10, 1, 3)
             else:
-                settings = StreamSettings(segment=10, optimizer="adam", weight_dropout=0.0, **options)
+                dropouts = dict.fromkeys(("weight_dropout", "input_dropout", "output_dropout"), 0.0)
+                settings = StreamSettings(segment=10, optimizer="adam", **dropouts, **options)
                 approach, text = Streams(settings), to_windows(tokens, 0, 20, 20)
             return train_text(approach, text, text, 12, folder + name)
 
@@ -258,12 +259,12 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path, family, dev
 
         fitting.distribution_strategy = two_devices
         together = run("/two")
-        assert len(entered) == devices - 1
+        assert len(entered) == 1
         losses = ([epoch["loss"] for epoch in training.history] for training in (alone, together))
         np.testing.assert_allclose(*losses, rtol=1e-4)
     """)
     root = Path(__file__).parents[3]
-    command = [sys.executable, "-c", program, str(tmp_path), family, str(devices)]
+    command = [sys.executable, "-c", program, str(tmp_path), family]
     subprocess.run(command, check=True, timeout=300, cwd=root)
 
 

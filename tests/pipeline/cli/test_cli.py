@@ -57,6 +57,7 @@ def test_tasks_are_listed_the_default_first(charseq):
         "g2p",
         "cmudict",
         "dates",
+        "milk",
     ]
     assert charseq("tasks").stdout.startswith("sums ")
 

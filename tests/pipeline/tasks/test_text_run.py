@@ -156,7 +156,7 @@ def test_streamed_text_is_the_unstreamed_one(charseq, text_server):
         (("--temperature", "-1"), "`temperature` is -1"),
         (("--length", "10000000"), "`length` is 10000000"),
         (("--length", "99999999999"), "99999999999 is not in the range"),
-        (("--version", "1", "--label", "stable"), "give one"),
+        (("--version", "1", "--label", "stable"), "give only one"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(charseq, text_server, arguments, said):

@@ -5,7 +5,7 @@ from typing import Any
 
 from components.evaluator.settings import GateSettings
 from components.example_gen.splits import SplitData
-from components.trainer.settings import AttentionSettings
+from components.trainer.fixed_length.settings import AttentionSettings
 from pipeline.config.settings import Config
 from pipeline.families.answers.family import AnswersFamily
 
