@@ -7,7 +7,6 @@ fresh values.
 
 import dataclasses
 import hashlib
-import io
 import json
 import logging
 import math
@@ -21,6 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from components.files import write_file
+from components.trainer.weights_file import read_arrays, write_arrays
 from serving.contract.layout import SAVED_MODEL_NAMES, WEIGHTS_PATH
 
 _LOG = logging.getLogger("charseq.trainer")
@@ -45,12 +45,9 @@ def save_weights(model: keras.Model, vocabularies: Sequence[Tokens], model_dir: 
       vocabularies: Those that its sizes follow from.
       model_dir: Folder of the SavedModel.
     """
-    content = io.BytesIO()
     arrays = {str(index): keras.ops.convert_to_numpy(weight) for index, weight in enumerate(model.trainable_variables)}
-    np.savez(content, tokens=np.array(json.dumps([list(tokens) for tokens in vocabularies])), **arrays)
-    path = os.path.join(model_dir, WEIGHTS_PATH)
-    tf.io.gfile.makedirs(os.path.dirname(path))
-    write_file(path, content.getvalue())
+    tokens = np.array(json.dumps([list(tokens) for tokens in vocabularies]))
+    write_arrays(os.path.join(model_dir, WEIGHTS_PATH), {"tokens": tokens, **arrays})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,21 +115,18 @@ def _take_over(base_model: str, vocabularies: Sequence[Tokens], build: Build) ->
     def nothing(reason: str) -> WarmStart:
         return WarmStart(None, "", {"taken": 0.0, "new": [], "gone": [], "reason": reason})
 
-    path = os.path.join(base_model, WEIGHTS_PATH)
     if not any(tf.io.gfile.exists(os.path.join(base_model, name)) for name in SAVED_MODEL_NAMES):
         return nothing("no version of this model is served yet")
-    if not tf.io.gfile.exists(path):
+    stored = read_arrays(os.path.join(base_model, WEIGHTS_PATH))
+    if not stored:
         return nothing("the served version has no weights to begin from: another version of charseq made it")
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
-    with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
-        known: list[list[str]] = json.loads(str(loaded["tokens"]))
-        old = [loaded[str(index)] for index in range(len(loaded.files) - 1)]
+    known: list[list[str]] = json.loads(str(stored["tokens"]))
+    old = [stored[str(index)] for index in range(len(stored) - 1)]
     if len(known) != len(vocabularies):
         return nothing("the served version is a model of another kind")
     sizes = [len(tokens) for tokens in vocabularies]
     fresh = [keras.ops.convert_to_numpy(variable) for variable in build(*sizes).trainable_variables]
-    axes = _token_axes(build, sizes)
+    axes = _token_axes(build, sizes, [value.shape for value in fresh])
     if len(old) != len(fresh):
         return nothing(f"the served version has {len(old)} variables, and the new model has {len(fresh)}")
     weights, taken = [], 0
@@ -154,15 +148,19 @@ def _take_over(base_model: str, vocabularies: Sequence[Tokens], build: Build) ->
         "gone": [sorted(set(before) - set(new)) for new, before in zip(vocabularies, known, strict=True)],
         "reason": "",
     }
-    return WarmStart(weights, hashlib.sha256(content).hexdigest(), summary)
+    return WarmStart(weights, hashlib.sha256(b"".join(value.tobytes() for value in weights)).hexdigest(), summary)
 
 
-def _token_axes(build: Build, sizes: Sequence[int]) -> list[dict[int, int]]:
+def _token_axes(build: Build, sizes: Sequence[int], shapes: Sequence[tuple[int, ...]]) -> list[dict[int, int]]:
     """Returns, for each trainable variable, the vocabulary of each axis that has a row for every token.
+
+    Args:
+      build: Makes an untrained model, given the size of each vocabulary.
+      sizes: Of the vocabularies.
+      shapes: Of the variables with these sizes.
 
     An axis has one if it grows when the vocabulary does, so no architecture has to say which of its variables these are.
     """
-    shapes = [variable.shape for variable in build(*sizes).trainable_variables]
     axes: list[dict[int, int]] = [{} for _ in shapes]
     for vocabulary in range(len(sizes)):
         larger = build(*(size + (index == vocabulary) for index, size in enumerate(sizes)))
