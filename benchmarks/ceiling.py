@@ -1,11 +1,12 @@
 """What the machine's matrix products allow at most: those of a training step alone, as fast as TensorFlow does them."""
 
 import dataclasses
-import os
 import time
 from typing import Literal
 
 import tensorflow as tf
+
+from serving.contract.processors import count_processors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Ceiling:
     """
 
     def __init__(self, products: list[Product]):
-        cores = len(os.sched_getaffinity(0))
+        cores = count_processors()
         ways = {(False, 1), (True, 1), (True, cores)}
         self._loops = [(product, [_loop(product, *way) for way in ways]) for product in products]
 

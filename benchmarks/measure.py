@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from serving.contract.processors import count_processors
+
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
@@ -91,7 +93,7 @@ def machine() -> dict[str, Any]:
     return {
         "date": time.strftime("%Y-%m-%d"),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": count_processors(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "versions": {

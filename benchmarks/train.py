@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from components.trainer.fixed_length.training import fit_data as sums_data
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.language_model.windows import Windows
 from pipeline.config.task_files import load_task
+from serving.contract.processors import count_processors
 
 _UNITS = 128
 _BATCH = 128
@@ -97,7 +97,7 @@ def _measure(shape: Shape, runs: int) -> list[Figure]:
     missing: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
         if python := peer_python("train"):
-            settings = dataclasses.asdict(shape) | {"threads": len(os.sched_getaffinity(0))}
+            settings = dataclasses.asdict(shape) | {"threads": count_processors()}
             sides[f"PyTorch {peer_version(python, 'torch')}"] = timed(
                 stack.enter_context(peer_process(python, "torch_train.py", settings))
             )

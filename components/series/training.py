@@ -1,7 +1,6 @@
 """Training of a network that forecasts: plain Keras, no TFX."""
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 
 import keras
@@ -15,6 +14,7 @@ from components.series.network import IntervalCoverage, QuantileLoss, build_mode
 from components.series.scaling import scale_windows
 from components.series.settings import SeriesSettings
 from components.series.synthetic import make_series
+from components.trainer.checkpoint import fingerprint
 from components.trainer.fitting import FitData, Training, fit
 from components.trainer.warm_start import COLD_START, WarmStart
 
@@ -39,11 +39,7 @@ class WindowArrays:
 
     def fingerprint(self) -> str:
         """Returns a hash of the content."""
-        digest = hashlib.sha256()
-        for array in (self.inputs, self.targets):
-            digest.update(repr(array.shape).encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        return fingerprint(self.inputs, self.targets)
 
 
 def read_windows(patterns: list[str], context: int, horizon: int) -> WindowArrays:

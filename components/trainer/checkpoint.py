@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from components.trainer.weights_file import BestWeights, read_arrays, write_arrays
@@ -34,6 +35,15 @@ def checkpoint_name(train_json: str, vocabulary: list[str], *fingerprints: str) 
     """Returns a name for all that the weights depend on: settings, vocabulary, and fingerprints of the data."""
     parts = [str(_FORMAT), keras.__version__, train_json, json.dumps(vocabulary), *fingerprints]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def fingerprint(*arrays: npt.NDArray[Any]) -> str:
+    """Returns a hash of the shapes, types and contents of arrays, for `checkpoint_name`."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(repr((array.shape, array.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def discard_checkpoint(directory: str) -> None:

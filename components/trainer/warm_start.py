@@ -6,7 +6,6 @@ fresh values.
 """
 
 import dataclasses
-import hashlib
 import json
 import logging
 import math
@@ -20,6 +19,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from components.files import write_file
+from components.trainer.checkpoint import fingerprint
 from components.trainer.weights_file import read_arrays, write_arrays
 from serving.contract.layout import SAVED_MODEL_NAMES, WEIGHTS_PATH
 
@@ -148,18 +148,18 @@ def _take_over(base_model: str, vocabularies: Sequence[Tokens], build: Build) ->
         "gone": [sorted(set(before) - set(new)) for new, before in zip(vocabularies, known, strict=True)],
         "reason": "",
     }
-    return WarmStart(weights, hashlib.sha256(b"".join(value.tobytes() for value in weights)).hexdigest(), summary)
+    return WarmStart(weights, fingerprint(*weights), summary)
 
 
 def _token_axes(build: Build, sizes: Sequence[int], shapes: Sequence[tuple[int, ...]]) -> list[dict[int, int]]:
     """Returns, for each trainable variable, the vocabulary of each axis that has a row for every token.
 
+    An axis has one if it grows when the vocabulary does, so no architecture has to say which of its variables these are.
+
     Args:
       build: Makes an untrained model, given the size of each vocabulary.
-      sizes: Of the vocabularies.
-      shapes: Of the variables with these sizes.
-
-    An axis has one if it grows when the vocabulary does, so no architecture has to say which of its variables these are.
+      sizes: Size of each vocabulary.
+      shapes: Shape of each variable with these sizes.
     """
     axes: list[dict[int, int]] = [{} for _ in shapes]
     for vocabulary in range(len(sizes)):

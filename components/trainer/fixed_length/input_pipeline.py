@@ -6,7 +6,6 @@ that goes on from a checkpoint sees what an uninterrupted one would have seen.
 """
 
 import dataclasses
-import hashlib
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.files import match_all
+from components.trainer.checkpoint import fingerprint
 from components.transform.preprocessing import TARGETS, TOKENS
 
 # Examples decoded, or validated, at a time.
@@ -40,11 +40,7 @@ class TokenArrays:
 
     def fingerprint(self) -> str:
         """Returns a hash of the content."""
-        digest = hashlib.sha256()
-        for array in (self.tokens, self.targets):
-            digest.update(repr((array.shape, array.dtype.str)).encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        return fingerprint(self.tokens, self.targets)
 
 
 def read_tokens(patterns: list[str], transform_output: tft.TFTransformOutput, vocabulary_size: int) -> TokenArrays:

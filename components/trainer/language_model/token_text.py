@@ -1,7 +1,6 @@
 """A split's text as one array of tokens, put together from its windows."""
 
 import dataclasses
-import hashlib
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +8,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.files import match_all
+from components.trainer.checkpoint import fingerprint
 from components.transform.preprocessing import TOKENS
 from components.transform.text import POSITION, SCORED
 
@@ -35,11 +35,7 @@ class TokenText:
 
     def fingerprint(self) -> str:
         """Returns a hash of the content."""
-        digest = hashlib.sha256()
-        for array in (self.tokens, self.begins, self.starts, self.ends):
-            digest.update(repr((array.shape, array.dtype.str)).encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        return fingerprint(self.tokens, self.begins, self.starts, self.ends)
 
 
 def read_token_text(patterns: list[str], transform_output: tft.TFTransformOutput, vocabulary_size: int) -> TokenText:
