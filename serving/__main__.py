@@ -4,12 +4,11 @@ import gc
 import json
 import logging
 import os
-import queue
 import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from serving.contract.errors import ServingError
@@ -29,6 +28,26 @@ def _write_ready_file(path: str, address: Address) -> None:
     ports |= {"pid": os.getpid()}
     aside.write_text(json.dumps(ports) + "\n")
     os.replace(aside, target)
+
+
+def _call_when_told_to_stop(act: Callable[[], None]) -> None:
+    """Has a function called, on a thread, at the first SIGTERM or SIGINT.
+
+    The interpreter runs a signal's Python handler on the main thread alone, once that returns from what it waits for. A
+    signal that another thread takes, or that comes just before the main thread begins to wait, would be noticed at the
+    next one only. The byte in the pipe is written at once, by whichever thread takes the signal.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, frame: None)
+
+    def wait() -> None:
+        os.read(reading, 1)
+        act()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,17 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if flags.ready_file:
         Path(flags.ready_file).unlink(missing_ok=True)  # of an earlier server, which would be taken for this one
     told_to_stop = threading.Event()
-    # A handler interrupts the main thread anywhere, with any lock in its hands; SimpleQueue.put is made for that.
-    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
-    def wait_for_signal() -> None:
-        signals.get()
+    def stop() -> None:
         told_to_stop.set()
         server.abandon_start()
 
-    threading.Thread(target=wait_for_signal, name="signals", daemon=True).start()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _: signals.put(received))
+    _call_when_told_to_stop(stop)
     try:
         address = server.start()
     except ServingError as error:

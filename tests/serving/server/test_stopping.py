@@ -1,7 +1,10 @@
 """The end of the server: what it has taken is answered, and nothing else holds it up."""
 
+import ctypes
 import http.client
 import json
+import os
+import platform
 import signal
 import subprocess
 import time
@@ -89,3 +92,15 @@ def test_connections_without_a_request_do_not_hold_sigterm_up(
         assert server.process.wait(120) == 0
         kept.close()
         silent.close()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of the system call is this processor's")
+def test_sigterm_ends_the_server_whichever_thread_takes_it(tmp_path: Path, shout_models: dict[int, Path]) -> None:
+    tgkill = 234
+    with running_server(tmp_path, f"--model_base_path={shout_models[1].parent}", "--model_name=shout") as server:
+        main = server.process.pid
+        others = [int(thread) for thread in os.listdir(f"/proc/{main}/task") if int(thread) != main]
+
+        assert ctypes.CDLL(None).syscall(tgkill, main, others[-1], signal.SIGTERM) == 0
+
+        assert server.process.wait(120) == 0
