@@ -142,7 +142,7 @@ class _Writer(tf.Module):
 
 
 class _Adder(tf.Module):
-    """The interface of a seq2seq model: adds, with answers of four places, and refuses what it does not know."""
+    """The interface of a model of sums: adds, with answers of four places, and refuses what it does not know."""
 
     def _add(self, text: Any) -> Any:
         unknown = tf.logical_not(tf.strings.regex_full_match(text, "[0-9]+[+][0-9]+"))
@@ -177,6 +177,37 @@ class _Alternatives(tf.Module):
         log_probs = tf.cast(number, tf.float32)[tf.newaxis] * tf.math.log(0.5)
         missing = (tf.strings.length(text)[:, tf.newaxis] == 1) & (number > 1)[tf.newaxis]
         return {"texts": texts, "log_probs": tf.where(missing, tf.float32.min, log_probs)}
+
+
+class _Reader(_Alternatives):
+    """The interface of a seq2seq model of tokens: says the characters of a text, one a token, and looks at each for itself."""
+
+    def _tokens(self, text: Any) -> Any:
+        tokens = tf.strings.unicode_split(text, "UTF-8")
+        return tf.concat([tokens, tf.fill([tf.shape(text)[0], 1], "")], axis=1).to_tensor("")
+
+    @tf.function(input_signature=_TEXTS)
+    def answer(self, text: Any) -> dict[str, Any]:
+        return {"text": tf.identity(text), "log_prob": tf.fill(tf.shape(text), tf.math.log(0.5))}
+
+    @tf.function(input_signature=[*_TEXTS, tf.TensorSpec([None], tf.string, name="target")])
+    def score(self, text: Any, target: Any) -> dict[str, Any]:
+        token_log_prob = tf.zeros(tf.shape(self._tokens(target))) + tf.math.log(0.75)
+        return {"token_log_prob": token_log_prob, "log_prob": tf.reduce_sum(token_log_prob, axis=1)}
+
+    @tf.function(input_signature=_TEXTS)
+    def attention(self, text: Any) -> dict[str, Any]:
+        tokens = self._tokens(text)
+        shares = tf.eye(tf.shape(tokens)[1], batch_shape=[tf.shape(text)[0]])
+        return {"text": tf.identity(text), "source": tokens, "target": tokens, "attention": shares}
+
+
+def save_reader(folder: Path) -> Path:
+    """Saves the model with the interface of a seq2seq model to ``folder``."""
+    module = _Reader()
+    signatures = {name: getattr(module, name) for name in ("score", "attention", "nbest")}
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.answer, **signatures})
+    return folder
 
 
 class _Compiled(tf.Module):

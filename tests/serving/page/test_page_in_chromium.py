@@ -30,13 +30,14 @@ def expect(tab: Tab, selector: str) -> Any:
 
 @pytest.fixture(scope="module")
 def serving_dir(tmp_path_factory: pytest.TempPathFactory, writer_model: Path, push: Push) -> Path:
-    from tests.serving.saved_models import save_adder, save_forecaster
+    from tests.serving.saved_models import save_adder, save_forecaster, save_reader
 
     folder = tmp_path_factory.mktemp("page")
     serving_dir = folder / "serving"
     push(save_adder(folder / "new"), serving_dir / "sums", 3)
     push(save_adder(folder / "old", characters=False), serving_dir / "sums", 2)
     push(writer_model, serving_dir / "text", 1)
+    push(save_reader(folder / "pairs"), serving_dir / "pairs", 1)
     push(save_forecaster(folder / "series"), serving_dir / "milk", 1)
     (serving_dir / "models.config").write_text(
         f"""model_config_list {{ config {{
@@ -84,9 +85,34 @@ def test_a_sum_is_answered_character_by_character(server: RunningServer) -> None
     assert tab.errors == []
 
 
+def test_tokens_other_answers_and_where_the_model_looked_are_shown(server: RunningServer) -> None:
+    with opened(f"{server.rest_url}/?model=pairs") as tab:
+        ask(tab, "אב")
+        expect(tab, "#whole").to_have_text("אב → אב · 50.0% for the whole answer.")
+        assert characters(tab) == ["א 75.0%", "ב 75.0%", "end 75.0%"]
+        others = [" ".join(item.split()) for item in tab.page.locator("#alternatives li").all_inner_texts()]
+        assert others[:2] == ["אב 50.0%", "אבאב 25.0%"]
+        assert len(others) == 5
+        tab.page.locator("#looked summary").click()
+        cells = tab.page.locator("#shares tr").nth(2).locator("td")
+        assert [cell.get_attribute("title") for cell in cells.all()] == ["< 0.1%", "> 99.9%", "< 0.1%"]
+        assert tab.page.locator("#shares tr").first.inner_text().split() == ["א", "ב", "end"]
+        assert axe_violations(tab) == ""
+        ask(tab, "a")  # which has one answer
+        expect(tab, "#alternatives li").to_have_count(1)
+        ask(tab, "ab" * 100)
+        expect(tab, "#looked-note").to_contain_text("too large to be read")
+        tab.page.locator("#model").select_option("sums")
+        ask(tab, "1+2")
+        expect(tab, "#whole").to_contain_text("1+2 → 3")
+        expect(tab, "#several").to_be_hidden()
+        expect(tab, "#looked").to_be_hidden()
+    assert tab.errors == []
+
+
 def test_a_version_or_a_label_is_chosen(server: RunningServer) -> None:
     with opened(f"{server.rest_url}/?model=sums") as tab:
-        assert tab.page.locator("#version option").all_inner_texts() == ["newest", "stable", "3", "2"]
+        expect(tab, "#version option").to_have_text(["newest", "stable", "3", "2"])
         for choice, version in (("stable", 2), ("3", 3), ("2", 2), ("newest", 3)):
             tab.page.get_by_label("Version").select_option(choice)
             expect(tab, "#resolved").to_have_text(f"version {version}")
@@ -173,7 +199,7 @@ def test_what_the_server_refuses_is_said_in_its_own_words(server: RunningServer)
 def test_a_model_that_is_not_there_is_said(server: RunningServer) -> None:
     with opened(f"{server.rest_url}/?model=nosuch") as tab:
         expect(tab, "#problem-text").to_have_text("Could not find any versions of model nosuch")
-        tab.page.get_by_label("Model").select_option("sums")
+        tab.page.locator("#model").select_option("sums")
         expect(tab, "#answering").to_be_visible()
 
 
@@ -247,7 +273,7 @@ def test_charseq_page_for_a_server_without_one(server: RunningServer) -> None:
         address = process.stdout.readline().split()[4].rstrip(",")
         with opened(address) as tab:
             assert tab.page.locator("#model option").all_inner_texts() == ["sums", "text"]
-            assert tab.page.locator("#version option").all_inner_texts() == ["newest", "stable", "3", "2"]
+            expect(tab, "#version option").to_have_text(["newest", "stable", "3", "2"])
             ask(tab, "12+34")
             expect(tab, "#whole").to_contain_text("12+34 → 46 · ")
             expect(tab, "#lines").to_contain_text(f"'{server.rest_url}/v1/models/sums/versions/3:predict'")
