@@ -65,6 +65,7 @@ def test_an_example_runs_to_a_pushed_model(example):
     assert json.loads(done.stdout)["pushed_version"]
 
 
+@pytest.mark.slow
 @pytest.mark.e2e
 def test_the_notebook_runs_cell_by_cell(tmp_path):
     shutil.copytree(EXAMPLES / "product-names", tmp_path / "product-names")

@@ -4,9 +4,11 @@ import ast
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from components.settings import SettingsError
 from data.errors import TableError
+from pipeline.cli import main
 from pipeline.errors import errors_page, kind_of, list_errors
 from pipeline.file_errors import DiskFullError
 
@@ -58,6 +60,10 @@ def test_the_command_lists_them(charseq):
     result = charseq("errors", "--json")
     assert result.status == 0
     assert [error["kind"] for error in result.json["errors"]] == [error.kind for error in list_errors()]
-    (line,) = [line for line in charseq("errors").stdout.splitlines() if line.startswith("disk-full")]
+
+
+def test_they_are_printed_for_people_and_for_the_docs():
+    printed = CliRunner().invoke(main, ["errors"]).stdout
+    (line,) = [line for line in printed.splitlines() if line.startswith("disk-full")]
     assert "status 1" in line
-    assert charseq("errors", "--markdown").stdout == errors_page()
+    assert CliRunner().invoke(main, ["errors", "--markdown"]).stdout == errors_page()

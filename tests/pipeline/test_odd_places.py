@@ -53,6 +53,7 @@ def test_a_folder_is_no_pattern(charseq, first, place):
         assert not [value for value in values if value.startswith("/") and not value.startswith(str(place))]
 
 
+@pytest.mark.slow
 def test_a_copied_root_is_a_root_of_its_own(charseq, first, place, task):
     copied = place / "copied"
     shutil.copytree(place / "r[1]", copied)

@@ -24,6 +24,7 @@ assert arguments == sys.argv
 """
 
 
+@pytest.mark.slow
 @pytest.mark.e2e
 def test_the_example_of_the_documentation_runs_twice_in_one_process_and_is_quiet(tmp_path):
     example = re.search(r"## Example.*?```python\n(.*?)```", DOCS.read_text(), re.DOTALL)[1]

@@ -121,6 +121,7 @@ class Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_ends_with_the_same_weights(windows, tmp_path):
     settings = dataclasses.replace(QUICK, members=2, dropout=0.1)
     whole = train(settings, windows, windows, 4, str(tmp_path / "whole")).model

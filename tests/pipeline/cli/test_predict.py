@@ -402,7 +402,7 @@ def test_what_cannot_be_asked_ends_with_a_reason(ask, models, sums, tmp_path, ar
 
 @pytest.mark.parametrize(
     ("ending", "kills"),
-    [("csv", 5), pytest.param("csv", 10, marks=pytest.mark.slow), pytest.param("parquet", 5, marks=pytest.mark.slow)],
+    [("csv", 3), pytest.param("csv", 10, marks=pytest.mark.slow), pytest.param("parquet", 5, marks=pytest.mark.slow)],
 )
 def test_killed_at_any_moment_and_resumed_the_bytes_are_those_of_an_undisturbed_run(models, tmp_path, ending, kills):
     path = tmp_path / "many.csv"

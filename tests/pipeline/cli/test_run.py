@@ -173,6 +173,7 @@ def test_drifted_data_stops_the_run_with_the_anomaly_in_words(charseq, first_run
     assert "the data set has anomalies" in report
 
 
+@pytest.mark.slow
 def test_a_push_is_tried_as_a_canary_and_promoted(charseq, first_run, place, tmp_path):
     shutil.copytree(place / "serving", tmp_path / "serving")
     before = first_run.json["pushed_version"]

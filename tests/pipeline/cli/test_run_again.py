@@ -8,24 +8,20 @@ import time
 
 import pytest
 
-from tests.pipeline.conftest import CHARSEQ, QUICK
+from tests.pipeline.conftest import CHARSEQ
+from tests.pipeline.tiny import write_tiny_task
 
 pytestmark = pytest.mark.e2e
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGKILL,
-        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path, number):
-    arguments = ["run", "sums", "--json", "--root", tmp_path, *QUICK]
+    root = tmp_path / "root"
+    arguments = ["run", write_tiny_task(tmp_path), "--json", "--root", root]
     arguments += ["--set", "train.epochs=15", "--set", "train.checkpoint_seconds=0", "--set", "run.cache=true"]
     process = subprocess.Popen([CHARSEQ, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    checkpoints = tmp_path / "checkpoints" / "sums"
+    checkpoints = root / "checkpoints" / "tiny"
     deadline = time.monotonic() + 1_200
     while not list(checkpoints.glob("*/checkpoint.npz")):
         assert process.poll() is None
@@ -36,12 +32,13 @@ def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path,
     result = charseq(*arguments)
     assert result.status == 0, result.stderr
     assert "going on from the checkpoint after epoch" in result.stderr
-    assert {"SumsExampleGen", "Transform"} <= set(result.json["cached"])
+    assert {"PairsExampleGen", "Transform"} <= set(result.json["cached"])
     assert "Trainer" not in result.json["cached"]
     assert result.json["metrics"]["epochs"] == 15
     assert os.listdir(checkpoints) == []
 
 
+@pytest.mark.slow
 def test_a_users_own_task_file_of_pairs_is_trained_and_a_wrong_line_is_named(charseq, tmp_path):
     words = ["".join(letters) for letters in itertools.product("äbcdefgh", repeat=3)]
     (tmp_path / "pairs.tsv").write_text("".join(f"{word}\t{word[::-1].upper()}\n" for word in words))

@@ -16,7 +16,8 @@ from rich.console import Console
 
 from components.trainer.progress_record import TrainingProgress
 from pipeline.cli.run_display import LiveList, describe_progress
-from tests.pipeline.conftest import CHARSEQ, QUICK
+from tests.pipeline.conftest import CHARSEQ
+from tests.pipeline.tiny import write_tiny_task
 
 
 @pytest.fixture
@@ -116,13 +117,14 @@ class Terminal:
         return status
 
 
+@pytest.mark.slow
 @pytest.mark.e2e
 def test_ctrl_c_in_training_leaves_what_is_done_and_says_how_to_go_on(charseq, tmp_path):
     root = tmp_path / "a root"
-    arguments = [CHARSEQ, "run", "sums", "--root", str(root), *QUICK]
+    arguments = [CHARSEQ, "run", str(write_tiny_task(tmp_path)), "--root", str(root)]
     arguments += ["--set", "train.epochs=15", "--set", "train.checkpoint_seconds=0"]
     terminal = Terminal(arguments)
-    checkpoints = root / "checkpoints" / "sums"
+    checkpoints = root / "checkpoints" / "tiny"
     terminal.read_until(lambda: re.search(r"epoch \d+/15", terminal.output) and list(checkpoints.glob("*/*.npz")))
     terminal.press_ctrl_c()
     assert terminal.end() == 130
@@ -137,6 +139,6 @@ def test_ctrl_c_in_training_leaves_what_is_done_and_says_how_to_go_on(charseq, t
 
     went_on = charseq(*shlex.split(again)[1:], "--json")
     assert went_on.status == 0, went_on.stderr
-    assert {"SumsExampleGen", "StatisticsGen", "Transform"} <= set(went_on.json["cached"])
+    assert {"PairsExampleGen", "StatisticsGen", "Transform"} <= set(went_on.json["cached"])
     assert "going on from the checkpoint after epoch" in went_on.stderr
     assert went_on.json["metrics"]["epochs"] == 15

@@ -16,6 +16,9 @@ RUNNER = str(Path(__file__).parents[3] / "pipeline" / "local_runner.py")
 # Trains for an epoch, where the product's own file trains until it is good.
 SMALL_TASK = """
 family = "sums"
+[data]
+largest = 9
+count   = 81
 [train]
 epochs   = 1
 compiled = false

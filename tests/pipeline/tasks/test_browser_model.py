@@ -12,7 +12,8 @@ from tests.browser import DESKTOP, PHONE, axe_violations, page_in_chromium, stat
 from tests.pipeline.conftest import QUICK, serving
 from tests.tensorflow_js import IN_TENSORFLOW_JS, answers
 
-pytestmark = IN_TENSORFLOW_JS
+# What the copy computes is shown in `tests/components/browser` as well.
+pytestmark = [*IN_TENSORFLOW_JS, pytest.mark.slow]
 
 REFUSAL = """async (text) => {
   const { RefusedError, answer, load } = await import("./model.js");
