@@ -65,11 +65,12 @@ class TextFamily(Family):
     def statistics_options(self) -> "tfdv.StatsOptions":
         """Returns options with sketches: otherwise every different window is held in memory.
 
-        With them, what the schema says is no category is not counted.
+        With them, what the schema says is no category is not counted. Every character of a text is.
         """
+        from components.infra_validator.request_statistics import MOST_CHARACTERS
         from components.tfx_libraries import tfdv
 
-        return tfdv.StatsOptions(use_sketch_based_topk_uniques=True)
+        return tfdv.StatsOptions(use_sketch_based_topk_uniques=True, num_rank_histogram_buckets=MOST_CHARACTERS)
 
     def transform_arguments(self, config: TextConfig) -> dict[str, Any]:
         """Returns the arguments for indexing windows."""
