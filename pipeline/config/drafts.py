@@ -12,7 +12,7 @@ from data.errors import DataError
 from data.whole_files import write_whole
 from pipeline.config.overrides import parse_assignments
 from pipeline.config.settings import check_task_name
-from pipeline.config.task_files import load_task
+from pipeline.config.task_files import list_tasks, load_task
 from pipeline.config.values import sections_of
 from pipeline.families import find_family
 
@@ -65,10 +65,16 @@ def write_task(
       SettingsError: The name, the family, the data or a setting cannot be used, or a file is there already.
     """
     check_task_name(name)
+    if name in list_tasks():
+        raise SettingsError(
+            f"{name} is a built-in task, and its model would be replaced by yours where both are served; choose another name"
+        )
     kind = find_family(family)
     path = name + _ENDING
     runner_path = f"{name.replace('-', '_')}_runner.py" if runner else ""
     for file in (path, runner_path):
+        if file and os.path.isdir(file):
+            raise SettingsError(f"{file} is a folder: choose another name for the task, or run the command elsewhere")
         if file and os.path.exists(file) and not replace:
             raise SettingsError(f"{file} is there already: choose another name, or replace it with --force")
     settings: dict[str, dict[str, Any]] = {}

@@ -65,7 +65,7 @@ def test_tasks_are_listed_the_default_first(charseq):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "sum"], "there is no task 'sum'; there are sums"),
+        (["run", "sum"], "there is no task 'sum'; did you mean 'sums'?"),
         (["run", "--set", "train.epochs=x"], "'x' is not a whole number"),
         (["run", "--set", "data.count=10001"], "10,001 distinct examples, but 2 terms of 1 to 100 make only 10,000"),
         (["run", "nothing.toml"], "there is no task file nothing.toml"),
