@@ -84,6 +84,13 @@ def test_a_folder_in_the_place_of_the_file_is_refused(here):
         write(replace=True)
 
 
+def test_names_with_control_characters_break_no_file(here):
+    (here / "a\n\x7f.csv").write_text('"wo\nrt",laut\n' + "".join(f"x{i},y{i}\n" for i in range(30)))
+    written = write(inputs=("a\n\x7f.csv",), assignments=["data.input=wo\nrt", "data.target=laut"])
+    assert load_task(written.path).data.files == ("a\n\x7f.csv",)
+    assert load_task(written.path).data.input == "wo\nrt"
+
+
 def test_a_header_that_was_not_found_can_be_stated(here):
     (here / "greek.csv").write_text("λέξη,ήχος\n" + "".join(f"λέξη{i},ήχος{i}\n" for i in range(50)))
     assert "If line 1 names the columns, say so: --set data.header=yes" in write(inputs=("greek.csv",)).found

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from components.settings import SettingsError
 from components.trainer.fixed_length.settings import AttentionSettings, RecurrentSettings
+from pipeline.config.drafts import render_task
 from pipeline.config.overrides import override
 from pipeline.config.task_files import dump_config, list_tasks, load_task, restore_config
 from pipeline.families import find_family
@@ -41,6 +42,12 @@ def test_every_built_in_task_loads_and_travels_as_json(task):
     changed = override(config, ["train.epochs=7", "gate.beat_floor=false"])
     assert restore_config(dump_config(config), ["train.epochs=7", "gate.beat_floor=false"]) == changed
     assert restore_config(dump_config(changed)) == changed
+
+
+@pytest.mark.parametrize("task", list_tasks())
+def test_a_task_printed_with_all_its_settings_is_a_file_of_the_same_task(task, write):
+    config = load_task(task, COMPLETE.get(task, ()))
+    assert load_task(write(render_task(config))) == config
 
 
 def test_a_task_that_does_not_exist_is_named_with_those_that_do(write):
