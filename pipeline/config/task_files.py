@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from components.settings import SettingsError
@@ -243,6 +243,24 @@ def _missing(path: str) -> str:
     return f"there is no task file {path}{nearest(os.path.basename(path), names, 'there are') if names else ''}"
 
 
+def relative_paths(config: Config) -> Iterator[tuple[str, str]]:
+    """Yields each setting with a path that depends on the current or home folder, and the path: it holds here alone."""
+    for section in sections_of(type(config)):
+        settings = getattr(config, section)
+        for field in dataclasses.fields(settings):
+            value = getattr(settings, field.name)
+            for entry in (value if isinstance(value, tuple) else (value,)) if field.metadata.get("paths") else ():
+                if entry.startswith("~") or _is_relative_path(entry, "."):
+                    yield f"{section}.{field.name}", entry
+
+
+def _is_relative_path(entry: str, folder: str) -> bool:
+    """Returns whether an entry is a relative path, and no name of the catalogue."""
+    if "://" in entry or entry.startswith(("/", "~")):
+        return False
+    return "/" in entry or "." in entry or bool(entry and os.path.exists(os.path.join(folder, entry)))
+
+
 def _origin(path: str) -> str:
     """Returns how messages name a file: not at all if it is ours."""
     return "" if os.path.dirname(os.path.abspath(path)) == _BUILT_IN else path
@@ -254,11 +272,8 @@ def _from_folder_of(path: str, classes: tuple[type, ...], values: Mapping[str, V
     named = {f.name for c in classes for f in dataclasses.fields(c) if f.metadata.get("paths")}
 
     def move(entry: Any) -> Any:
-        if not isinstance(entry, str) or "://" in entry or entry.startswith(("/", "~")) or not folder:
-            return entry
-        moved = os.path.join(folder, entry)
-        # What is of the catalogue is a name, and no path.
-        return moved if "/" in entry or "." in entry or os.path.exists(moved) else entry
+        is_moved = isinstance(entry, str) and folder and _is_relative_path(entry, folder)
+        return os.path.join(folder, entry) if is_moved else entry
 
     moved = {}
     for name, value in values.items():
