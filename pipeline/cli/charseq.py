@@ -183,7 +183,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
     check_run(config, places)
     verbose = click.get_current_context().find_root().params["verbose"]
     try:
-        with show_run(f"{config.task}: {config.summary}", verbose, live=not as_json) as observer:
+        with show_run(": ".join(filter(None, (config.task, config.summary))), verbose, live=not as_json) as observer:
             config.beam.prepare()
             with importing():
                 from pipeline.local.run import run_task

@@ -43,6 +43,10 @@ def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSe
     """
     config = load_task(task, assignments)
     config = find_family(config.family).settle(config)
+    if config.task != config.task.lower():
+        raise SettingsError(
+            f"name is {config.task!r}; a pipeline of Kubeflow has small letters alone: name = {config.task.lower()!r}"
+        )
     for setting, path in relative_paths(config):
         raise SettingsError(
             f"{setting} is {path!r}, which is somewhere else in the pods of the pipeline; give the path that the data has in "

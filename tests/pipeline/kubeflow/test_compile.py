@@ -196,6 +196,12 @@ def test_data_at_a_path_that_no_step_has_is_refused(compiled, tmp_path, monkeypa
         compiled("mine.toml")
 
 
+def test_a_name_with_capitals_is_refused_with_one_that_kubeflow_takes(compiled, tmp_path):
+    (tmp_path / "Words.toml").write_text('extends = "sums"\n')
+    with pytest.raises(SettingsError, match="name is 'Words'; .*name = 'words'"):
+        compiled(str(tmp_path / "Words.toml"))
+
+
 def test_the_volume_is_mounted_in_every_step(accepted, compiled):
     mounted = {label for label, config in accepted.platform.items() if config.pvc_mount}
     assert mounted == {f"{step}_executor" for step in accepted.tasks}, "a run's settings may name a file in it"
