@@ -1,7 +1,8 @@
 """Examples read a batch at a time, for TFX's components that read them one by one."""
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 
 import apache_beam as beam
 import pyarrow as pa
@@ -16,21 +17,28 @@ _BATCH = 4_096
 
 
 @contextlib.contextmanager
-def examples_in_batches() -> Iterator[None]:
+def examples_in_batches(change: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None) -> Iterator[None]:
     """Has TFX's TFXIO for files of tf.Examples read batches, for the Beam pipelines that are made in this context.
+
+    Args:
+      change: What is done with every batch, if anything.
 
     TFXIO has every record pass through Beam by itself, which costs more than what StatisticsGen and the analysis of Transform
     do with it; and neither lets its caller choose a TFXIO.
     """
     by_record = TFExampleRecord.BeamSource
-    TFExampleRecord.BeamSource = _beam_source
+    TFExampleRecord.BeamSource = functools.partialmethod(_beam_source, change)
     try:
         yield
     finally:
         TFExampleRecord.BeamSource = by_record
 
 
-def _beam_source(tfxio: TFExampleRecord, batch_size: int | None = None) -> beam.PTransform:
+def _beam_source(
+    tfxio: TFExampleRecord,
+    change: Callable[[pa.RecordBatch], pa.RecordBatch] | None,
+    batch_size: int | None = None,
+) -> beam.PTransform:
     """Returns the transform from nothing to the record batches of a TFXIO's files: instead of its `BeamSource`."""
     if tfxio.raw_record_column_name is not None:
         raise NotImplementedError("the raw records are read by nobody here")
@@ -38,11 +46,12 @@ def _beam_source(tfxio: TFExampleRecord, batch_size: int | None = None) -> beam.
     schema = tfxio._GetSchemaForDecoding()
 
     def read(pipeline: beam.Pipeline) -> beam.PCollection:
-        return (
+        batches = (
             pipeline
             | "Files" >> beam.Create(paths, reshuffle=True)
             | "Read" >> beam.ParDo(_ReadBatches(schema.SerializeToString() if schema else b"", batch_size or _BATCH))
         )
+        return batches | "Change" >> beam.Map(change) if change else batches
 
     return beam.ptransform_fn(read)().with_output_types(pa.RecordBatch)
 

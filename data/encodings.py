@@ -18,5 +18,6 @@ def check_encoding(encoding: str) -> None:
         pass  # an encoding of two or more bytes for each character
     except (LookupError, TypeError, ValueError):
         raise CorpusError(
-            f"Python knows no text encoding {encoding!r}; such are utf-8, utf-16, latin-1, cp1252, shift_jis, gb18030"
+            f"encoding is {encoding!r}, and Python knows no such text encoding; there are utf-8, utf-16, latin-1, cp1252, "
+            "shift_jis, gb18030 and others"
         ) from None

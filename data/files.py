@@ -178,6 +178,10 @@ def _nothing(name: str, endings: Sequence[str], setting: str, hidden: list[str])
     """Returns what to say of an input that names nothing: where it was looked for and what is there."""
     if patterns.is_remote(name):
         return f"no file matches {name!r}; check {setting}"
+    if os.path.exists(name):
+        return f"{name!r} is no file that can be read more than once, such as a pipe; save its content in a file for {setting}"
+    if os.path.islink(name):
+        return f"{name!r} is a link to {os.readlink(name)!r}, where nothing is; correct {setting} or the link"
     folder, missing = os.path.dirname(name.rstrip("/")), os.path.basename(name.rstrip("/"))
     while folder and not os.path.isdir(folder) and os.path.dirname(folder) != folder:
         folder, missing = os.path.dirname(folder), os.path.basename(folder)

@@ -26,9 +26,11 @@ def write_whole(path: str, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.remove(aside)
+        if isinstance(error, OSError) and error.filename == aside:
+            error.filename, error.filename2 = path, None
         raise
     sync(folder or ".")
 

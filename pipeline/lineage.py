@@ -249,7 +249,7 @@ class Lineage:
             yield self._read(number)
 
     def find(self, name: str) -> RunRecord:
-        """Returns a run by its name or number; the latest one for the empty string.
+        """Returns a run by its name or number; by a task's name its latest one; the latest of all for the empty string.
 
         Raises:
           NoSuchRunError: There is no such run.
@@ -263,7 +263,11 @@ class Lineage:
             return self._read(names.index(name) + 1)
         if name.isdecimal() and 1 <= int(name) <= len(self):
             return self._read(int(name))
-        raise NoSuchRunError(f"there is no run {name!r}: runs have the numbers 1 to {len(self)} (charseq runs)")
+        if (latest := next((run for run in self if run.task == name), None)) is not None:
+            return latest
+        raise NoSuchRunError(
+            f"there is no run {name!r}: runs have the numbers 1 to {len(self)} (charseq runs), and no task of this name has run"
+        )
 
     def _read(self, number: int) -> RunRecord:
         context = self._contexts[number - 1]

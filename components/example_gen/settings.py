@@ -246,7 +246,7 @@ class TextData(SplitData):
         try:
             check_encoding(self.encoding)
         except CorpusError as error:
-            raise SettingsError(f"data.encoding: {error}") from None
+            raise SettingsError(f"data.{error}") from None
         for name, least in (
             ("min_count", 1),
             ("context", 0),

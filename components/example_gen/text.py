@@ -90,7 +90,7 @@ def plan_text(data: TextData, staging_path: str) -> TextPlan:
         ranges = [_stage(data, file, staging) for file in files]
     finally:
         staging.close()
-    _check_sides(data, ranges)
+    check_sides(data, ranges)
     trained, judged = _count_characters(data, ranges, staging)
     replaced = np.flatnonzero((trained + judged > 0) & (trained < data.min_count))
     if not (trained >= data.min_count).any():
@@ -125,23 +125,40 @@ def _stage(data: TextData, file: DataFile, staging: StagingFile) -> FileRange:
             began = time.monotonic()
             _LOG.info("reading %s: %s characters", file.path, f"{staging.characters - start:,}")
     characters = staging.characters - start
+    return divide_file(data, file.name, start, characters)
+
+
+def divide_file(data: TextData, name: str, start: int, characters: int) -> FileRange:
+    """Returns which part of a file is on which side.
+
+    Args:
+      data: How a text is divided.
+      name: The file's name within the corpus.
+      start: Position of its first character in the corpus.
+      characters: How many it has.
+    """
+    stop = start + characters
     if data.split == "position":
         shares = 1 - data.test_fraction - data.validation_fraction, 1 - data.test_fraction
         validation, test = (start + int(characters * share) for share in shares)
-        return FileRange(start, validation, test, staging.characters)
-    place = int.from_bytes(hashlib.sha256(file.name.encode()).digest()[:8], "big") * 2.0**-64
+        return FileRange(start, validation, test, stop)
+    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") * 2.0**-64
     side = sides(data, np.array([place]))[0]
-    validation = staging.characters if side == TRAIN else start
-    test = start if side == TEST else staging.characters
-    return FileRange(start, validation, test, staging.characters)
+    validation = stop if side == TRAIN else start
+    test = start if side == TEST else stop
+    return FileRange(start, validation, test, stop)
 
 
-def _check_sides(data: TextData, ranges: list[FileRange]) -> None:
-    """Checks that there is a window on each side."""
+def check_sides(data: TextData, ranges: Sequence[FileRange]) -> None:
+    """Checks that there is a window on each side.
+
+    Raises:
+      SettingsError: The text is too short, or all of it is on one side.
+    """
     characters = ranges[-1].stop
     if not characters:
         raise SettingsError(f"the corpus {data.corpus!r} is empty: {len(ranges)} files without a character")
-    found = f"the corpus {data.corpus!r} has {characters:,} characters in {len(ranges):,} files"
+    found = f"the corpus {data.corpus!r} has {characters:,} characters in {len(ranges):,} file{'s' if len(ranges) != 1 else ''}"
     remedy = "use data.split=position, add files" if data.split == "file" else "use a longer text"
     for split, there in (
         (VALIDATION_SPLIT, any(file.validation < file.test for file in ranges)),

@@ -2,7 +2,13 @@
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from components.example_validator.changes import describe_change, features_of
 from components.tfx_libraries import tfdv
+
+_DRIFT = (
+    anomalies_pb2.AnomalyInfo.COMPARATOR_L_INFTY_HIGH,
+    anomalies_pb2.AnomalyInfo.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH,
+)
 
 
 class DataAnomalyError(ValueError):
@@ -18,11 +24,25 @@ def find_anomalies(
     schema: schema_pb2.Schema,
     previous: statistics_pb2.DatasetFeatureStatisticsList | None,
 ) -> anomalies_pb2.Anomalies:
-    """Returns where statistics break a schema; with those of the previous data, also where its drift bounds are passed."""
-    without_free_text = schema_pb2.Schema()
-    without_free_text.CopyFrom(schema)
-    for feature in without_free_text.feature:
+    """Returns where statistics break a schema; with those of the previous data, also where its drift bounds are passed.
+
+    What is said of a drift ends with how the feature has changed. Statistics of an earlier release may lack a feature: then
+    there is nothing to compare it with.
+    """
+    comparable = schema_pb2.Schema()
+    comparable.CopyFrom(schema)
+    before = features_of(previous) if previous is not None else {}
+    for feature in comparable.feature:
+        if feature.name not in before:
+            feature.ClearField("drift_comparator")
         # Says to StatisticsGen that its values are not to be counted; TFDV would take it for a domain without any value.
         if feature.string_domain.is_categorical == schema_pb2.StringDomain.Categorical.CATEGORICAL_NO:
             feature.ClearField("domain_info")
-    return tfdv.validate_statistics(statistics, without_free_text, previous_statistics=previous)
+    anomalies = tfdv.validate_statistics(statistics, comparable, previous_statistics=previous)
+    now = features_of(statistics)
+    for name, anomaly in anomalies.anomaly_info.items():
+        for reason in anomaly.reason:
+            if reason.type in _DRIFT and name in now:
+                change = describe_change(before[name], now[name], "before", "now")
+                reason.description = f"{reason.description.rstrip(' .')}: {change}"
+    return anomalies

@@ -26,7 +26,7 @@ CHARACTERS, LENGTH, LENGTH_VALUE = "_characters", "_length", "_length_value"
 _LENGTH_OF_ANSWER = "length"
 
 # More different characters than any alphabet or syllabary of one language has; also of most texts in Chinese.
-_MOST_CHARACTERS = 30_000
+MOST_CHARACTERS = 30_000
 
 # Lengths up to this are buckets of their own; above it there are four buckets to a doubling.
 _EXACT_LENGTH = 16
@@ -53,7 +53,7 @@ def describe_requests(requests: Iterable[Mapping[str, Any]]) -> statistics_pb2.D
     rows = max(map(len, columns.values()), default=0)
     arrays = [pa.array(values + [None] * (rows - len(values)), _type_of(name)) for name, values in columns.items()]
     batch = pa.RecordBatch.from_arrays(arrays, list(columns))
-    options = tfdv.StatsOptions(num_rank_histogram_buckets=_MOST_CHARACTERS)
+    options = tfdv.StatsOptions(num_rank_histogram_buckets=MOST_CHARACTERS)
     return stats_impl.generate_statistics_in_memory(batch, options)
 
 

@@ -115,7 +115,9 @@ def plan_series(data: SeriesData) -> SeriesPlan:
     if short and (data.on_error == "stop" or not usable):
         raise DataError(_describe_short(short, settled, needed))
     if not usable:
-        raise DataError(f"{_names(constant)}: {next(iter(constant.values()))}; there is nothing to learn from these")
+        raise DataError(
+            f"{_names(constant)} of no use: {next(iter(constant.values()))}; there is nothing to learn from these"
+        )
     left_out = table.left_out | short | constant
     skipped = len(left_out) - len(constant)
     if skipped > data.most_skipped * (len(usable) + len(left_out)) and data.on_error == "skip":

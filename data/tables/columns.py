@@ -1,5 +1,6 @@
 """Which columns of a table are those that were asked for."""
 
+import difflib
 from collections.abc import Sequence
 
 from data.errors import TableError
@@ -41,6 +42,26 @@ def find_columns(
     return [found[column.name] for column in wanted]
 
 
+def check_line_1(file: str, wanted: Sequence[Column], fields: Sequence[str]) -> None:
+    """Checks that the first line of a file has all columns that are stated by name, or none.
+
+    Args:
+      file: Path of the file, for messages.
+      wanted: What is asked for.
+      fields: The first line.
+
+    Raises:
+      TableError: It has some and lacks others: then it names the columns, and one is misspelt.
+    """
+    stated = [column for column in wanted if column.stated_by_name]
+    missing = [column for column in stated if str(column.source) not in fields]
+    if len(missing) in (0, len(stated)):
+        return
+    name, setting = str(missing[0].source), missing[0].setting or missing[0].name
+    there = f"line 1 has {describe(fields, len(fields), ())}"
+    raise TableError(file, f"there is no column {name!r}; {there}", _remedy(name, setting, fields))
+
+
 def describe(names: Sequence[str], width: int, examples: Sequence[str]) -> str:
     """Returns the columns of a file for a message: their names, or their positions with an example of each."""
     if names:
@@ -66,10 +87,15 @@ def _stated(file: str, column: Column, names: Sequence[str], width: int, example
     if column.position is not None and column.position <= width:
         return column.position - 1
     there = f"has {width:,} column{'s' if width != 1 else ''}: {describe(names, width, examples)}"
-    remedy = f"name one of these in {setting}" + (
+    remedy = _remedy(name, setting, names) + (
         "" if names else ", by its position, or state header=yes if line 1 names them"
     )
     raise TableError(file, f"there is no column {name!r}; the file {there}", remedy)
+
+
+def _remedy(name: str, setting: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, 1)
+    return f"did you mean {close[0]!r} in {setting}?" if close else f"name one of these in {setting}"
 
 
 def _usual(column: Column, names: Sequence[str]) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from data.errors import TableError
 from data.files import DataFile
-from data.tables.columns import find_columns
+from data.tables.columns import check_line_1, find_columns
 from data.tables.layout import Format, Layout
 from data.tables.options import TableOptions
 from data.tables.parquet import open_parquet
@@ -139,6 +139,8 @@ def _delimited(file: DataFile, layout: Layout, sample: bytes, is_whole: bool, op
         header, why = find_header(rows, options.columns)
     else:
         header, why = options.header == "yes" and bool(rows), f"header={options.header} is stated"
+    if not header and rows and options.header == "auto":
+        check_line_1(file.path, options.columns, rows[0])
     layout = dataclasses.replace(layout, delimiter=delimiter, quotes=quotes, header=header, why=why)
     if not rows:
         return _without_rows(layout, options)

@@ -56,17 +56,34 @@ def main(verbose: bool) -> None:
 
 
 @main.command()
+@click.argument("task", required=False, metavar="[TASK]")
+@click.option("--set", "assignments", multiple=True, metavar="K=V", help="Override a setting, such as train.epochs=5.")
 @json_option
-def tasks(as_json: bool) -> None:
-    """Lists the built-in tasks.
+def tasks(task: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
+    """Lists the built-in tasks, or checks one and prints all its settings.
+
+    TASK is a built-in task or a task file. What is printed is a task file itself.
 
     \b
     Example:
       charseq tasks
+      charseq tasks g2p-french.toml
     """
-    from pipeline.config.task_files import list_tasks
+    from pipeline.config.task_files import list_tasks, load_task
 
-    if as_json:
+    if task is not None:
+        import dataclasses
+
+        from pipeline.config.drafts import render_task
+
+        config = load_task(task, assignments)
+        if as_json:
+            print_json(dataclasses.asdict(config))
+        else:
+            click.echo(render_task(config), nl=False)
+    elif assignments:
+        raise click.UsageError("--set changes the settings of a TASK; name one")
+    elif as_json:
         print_json({"tasks": list_tasks()})
     else:
         width = max(map(len, list_tasks()))
@@ -166,7 +183,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
     check_run(config, places)
     verbose = click.get_current_context().find_root().params["verbose"]
     try:
-        with show_run(f"{config.task}: {config.summary}", verbose, live=not as_json) as observer:
+        with show_run(": ".join(filter(None, (config.task, config.summary))), verbose, live=not as_json) as observer:
             config.beam.prepare()
             with importing():
                 from pipeline.local.run import run_task

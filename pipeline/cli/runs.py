@@ -28,12 +28,14 @@ _LAST_LOGS = 5
 def report(names: tuple[str, ...], root: str, as_json: bool) -> None:
     """Opens the report of a run, or a comparison of two runs. Without a display it prints the path.
 
-    RUN is a number from `charseq runs`, or the name of a run. By default it is the latest run. If artifacts are gone, the
-    command names them, keeps the report that shows them, and writes what is left into another file.
+    RUN is a number from `charseq runs`, the name of a run, or a task or task file, of which it is the latest run. By
+    default it is the latest run of all. If artifacts are gone, the command names them, keeps the report that shows them,
+    and writes what is left into another file.
 
     \b
     Example:
       charseq report 3 4
+      charseq report g2p-french
     """
     if len(names) > 2:
         raise click.UsageError(f"a report is of one run or two, not {len(names)}")
@@ -99,7 +101,7 @@ def runs(context: click.Context, last: int, root: str, as_json: bool) -> None:
 def show(group_root: str, run: str, root: str, as_json: bool) -> None:
     """Shows the result of a run, and its data, code, settings and baseline.
 
-    RUN is a number from `charseq runs`, or a run's name.
+    RUN is a number from `charseq runs`, a run's name, or a task or task file, of which it is the latest run.
 
     \b
     Example:
@@ -196,10 +198,11 @@ def _open(root: str) -> "Lineage":
 
 
 def _find(lineage: "Lineage", name: str) -> "RunRecord":
+    from pipeline.config.task_files import is_task_file, load_task
     from pipeline.lineage import NoSuchRunError
 
     try:
-        return lineage.find(name)
+        return lineage.find(load_task(name).task if is_task_file(name) else name)
     except NoSuchRunError as error:
         raise InputError(str(error)) from None
 

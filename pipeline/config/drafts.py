@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import tempfile
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,9 +12,9 @@ from components.settings import SettingsError
 from data.errors import DataError
 from data.whole_files import write_whole
 from pipeline.config.overrides import parse_assignments
-from pipeline.config.settings import check_task_name
-from pipeline.config.task_files import load_task
-from pipeline.config.values import sections_of
+from pipeline.config.settings import Config, check_task_name
+from pipeline.config.task_files import list_tasks, load_task
+from pipeline.config.values import field_names, sections_of
 from pipeline.families import find_family
 
 _ENDING = ".toml"
@@ -65,10 +66,16 @@ def write_task(
       SettingsError: The name, the family, the data or a setting cannot be used, or a file is there already.
     """
     check_task_name(name)
+    if name in list_tasks():
+        raise SettingsError(
+            f"{name} is a built-in task, and its model would be replaced by yours where both are served; choose another name"
+        )
     kind = find_family(family)
     path = name + _ENDING
     runner_path = f"{name.replace('-', '_')}_runner.py" if runner else ""
     for file in (path, runner_path):
+        if file and os.path.isdir(file):
+            raise SettingsError(f"{file} is a folder: choose another name for the task, or run the command elsewhere")
         if file and os.path.exists(file) and not replace:
             raise SettingsError(f"{file} is there already: choose another name, or replace it with --force")
     settings: dict[str, dict[str, Any]] = {}
@@ -96,6 +103,20 @@ def write_task(
     return Written(name, path, runner_path, list(draft.found))
 
 
+def render_task(config: Config) -> str:
+    """Returns a task file that says every setting of a task, also those that have their defaults."""
+    sections = {
+        section: {name: _value(getattr(settings, name)) for name in field_names(type(settings))}
+        for section in sections_of(type(config))
+        for settings in [getattr(config, section)]
+    }
+    return "\n".join([*_head(config.task, config.family, config.summary), *_sections(sections)]) + "\n"
+
+
+def _value(value: Any) -> Any:
+    return "none" if value is None else value
+
+
 def _typed(
     family: str,
     name: str,
@@ -115,20 +136,36 @@ def _typed(
 
 
 def _render(name: str, family: str, settings: Mapping[str, Mapping[str, Any]], found: Sequence[str]) -> str:
-    lines = [f'name   = "{name}"', f'family = "{family}"', ""]
-    lines += [f"# {line}" for line in found]
+    lines = [*_head(name, family), ""]
+    lines += [f"# {_comment(line)}" for line in found]
     if found:
         lines.append("#")
     lines.append(f"# Every other setting has a default that suits the data. `charseq settings {family}` lists them.")
+    return "\n".join([*lines, *_sections(settings)]) + "\n"
+
+
+def _head(name: str, family: str, summary: str = "") -> list[str]:
+    width = len("summary" if summary else "family")
+    keys = {"name": name, "family": family} | ({"summary": summary} if summary else {})
+    return [f"{key:{width}} = {_toml(value)}" for key, value in keys.items()]
+
+
+def _sections(settings: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lines = []
     for section, values in settings.items():
         if values:
             width = max(map(len, values))
             lines += ["", f"[{section}]", *(f"{field:{width}} = {_toml(value)}" for field, value in values.items())]
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def _comment(line: str) -> str:
+    """Returns a line with control characters, which TOML forbids and names of files and columns may have, as escapes."""
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in line)
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml(part) for part in value)}]"
-    # TOML's basic strings, numbers and booleans are written as JSON's are.
-    return json.dumps(value, ensure_ascii=False)
+    # TOML's basic strings, numbers and booleans are written as JSON's are, but for one control character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -7,13 +7,13 @@ import dataclasses
 import json
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from components.settings import SettingsError
 from pipeline.config.overrides import Values, merge, parse_assignments
 from pipeline.config.settings import Config
-from pipeline.config.values import Value, build_section, current_name, nearest, sections_of
+from pipeline.config.values import Value, build_section, current_name, field_names, nearest, sections_of
 from pipeline.families import find_family
 
 # The folder of the built-in tasks. Its files are in the order in which they are listed.
@@ -78,7 +78,7 @@ def load_task(task: str, assignments: Iterable[str] = ()) -> Config:
     values = dict(found.values)
     for section, assigned in parse_assignments(sections, assignments).items():
         values[section] = merge(sections[section], section, values.get(section, {}), assigned)
-    return _build(config_class, found.name, found.summary, values, path if is_task_file(task) else "")
+    return _build(found.family, found.name, found.summary, values, path if is_task_file(task) else "")
 
 
 def portable_task(task: str, assignments: Iterable[str] = ()) -> str:
@@ -132,17 +132,20 @@ def restore_config(text: str, assignments: Iterable[str] = ()) -> Config:
         values[section] = {name: Value(value) for name, value in settings.items()}
     for section, assigned in parse_assignments(sections, assignments).items():
         values[section] = merge(sections[section], section, values[section], assigned)
-    return _build(config_class, fields["task"], fields["summary"], values, "")
+    return _build(fields["family"], fields["task"], fields["summary"], values, "")
 
 
-def _build(config_class: type[Config], name: str, summary: str, values: Values, path: str) -> Config:
-    sections = sections_of(config_class)
+def _build(family: str, name: str, summary: str, values: Values, path: str) -> Config:
+    kind = find_family(family)
+    sections = sections_of(kind.config_class)
     built = {section: build_section(section, sections[section], found) for section, found in values.items()}
-    for section in ("data", "train", "gate"):
-        if section not in built:
-            built[section] = build_section(section, sections[section], {})
     try:
-        return config_class(task=name, summary=summary, **built)
+        for section in ("data", "train", "gate"):
+            if section not in built:
+                built[section] = build_section(section, sections[section], {})
+        config = kind.config_class(task=name, summary=summary, **built)
+        kind.check_slices(config)
+        return config
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}" if path else str(error)) from None
 
@@ -150,7 +153,7 @@ def _build(config_class: type[Config], name: str, summary: str, values: Values, 
 def _built_in_path(name: str) -> str:
     if name not in _ORDER:
         file = f"; to run the file {name + _ENDING}, name it with its ending" if os.path.exists(name + _ENDING) else ""
-        raise SettingsError(f"there is no task {name!r}; there are {', '.join(_ORDER)}, and your own task files{file}")
+        raise SettingsError(f"there is no task {name!r}{nearest(name, [*_ORDER, 'your own task files'])}{file}")
     return os.path.join(_BUILT_IN, name + _ENDING)
 
 
@@ -177,7 +180,7 @@ def _read(path: str, extending: tuple[str, ...] = ()) -> _Task:
         if key in _KEYS:
             continue
         if key not in sections:
-            raise SettingsError(f"{path}: there is no section or key {key!r}{nearest(key, [*_KEYS, *sections])}")
+            raise SettingsError(f"{path}: there is no section or key {key!r}{_where(key, sections)}")
         if not isinstance(table, Mapping):
             raise SettingsError(f"{path}: {key} is {table!r}; it is a section: write [{key}] and its settings below")
         own = {current_name(sections[key], name): Value(value, _origin(path)) for name, value in table.items()}
@@ -186,6 +189,14 @@ def _read(path: str, extending: tuple[str, ...] = ()) -> _Task:
         values[key] = merge(sections[key], key, values.get(key, {}), own)
     name = content.get("name", os.path.basename(path).removesuffix(_ENDING))
     return _Task(name, content.get("summary", below.summary if below else ""), family, values)
+
+
+def _where(key: str, sections: Mapping[str, tuple[type, ...]]) -> str:
+    """Returns the end of a message about a key that no file has: the section whose setting it is, or the nearest name."""
+    having = [name for name, classes in sections.items() if any(key in field_names(c) for c in classes)]
+    if having:
+        return f"; it is a setting: write it below {' or '.join(f'[{name}]' for name in having)}"
+    return nearest(key, [*_KEYS, *sections])
 
 
 def _extended(path: str, content: Mapping[str, Any], extending: tuple[str, ...]) -> _Task | None:
@@ -232,6 +243,24 @@ def _missing(path: str) -> str:
     return f"there is no task file {path}{nearest(os.path.basename(path), names, 'there are') if names else ''}"
 
 
+def relative_paths(config: Config) -> Iterator[tuple[str, str]]:
+    """Yields each setting with a path that depends on the current or home folder, and the path: it holds here alone."""
+    for section in sections_of(type(config)):
+        settings = getattr(config, section)
+        for field in dataclasses.fields(settings):
+            value = getattr(settings, field.name)
+            for entry in (value if isinstance(value, tuple) else (value,)) if field.metadata.get("paths") else ():
+                if entry.startswith("~") or _is_relative_path(entry, "."):
+                    yield f"{section}.{field.name}", entry
+
+
+def _is_relative_path(entry: str, folder: str) -> bool:
+    """Returns whether an entry is a relative path, and no name of the catalogue."""
+    if "://" in entry or entry.startswith(("/", "~")):
+        return False
+    return "/" in entry or "." in entry or bool(entry and os.path.exists(os.path.join(folder, entry)))
+
+
 def _origin(path: str) -> str:
     """Returns how messages name a file: not at all if it is ours."""
     return "" if os.path.dirname(os.path.abspath(path)) == _BUILT_IN else path
@@ -243,11 +272,8 @@ def _from_folder_of(path: str, classes: tuple[type, ...], values: Mapping[str, V
     named = {f.name for c in classes for f in dataclasses.fields(c) if f.metadata.get("paths")}
 
     def move(entry: Any) -> Any:
-        if not isinstance(entry, str) or "://" in entry or entry.startswith(("/", "~")) or not folder:
-            return entry
-        moved = os.path.join(folder, entry)
-        # What is of the catalogue is a name, and no path.
-        return moved if "/" in entry or "." in entry or os.path.exists(moved) else entry
+        is_moved = isinstance(entry, str) and folder and _is_relative_path(entry, folder)
+        return os.path.join(folder, entry) if is_moved else entry
 
     moved = {}
     for name, value in values.items():

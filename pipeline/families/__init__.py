@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.settings import SettingsError
+from pipeline.config.values import nearest
 from pipeline.families.family import Family
 
 _GROUP = "charseq.families"
@@ -37,7 +38,7 @@ def find_family(name: str) -> Family:
     """
     registered = _OURS if name in _OURS else _registered()  # a look at all distributions takes a while
     if name not in registered:
-        raise SettingsError(f"there is no family {name!r}; there are {', '.join(registered)}")
+        raise SettingsError(f"there is no family {name!r}{nearest(name, registered)}")
     try:
         family: Family = importlib.metadata.EntryPoint(name, registered[name], _GROUP).load()
     except (ImportError, AttributeError) as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from components.settings import SettingsError
 from components.trainer.settings import FitSettings
 from pipeline.config.settings import Config
+from pipeline.config.values import nearest
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
@@ -110,6 +111,26 @@ class Family(abc.ABC):
     def schema_path(self) -> str:
         """The schema of the examples, a text proto beside the family."""
         return os.path.join(os.path.dirname(os.path.abspath(_file_of(self))), "schema.pbtxt")
+
+    def check_slices(self, config: Any) -> None:
+        """Checks that `gate.slices` names features that the examples have.
+
+        Raises:
+          SettingsError: One is not there.
+        """
+        if not config.gate.slices:
+            return
+        from google.protobuf import text_format
+        from tensorflow_metadata.proto.v0 import schema_pb2
+
+        with open(self.schema_path, encoding="utf-8") as file:
+            schema = text_format.Parse(file.read(), schema_pb2.Schema())
+        features = [f.name for f in schema.feature if f.lifecycle_stage != schema_pb2.VALIDATION_DERIVED]
+        for name in config.gate.slices:
+            if features and name not in features:  # a schema may say nothing of features
+                raise SettingsError(
+                    f"gate.slices: the examples of {self.name} have no feature {name!r}{nearest(name, features)}"
+                )
 
     def statistics_options(self) -> "tfdv.StatsOptions | None":
         """Returns how the statistics of the examples are computed; None for TFDV's own way."""

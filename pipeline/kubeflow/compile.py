@@ -10,7 +10,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
 from components.settings import SettingsError
-from pipeline.config.task_files import load_task, portable_task
+from pipeline.config.task_files import load_task, portable_task, relative_paths
 from pipeline.families import find_family
 from pipeline.kubeflow import parameters
 from pipeline.kubeflow.graph import build_graph, cluster_places
@@ -43,6 +43,15 @@ def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSe
     """
     config = load_task(task, assignments)
     config = find_family(config.family).settle(config)
+    if config.task != config.task.lower():
+        raise SettingsError(
+            f"name is {config.task!r}; a pipeline of Kubeflow has small letters alone: name = {config.task.lower()!r}"
+        )
+    for setting, path in relative_paths(config):
+        raise SettingsError(
+            f"{setting} is {path!r}, which is somewhere else in the pods of the pipeline; give the path that the data has in "
+            f"every step, such as {settings.mount}/{os.path.basename(path)} in the volume, or an address of an object store"
+        )
     if config.browser.export and not config.browser.tools:
         raise SettingsError(
             "browser.export: the image has no TensorFlow.js; leave it out, or add it and name its folder: browser.tools"

@@ -62,6 +62,11 @@ def number(value: Any) -> str:
     return f"{value:,.4f}" if abs(value) < 10 else f"{value:,.2f}"
 
 
+def count(number: int, noun: str) -> str:
+    """Returns how many of something there are, in words: `1 row`, `2 rows`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def percent(share: float) -> str:
     """Returns a share in percent."""
     return f"{share:.2%}"

@@ -11,6 +11,7 @@ from typing import Any
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from charseq_client.arrays import Array, from_proto
+from components.example_validator.changes import describe_change, describe_character, features_of
 from components.infra_validator.request_statistics import CHARACTERS, LENGTH, LENGTH_VALUE, describe_requests
 from components.tfx_libraries import tfdv
 from pipeline.requests.reading import RequestLogError
@@ -156,14 +157,6 @@ def compare(
     return Comparison(requests, rows, differences, found)
 
 
-def describe_character(character: str) -> str:
-    """Returns a character with its code point and name; one that cannot be seen is not shown itself."""
-    code = f"U+{ord(character):04X}"
-    name = unicodedata.name(character, "")
-    visible = character.isprintable() and not character.isspace() and not unicodedata.combining(character)
-    return " ".join(filter(None, (f"{character!r}" if visible else "", code, name)))
-
-
 def _draw(sample: list[dict[str, Array]], inputs: dict[str, Array], seen: int, chance: random.Random) -> None:
     """Keeps a sample in which every request is with the same probability (Vitter's algorithm R)."""
     if len(sample) < _MOST_REQUESTS:
@@ -172,15 +165,11 @@ def _draw(sample: list[dict[str, Array]], inputs: dict[str, Array], seen: int, c
         sample[place] = inputs
 
 
-def _features(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> dict[str, Any]:
-    return {feature.path.step[0]: feature for dataset in statistics.datasets for feature in dataset.features}
-
-
 def _known_characters(training: statistics_pb2.DatasetFeatureStatisticsList) -> dict[str, frozenset[str]]:
     """Returns for each text input the characters that the training data had."""
     return {
         name.removesuffix(CHARACTERS): frozenset(bucket.label for bucket in feature.string_stats.rank_histogram.buckets)
-        for name, feature in _features(training).items()
+        for name, feature in features_of(training).items()
         if name.endswith(CHARACTERS)
     }
 
@@ -205,7 +194,7 @@ def _differences(
     bound: float,
 ) -> tuple[Difference, ...]:
     """Has TFDV hold every feature of the training data against that of the requests."""
-    before, now = _features(training), _features(serving)
+    before, now = features_of(training), features_of(serving)
     schema = schema_pb2.Schema()
     for name, feature in before.items():
         if name not in now or name.endswith(LENGTH_VALUE):
@@ -225,30 +214,9 @@ def _differences(
 def _describe(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Says how a feature of the requests differs from that of the training data."""
     if name.endswith(CHARACTERS):
-        changes = [
-            f"{describe_character(character)} {was:.1%} in training, {share:.1%} in requests"
-            for character, was, share in _share_changes(before[name], now[name])
-        ]
-        return f"shares of characters of {name.removesuffix(CHARACTERS)}: {', '.join(changes)}"
-    if name.endswith(LENGTH):
-        values = name.removesuffix(LENGTH) + LENGTH_VALUE
-        what = f"lengths of {name.removesuffix(LENGTH)}"
+        values, what = name, f"shares of characters of {name.removesuffix(CHARACTERS)}"
+    elif name.endswith(LENGTH):
+        values, what = name.removesuffix(LENGTH) + LENGTH_VALUE, f"lengths of {name.removesuffix(LENGTH)}"
     else:
         values, what = name, f"values of {name}"
-    return f"{what}: {_range(before[values])} in training, {_range(now[values])} in requests"
-
-
-def _range(feature: Any) -> str:
-    numbers = feature.num_stats
-    return f"{numbers.min:g} to {numbers.max:g}, mean {numbers.mean:.4g}"
-
-
-def _share_changes(before: Any, now: Any) -> list[tuple[str, float, float]]:
-    """Returns the three characters whose shares differ most: character, share before, share now."""
-    shares: list[Mapping[str, float]] = []
-    for feature in (before, now):
-        buckets = feature.string_stats.rank_histogram.buckets
-        total = sum(bucket.sample_count for bucket in buckets) or 1.0
-        shares.append({bucket.label: bucket.sample_count / total for bucket in buckets})
-    names = sorted({*shares[0], *shares[1]}, key=lambda name: -abs(shares[0].get(name, 0) - shares[1].get(name, 0)))
-    return [(name, shares[0].get(name, 0.0), shares[1].get(name, 0.0)) for name in names[:3]]
+    return f"{what}: {describe_change(before[values], now[values], 'in training', 'in requests')}"

@@ -1,16 +1,19 @@
 """ExampleValidator: broken and drifted data, in words."""
 
+import hypothesis
 import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
+from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.example_gen.settings import SumsData
 from components.example_gen.sums import generate_terms, to_record_batch
 from components.example_validator.anomalies import find_anomalies
 from components.example_validator.words import describe
+from components.statistics_gen.derived import derive
 from components.tfx_libraries import tfdv
 from pipeline.families import find_family
 
@@ -31,6 +34,13 @@ def statistics(batch, folder):
         for example in RecordBatchToExamplesEncoder().encode(batch):
             writer.write(example)
     return tfdv.generate_statistics_from_tfrecord(path)
+
+
+def statistics_of(texts, schema, options):
+    """Statistics as StatisticsGen makes them: with what the schema derives."""
+    from tensorflow_data_validation.statistics import stats_impl
+
+    return stats_impl.generate_statistics_in_memory(derive(windows(*texts), schema), options)
 
 
 def sums(**settings):
@@ -82,9 +92,56 @@ def windows(*texts):
     return pa.RecordBatch.from_pydict(columns | {"position": [[place] for place in range(len(texts))]})
 
 
-def test_any_text_is_good_data_and_what_is_said_of_bad_data_quotes_little_of_it(tmp_path):
+@pytest.fixture(scope="module")
+def text_schema():
     with open(find_family("text").schema_path) as file:
-        schema = text_format.Parse(file.read(), schema_pb2.Schema())
+        return text_format.Parse(file.read(), schema_pb2.Schema())
+
+
+ENGLISH = "The day was fair, and the two of them went down to the river to see who would be there. "
+GERMAN = "Der Tag war schön, und die beiden gingen zum Fluss hinunter, um zu sehen, wer dort sein würde. "
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (GERMAN, "'t' U+0074 LATIN SMALL LETTER T"),
+        (ENGLISH.upper(), "LATIN CAPITAL LETTER E 0.0% before, "),
+        ("天地玄黃，宇宙洪荒。", "'。' U+3002 IDEOGRAPHIC FULL STOP 0.0% before, 10.0% now"),
+    ],
+)
+def test_a_text_of_other_characters_is_drift_that_names_them(text_schema, text, named):
+    options = find_family("text").statistics_options()
+    before = statistics_of([ENGLISH] * 40, text_schema, options)
+    (line,) = describe(find_anomalies(statistics_of([text] * 40, text_schema, options), text_schema, before))
+    assert line.startswith("text_characters: ")
+    assert "above the threshold 0.05: " in line
+    assert named in line
+
+
+def test_more_of_a_text_is_no_drift_and_a_version_of_an_earlier_release_has_nothing_to_compare(text_schema):
+    options = find_family("text").statistics_options()
+    before = statistics_of([ENGLISH] * 40, text_schema, options)
+    now = statistics_of([ENGLISH] * 60 + [GERMAN] * 10, text_schema, options)
+    assert describe(find_anomalies(now, text_schema, before)) == []
+    for dataset in before.datasets:
+        kept = [feature for feature in dataset.features if feature.path.step[0] != "text_characters"]
+        del dataset.features[:]
+        dataset.features.extend(kept)
+    assert describe(find_anomalies(now, text_schema, before)) == []
+
+
+@hypothesis.given(st.lists(st.one_of(st.none(), st.lists(st.text(), max_size=3)), max_size=5), st.integers(0, 2))
+def test_characters_of_texts_are_counted_whatever_they_are(text_schema, texts, skipped):
+    lists = [None if row is None else [text.encode() for text in row] for row in texts]
+    batch = pa.RecordBatch.from_arrays([pa.array(lists, pa.large_list(pa.large_binary()))], ["text"])[skipped:]
+    found = derive(batch, text_schema).column("text_characters").to_pylist()
+    assert found == [[c.encode() for text in row or () for c in text] for row in texts[skipped:]]
+
+
+def test_any_text_is_good_data_and_what_is_said_of_bad_data_quotes_little_of_it(text_schema, tmp_path):
+    schema = schema_pb2.Schema()
+    schema.CopyFrom(text_schema)
     batch = windows(*(letter * 2_000 for letter in "abcdefgh"))
     assert describe(find_anomalies(statistics(batch, tmp_path), schema, None)) == []
     (line,) = describe(find_anomalies(statistics(without(batch, "position"), tmp_path), schema, None))

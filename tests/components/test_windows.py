@@ -176,9 +176,9 @@ def test_a_file_stays_on_its_side_when_others_are_added(tmp_path):
         (
             "short",
             {},
-            r"5 characters in 1 files, and none is for the validation split; use a longer text, or raise data",
+            r"5 characters in 1 file, and none is for the validation split; use a longer text, or raise data",
         ),
-        ("a" * 100, {}, r"100 characters in 1 files, of which training has 89 .*data\.context \+ data\.length = 512"),
+        ("a" * 100, {}, r"100 characters in 1 file, of which training has 89 .*data\.context \+ data\.length = 512"),
         ("a" * 1_000, {"split": "file"}, r"none is for the (validation|test) split; use data\.split=position"),
         ("a" * 1_000, {"min_count": 2_000}, "data.min_count is 2,000"),
     ],
@@ -198,7 +198,7 @@ def test_a_missing_corpus_is_an_error(tmp_path):
     ("changes", "said"),
     [
         ({"corpus": ""}, "data.corpus is empty"),
-        ({"encoding": "klingon"}, "data.encoding: Python knows no text encoding 'klingon'"),
+        ({"encoding": "klingon"}, "data.encoding is 'klingon', and Python knows no such text encoding"),
         ({"min_count": 0}, "data.min_count is 0; it must be at least 1"),
         ({"context": -1}, "data.context is -1; it must be at least 0"),
         ({"length": 0}, "data.length is 0"),

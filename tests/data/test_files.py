@@ -219,6 +219,15 @@ def test_an_error_names_what_is_near(tmp_path, monkeypatch):
         find_files((), (".csv",))
 
 
+def test_a_pipe_and_a_link_to_nothing_are_named_as_what_they_are(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="is no file that can be read more than once, such as a pipe; save its content"):
+        find_files(str(tmp_path / "pipe"), (".csv",))
+    (tmp_path / "link.csv").symlink_to("gone.csv")
+    with pytest.raises(DataError, match=r"is a link to 'gone\.csv', where nothing is"):
+        find_files(str(tmp_path / "link.csv"), (".csv",))
+
+
 def test_links_are_followed_to_files_and_round_no_loops(tmp_path):
     write(tmp_path, "real/a.csv")
     (tmp_path / "in").mkdir()

@@ -20,8 +20,12 @@ from data.tables.inspection import (
 from data.tables.reading import Part, read_part
 from data.tables.report import ReadReport
 from pipeline.families.family import Draft
+from pipeline.report.words import count
 
 _SHOWN = 3
+
+# One for each split.
+_FEWEST_INPUTS = 3
 
 # So many files are looked at before a run starts.
 _LOOKED_AT = 10
@@ -41,6 +45,11 @@ def look_at_pairs(inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
     options = PairsData(files=inputs, **{n: v for n, v in stated.items() if n in _READING}).table_options  # type: ignore[arg-type]
     found = find_tables(inputs, "--data")
     description = describe_tables(found.files, options)
+    if description.repetition.distinct_inputs < _FEWEST_INPUTS:
+        raise DataError(
+            f"{', '.join(inputs)}: {count(description.repetition.distinct_inputs, 'input')} in "
+            f"{count(description.rows, 'row')}; training, validation and test need one each; add rows"
+        )
     settings: dict[str, Any] = {"files": list(inputs)}
     source, target = description.columns
     for name, column in (("input_tokens", source), ("target_tokens", target)):
@@ -49,6 +58,8 @@ def look_at_pairs(inputs: tuple[str, ...], data: Mapping[str, str]) -> Draft:
     lines = [*_describe(description), _column("input", source), _column("target", target), _repetition(description)]
     if found.hidden:
         lines.append(f"Hidden files are left out: {', '.join(found.hidden[:_SHOWN])}")
+    if any(file.delimiter and not file.header for file in description.files):
+        lines.append("If line 1 names the columns, say so: --set data.header=yes")
     if description.empty_lines or description.skipped:
         lines.append(f"{description.empty_lines:,} empty lines and {description.skipped:,} unusable rows are skipped.")
     return Draft(settings, lines)
@@ -98,9 +109,9 @@ _READING = ("input", "target", "header", "delimiter", "encoding", "on_error")
 def _describe(description: TableDescription) -> list[str]:
     files = description.files
     lines = [
-        f"{description.rows:,} rows in {len(files):,} files, such as:"
+        f"{count(description.rows, 'row')} in {len(files):,} files, such as:"
         if len(files) > 1
-        else f"{description.rows:,} rows:"
+        else f"{count(description.rows, 'row')}:"
     ]
     return lines + [f"  {_file(file)}" for file in files[:_SHOWN]]
 
@@ -124,8 +135,8 @@ def _column(name: str, column: ColumnDescription) -> str:
     examples = ", ".join(repr(example) for example in column.examples)
     frequent = " ".join(repr(character)[1:-1] for character, _ in column.frequent)
     said = (
-        f"{name}: {examples}; at most {column.longest:,} characters, 99% at most {column.length_99:,}; "
-        f"{column.characters:,} different characters: {frequent}"
+        f"{name}: {examples}; at most {count(column.longest, 'character')}, 99% at most {column.length_99:,}; "
+        f"{count(column.characters, 'different character')}: {frequent}"
     )
     if column.spaced:
         said += f"; symbols with spaces between them: {column.tokens:,} different ones, at most {column.most_tokens:,} in a row"

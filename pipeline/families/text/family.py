@@ -12,6 +12,7 @@ from components.ngram.settings import NgramSettings
 from components.settings import SettingsError, to_json
 from components.trainer.language_model.settings import LanguageModelSettings, StreamSettings, WindowSettings
 from pipeline.config.settings import Config
+from pipeline.config.values import Value, build_section
 from pipeline.families.family import Draft, Family, Floors, Headline, Section
 
 if TYPE_CHECKING:
@@ -65,11 +66,12 @@ class TextFamily(Family):
     def statistics_options(self) -> "tfdv.StatsOptions":
         """Returns options with sketches: otherwise every different window is held in memory.
 
-        With them, what the schema says is no category is not counted.
+        With them, what the schema says is no category is not counted. Every character of a text is.
         """
+        from components.infra_validator.request_statistics import MOST_CHARACTERS
         from components.tfx_libraries import tfdv
 
-        return tfdv.StatsOptions(use_sketch_based_topk_uniques=True)
+        return tfdv.StatsOptions(use_sketch_based_topk_uniques=True, num_rank_histogram_buckets=MOST_CHARACTERS)
 
     def transform_arguments(self, config: TextConfig) -> dict[str, Any]:
         """Returns the arguments for indexing windows."""
@@ -122,7 +124,9 @@ class TextFamily(Family):
             raise SettingsError("name the text with --data: one file, folder, quoted glob, or name of the catalogue")
         from pipeline.families.text.look import describe_text
 
-        return Draft({"corpus": inputs[0]}, describe_text(inputs[0], data.get("encoding", "utf-8")))
+        settings = {name: Value(text, f"--set data.{name}={text}", is_text=True) for name, text in data.items()}
+        read = build_section("data", (TextData,), {"corpus": Value(inputs[0])} | settings)
+        return Draft({"corpus": inputs[0]}, describe_text(read))
 
     def headlines(self, contents: "Contents") -> Sequence[Headline]:
         """Returns bits per character, beside those of the n-gram model."""

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+import tomllib
 
 import pytest
 
@@ -62,10 +63,19 @@ def test_tasks_are_listed_the_default_first(charseq):
     assert charseq("tasks").stdout.startswith("sums ")
 
 
+def test_a_task_or_file_is_checked_and_printed_as_a_file(charseq, tmp_path):
+    (tmp_path / "mine.toml").write_text('extends = "sums-3-digits"\n[train]\nepochs = 5\n')
+    printed = charseq("tasks", "mine.toml", "--set", "units=9", cwd=tmp_path)
+    assert printed.status == 0
+    assert tomllib.loads(printed.stdout)["train"] | {"epochs": 5, "units": 9} == tomllib.loads(printed.stdout)["train"]
+    assert charseq("tasks", "mine.toml", "--json", cwd=tmp_path).json["data"]["largest"] == 999
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "sum"], "there is no task 'sum'; there are sums"),
+        (["tasks", "sum"], "there is no task 'sum'; did you mean 'sums'?"),
+        (["run", "sum"], "there is no task 'sum'; did you mean 'sums'?"),
         (["run", "--set", "train.epochs=x"], "'x' is not a whole number"),
         (["run", "--set", "data.count=10001"], "10,001 distinct examples, but 2 terms of 1 to 100 make only 10,000"),
         (["run", "nothing.toml"], "there is no task file nothing.toml"),

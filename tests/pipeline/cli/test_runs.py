@@ -45,6 +45,7 @@ def test_a_version_can_be_traced_to_its_data_code_settings_and_baseline(charseq,
     assert set(first["examples"]["numbers"]) == {"train", "validation", "test"}
     assert (first["config"]["train"]["epochs"], second["config"]["train"]["epochs"]) == (4, 1)
     assert set(first["components"]) == set(first_run.json["seconds"])
+    assert charseq("runs", "show", "sums", "--json", "--root", place).json["task"] == "sums"
     shown = charseq("runs", "show", str(second["run"]), "--root", place).stdout
     assert f"baseline           {first['pushed_version']}" in shown
     assert describe_code(first["code"]) in shown

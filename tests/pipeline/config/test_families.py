@@ -1,7 +1,9 @@
 """Families: ours, and one that another distribution registers by its entry point and that no code here knows."""
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,8 @@ from pipeline.config.task_files import dump_config, list_tasks, load_task, resto
 from pipeline.families import family_of, find_family, list_families
 from pipeline.families.pairs.family import PairsConfig
 from pipeline.places import Places
+
+ROOT = Path(__file__).parents[3]
 
 FAMILY = """
 import dataclasses
@@ -91,6 +95,24 @@ def installed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(site)
     yield tmp_path
     sys.modules.pop("reversal", None)
+
+
+def test_no_file_outside_a_familys_folder_asks_which_family_or_task_it_has():
+    names = "|".join([*list_families(), *list_tasks()])
+    kinds = "SumsData|PairsData|TextData|SeriesData|DatesData|[A-Za-z]*GateSettings|LanguageModelSettings|TrainSettings"
+    asks = re.compile(
+        rf"isinstance\([^)]*\b({kinds})\b|(family|task) *(==|!=|in|not in) *[(\[{{]?['\"]({names})['\"]"
+        rf"|case ['\"]({names})['\"]"
+    )
+    asking = [
+        f"{path}:{number}: {line}"
+        for folder in ("components", "pipeline", "serving", "data", "client")
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.suffix in (".py", ".js") and not path.is_relative_to(ROOT / "pipeline" / "families")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if asks.search(line)
+    ]
+    assert asking == []
 
 
 def test_ours_are_those_of_the_built_in_tasks():

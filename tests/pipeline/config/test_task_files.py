@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from components.settings import SettingsError
 from components.trainer.fixed_length.settings import AttentionSettings, RecurrentSettings
+from pipeline.config.drafts import render_task
 from pipeline.config.overrides import override
 from pipeline.config.task_files import dump_config, list_tasks, load_task, restore_config
 from pipeline.families import find_family
@@ -43,8 +44,14 @@ def test_every_built_in_task_loads_and_travels_as_json(task):
     assert restore_config(dump_config(changed)) == changed
 
 
+@pytest.mark.parametrize("task", list_tasks())
+def test_a_task_printed_with_all_its_settings_is_a_file_of_the_same_task(task, write):
+    config = load_task(task, COMPLETE.get(task, ()))
+    assert load_task(write(render_task(config))) == config
+
+
 def test_a_task_that_does_not_exist_is_named_with_those_that_do(write):
-    with pytest.raises(SettingsError, match="there is no task 'sum'; there are sums,"):
+    with pytest.raises(SettingsError, match="there is no task 'sum'; did you mean 'sums'"):
         load_task("sum")
     write("", "sum.toml")
     with pytest.raises(SettingsError, match="to run the file sum.toml, name it with its ending"):
@@ -153,7 +160,7 @@ MISTAKES = {
     ),
     "an unknown key at the top": (
         'family = "sums"\nepochs = 5',
-        "mine.toml: there is no section or key 'epochs'; there are name, summary, family, extends, data, ",
+        "mine.toml: there is no section or key 'epochs'; it is a setting: write it below [train]",
     ),
     "an unknown key": (
         'family = "sums"\n[train]\nepoch = 5',
@@ -196,9 +203,13 @@ MISTAKES = {
         'family = "sums"\n[train]\narchitecture = "lstm"\nheads = 2',
         "mine.toml: train.heads is a setting of train.architecture attention, and this is lstm/simple_rnn; leave it out",
     ),
-    "an unknown family": ('family = "sum"', "mine.toml: there is no family 'sum'; there are sums, pairs, dates, text"),
+    "an unknown family": ('family = "sum"', "mine.toml: there is no family 'sum'; did you mean 'sums'?"),
     "no family": ("[data]\ncount = 9", "mine.toml: neither `family` nor `extends` is there; write family ="),
-    "an unknown base task": ('extends = "sum"', "mine.toml: extends: there is no task 'sum'; there are sums, "),
+    "an unknown base task": ('extends = "sum"', "mine.toml: extends: there is no task 'sum'; did you mean 'sums'?"),
+    "another unknown base task": (
+        'extends = "x"',
+        "mine.toml: extends: there is no task 'x'; there are sums, sums-3-digits, ",
+    ),
     "a base file that is not there": (
         'extends = "bas.toml"',
         "mine.toml: extends: there is no task file bas.toml; did you mean 'base.toml'?",
@@ -228,6 +239,15 @@ MISTAKES = {
     "what the family has not": (
         'family = "text"\n[browser]\nexport = true',
         "mine.toml: browser.export: mine writes text, and there is no page for that",
+    ),
+    "a setting that is needed and missing": ('family = "pairs"', "mine.toml: data.files is empty; name files"),
+    "an encoding that does not exist": (
+        'family = "pairs"\n[data]\nfiles = "a.csv"\nencoding = "utf-9"',
+        "mine.toml: data.encoding is 'utf-9', and Python knows no such text encoding; there are utf-8, ",
+    ),
+    "a feature that the examples lack": (
+        'family = "sums"\n[gate]\nslices = ["digits", "carrys"]',
+        "mine.toml: gate.slices: the examples of sums have no feature 'carrys'; did you mean 'carries'?",
     ),
     "a file that is not there": (None, "there is no task file mine.toml; did you mean 'base.toml'?"),
 }

@@ -181,6 +181,27 @@ def test_what_is_found_by_looking_at_the_data_is_in_it_as_in_a_local_run(compile
         assert json.loads(rebuilt["custom_config"].string_value) == compiled_in
 
 
+@pytest.mark.parametrize("path", ["words.tsv", "../words/*.tsv", "~/words.tsv"])
+def test_data_at_a_path_that_no_step_has_is_refused(compiled, tmp_path, monkeypatch, path):
+    (tmp_path / "words").mkdir()
+    rows = "".join(f"{word}{row}\t{word}\n" for row, word in enumerate(("one", "two", "three") * 30))
+    for folder in (tmp_path, tmp_path / "words"):
+        (folder / "words.tsv").write_text(rows)
+    monkeypatch.chdir(tmp_path / "words")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "words" / "mine.toml").write_text(f'family = "pairs"\n[data]\nfiles = "{path}"\n')
+    with pytest.raises(
+        SettingsError, match=r"data\.files is .*; give the path that the data has in every step, such as /charseq/"
+    ):
+        compiled("mine.toml")
+
+
+def test_a_name_with_capitals_is_refused_with_one_that_kubeflow_takes(compiled, tmp_path):
+    (tmp_path / "Words.toml").write_text('extends = "sums"\n')
+    with pytest.raises(SettingsError, match="name is 'Words'; .*name = 'words'"):
+        compiled(str(tmp_path / "Words.toml"))
+
+
 def test_the_volume_is_mounted_in_every_step(accepted, compiled):
     mounted = {label for label, config in accepted.platform.items() if config.pvc_mount}
     assert mounted == {f"{step}_executor" for step in accepted.tasks}, "a run's settings may name a file in it"

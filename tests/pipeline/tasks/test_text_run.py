@@ -171,6 +171,18 @@ def test_the_samples_of_every_epoch_are_kept(text_run, text_place):
     assert {(s["epoch"], s["temperature"]) for s in samples} == {(e, t) for e in (1, 2) for t in (0.2, 0.5, 1.0, 1.2)}
 
 
+def test_a_text_in_another_alphabet_is_drift_from_what_is_served(charseq, text_run, text_place, tmp_path):
+    corpus = write_corpus(tmp_path / "corpus", "chinese")
+    places = ("--root", tmp_path / "runs", "--serving-dir", text_place / "serving")
+    result = charseq("run", "text", "--json", *places, "--set", f"corpus={corpus}", *QUICK)
+    assert result.status == 1, result.stderr
+    (reason,) = result.json["reasons"]
+    assert "train: text_characters: High approximate Jensen-Shannon divergence" in reason
+    assert "U+0020 SPACE" in reason
+    assert "--set validate.check_drift=false" in reason
+    assert "Trainer" not in result.json["seconds"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("language", list(PARTS))
 def test_a_corpus_of_one_language_alone(charseq, tmp_path, language):
