@@ -60,6 +60,17 @@ class Repairs:
     missing: int = 0
     filled: int = 0
 
+    def describe(self) -> list[str]:
+        """Returns in words what was not in order and what became of it; nothing if all was."""
+        words = (
+            (self.unordered, "series was not in the order of time and was sorted"),
+            (self.repeated, "row is equal to an earlier one and was left out"),
+            (self.combined, "row has the time of an earlier one and was combined with it"),
+            (self.missing, "row has no value"),
+            (self.filled, "step without a value was filled on a straight line"),
+        )
+        return [f"{number:,} {text if number == 1 else _plural(text)}" for number, text in words if number]
+
 
 @dataclasses.dataclass(frozen=True)
 class SeriesTable:
@@ -71,6 +82,7 @@ class SeriesTable:
       repairs: What was not in order.
       report: What became of the rows.
       left_out: Names of series that cannot be used, and why.
+      first_rows: Names of all series, in that order, and file and line of the first row of each.
     """
 
     series: tuple[Series, ...]
@@ -78,6 +90,7 @@ class SeriesTable:
     repairs: Repairs
     report: ReadReport
     left_out: dict[str, str]
+    first_rows: dict[str, tuple[str, int]]
 
 
 def read_series(files: Sequence[DataFile], options: SeriesOptions) -> SeriesTable:
@@ -100,13 +113,26 @@ def read_series(files: Sequence[DataFile], options: SeriesOptions) -> SeriesTabl
     repairs = Repairs(missing=int(rows["value"].isna().sum()))
     counted = rows.attrs["counted"]
     groups = {str(name): group for name, group in rows.groupby("series", sort=False)}
-    groups = {name: _in_order(name, group, options, repairs) for name, group in groups.items()}
-    known = {name: group[group["value"].notna()] for name, group in groups.items()}
+    first_rows = {name: (str(group["file"].iloc[0]), int(group["line"].iloc[0])) for name, group in groups.items()}
+    known: dict[str, pd.DataFrame] = {}
+    left_out: dict[str, str] = {}
+    for name, group in groups.items():
+        try:
+            ordered = _in_order(name, group, options, repairs)
+        except DataError as error:
+            if report.on_error == "stop":
+                raise
+            left_out[name] = str(error)
+            continue
+        known[name] = ordered[ordered["value"].notna()]
+        if not len(known[name]):
+            left_out[name] = "it has no value"
     times: dict[str, Times] = {
         name: group["time"].to_numpy().astype("datetime64[s]") for name, group in known.items() if len(group)
     }
+    if not times:
+        return SeriesTable((), options.frequency or Frequency("step"), repairs, report, left_out, first_rows)
     frequency = options.frequency or find_frequency(list(times.values()), counted)
-    left_out = {name: "it has no value" for name in groups if name not in times}
     series = []
     for name, found in times.items():
         try:
@@ -115,7 +141,7 @@ def read_series(files: Sequence[DataFile], options: SeriesOptions) -> SeriesTabl
             if report.on_error == "stop":
                 raise
             left_out[name] = str(error)
-    return SeriesTable(tuple(series), frequency, repairs, report, left_out)
+    return SeriesTable(tuple(series), frequency, repairs, report, left_out, first_rows)
 
 
 def parse_values(texts: Sequence[str], decimal: str = ".") -> tuple[Values, npt.NDArray[np.bool_]]:
@@ -172,17 +198,26 @@ def _read_rows(files: Sequence[DataFile], options: SeriesOptions, report: ReadRe
         )
     rows = pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True) if parts else pd.DataFrame()
     if len(rows):
-        try:
-            rows["time"], rows.attrs["counted"] = parse_times(rows["text"].to_list(), options.time_format)
-        except UnreadableTimeError as error:
-            row = rows[rows["text"] == error.text].iloc[0]
-            raise TableError(
-                row["file"],
-                f"{error.text!r} {error.reason.partition('; ')[0]}",
-                error.reason.partition("; ")[2],
-                int(row["line"]),
-                "time",
-            ) from None
+        rows = _with_times(rows, options, report)
+    return rows
+
+
+def _with_times(rows: pd.DataFrame, options: SeriesOptions, report: ReadReport) -> pd.DataFrame:
+    """Returns the rows whose times can be read, with these in the column `time`; the others are rejected."""
+    try:
+        times, counted = parse_times(rows["text"].to_list(), options.time_format)
+    except UnreadableTimeError as error:
+        reason, _, remedy = error.reason.partition("; ")
+        wrong = rows["text"].isin(error.texts)
+        for text, file, line in rows.loc[wrong, ["text", "file", "line"]].itertuples(index=False):
+            report.reject(TableError(file, f"{text!r} {reason}", remedy, int(line), "time"))
+        report.rows -= int(wrong.sum())
+        rows = rows[~wrong].reset_index(drop=True)
+        if not len(rows):
+            return rows
+        times, counted = parse_times(rows["text"].to_list(), options.time_format)
+    rows["time"] = times
+    rows.attrs["counted"] = counted
     return rows
 
 
@@ -252,6 +287,19 @@ def _regular(
     filled[index] = False
     repairs.filled += int(filled.sum())
     return Series(name, times[0], np.interp(steps, index, values), filled)
+
+
+def _plural(text: str) -> str:
+    """Returns what is said of one row, series or step, for several."""
+    for one, many in (
+        ("row ", "rows "),
+        ("step ", "steps "),
+        (" was ", " were "),
+        (" is ", " are "),
+        (" has ", " have "),
+    ):
+        text = text.replace(one, many)
+    return text
 
 
 def _of(name: str) -> str:

@@ -29,6 +29,9 @@ _WEEK = re.compile(r"(\d{4})-?W(\d{2})(?:-?([1-7]))?", re.IGNORECASE)
 # So many values are tried before all are: a format that is not the column's fails at once.
 _TRIED = 50
 
+# So many say how most of a column is written that has no one format.
+_COUNTED = 2_000
+
 
 def parse_times(values: Sequence[str], stated: str = "", setting: str = "data.time_format") -> tuple[Times, bool]:
     """Returns the times of a column.
@@ -77,14 +80,18 @@ def _parse(texts: "pd.Series[str]", stated: str, setting: str) -> tuple[Times, b
     if iso.notna().all():
         return _seconds(iso), False
     found: dict[str, Times] = {}
-    for form in (date + clock for date in _DATES for clock in _CLOCKS):
+    for form in _forms():
         if pd.to_datetime(texts.head(_TRIED), format=form, errors="coerce").isna().any():
             continue
         parsed = pd.to_datetime(texts, format=form, errors="coerce")
         if parsed.notna().all():
             found[form] = _seconds(parsed)
     if not found:
-        # What most of them are says which one is wrong.
+        # How most of them are written says which ones are wrong.
+        forms = {form: pd.to_datetime(texts.head(_COUNTED), format=form, errors="coerce") for form in _forms()}
+        form, read = max(forms.items(), key=lambda item: int(item[1].notna().sum()))
+        if read.notna().sum() > iso.head(_COUNTED).notna().sum():
+            iso = pd.to_datetime(texts, format=form, errors="coerce")
         return _checked(iso, texts, "is no time that can be read", setting), False
     first = next(iter(found.values()))
     other = next((form for form, times in found.items() if (times != first).any()), "")
@@ -94,6 +101,10 @@ def _parse(texts: "pd.Series[str]", stated: str, setting: str) -> tuple[Times, b
             f"--set {setting}='{next(iter(found))}'"
         )
     return first, False
+
+
+def _forms() -> list[str]:
+    return [date + clock for date in _DATES for clock in _CLOCKS]
 
 
 def _parse_numbers(texts: "pd.Series[str]") -> tuple[Times, bool]:
@@ -110,7 +121,7 @@ def _checked(parsed: "pd.Series[pd.Timestamp]", texts: "pd.Series[str]", reason:
     wrong = np.flatnonzero(parsed.isna())
     if len(wrong):
         raise UnreadableTimeError(
-            str(texts.iloc[wrong[0]]),
+            [str(text) for text in texts.iloc[wrong]],
             f"{reason}; write it like 2024-01-31, or state the column's format: --set {setting}='%d.%m.%Y'",
         )
     return _seconds(parsed)
@@ -125,10 +136,10 @@ class AmbiguousTimesError(DataError):
 
 
 class UnreadableTimeError(DataError):
-    """A value that is no time.
+    """Values that are no times.
 
     Attributes:
-      text: The value.
+      texts: The values; the message names the first.
       reason: What is wrong and what to do.
     """
 
@@ -136,13 +147,13 @@ class UnreadableTimeError(DataError):
     meaning = "A value in the column of the times is no time."
     remedy = "Correct the value, or state how times are written, as the message says."
 
-    def __init__(self, text: str, reason: str):
-        super().__init__(f"{text!r} {reason}")
-        self.text, self.reason = text, reason
+    def __init__(self, texts: Sequence[str], reason: str):
+        super().__init__(f"{texts[0]!r} {reason}")
+        self.texts, self.reason = list(texts), reason
 
-    def __reduce__(self) -> tuple[type["UnreadableTimeError"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type["UnreadableTimeError"], tuple[list[str], str]]:
         """Makes the error survive the way between processes."""
-        return type(self), (self.text, self.reason)
+        return type(self), (self.texts, self.reason)
 
 
 def _seconds(parsed: "pd.Series[pd.Timestamp]") -> Times:
