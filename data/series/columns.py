@@ -10,7 +10,7 @@ from data.errors import DataError
 from data.files import DataFile
 from data.series.options import ID_NAMES, TIME_NAMES, VALUE_NAMES
 from data.series.reading import parse_values
-from data.series.times import AmbiguousTimesError, parse_times
+from data.series.times import AmbiguousTimesError, UnreadableTimeError, parse_times
 from data.tables.options import TableOptions
 from data.tables.reading import read_table
 
@@ -18,6 +18,9 @@ _AUTO = "auto"
 
 # A comma that does not separate thousands.
 _DECIMAL_COMMA = re.compile(r",(?!\d{3}(\D|$))")
+
+# The largest share of values that may be wrong in a column that is taken for times or numbers, if no column is without.
+_MOST = 0.5
 
 # Rows by which columns are told apart.
 _LOOKED_AT = 2_000
@@ -58,11 +61,20 @@ def find_series_columns(
     """
     path = files[0].path
     columns = _read_columns(files[0], table)
+    for setting in ("time", "value", "series"):
+        name = getattr(stated, setting)
+        if name and _resolve(name, columns) not in columns:
+            raise DataError(
+                f"there is no column {name!r} in {path}; it has {_list(columns)}: name one with --set data.{setting}=..."
+            )
     named = {_resolve(name, columns) for name in (stated.time, stated.value, stated.series) if name}
     left = [name for name in columns if name not in named]
 
     def are_numbers(name: str) -> bool:
         return any(_are_numbers(columns[name], mark) for mark in _marks(stated.decimal))
+
+    def are_mostly_numbers(name: str) -> bool:
+        return any(_are_numbers(columns[name], mark, _MOST) for mark in _marks(stated.decimal))
 
     def are_times(name: str) -> bool:
         values = [value for value in columns[name] if value.strip()]
@@ -70,6 +82,8 @@ def find_series_columns(
             parse_times(values, time_format)
         except AmbiguousTimesError:
             return True
+        except UnreadableTimeError as error:  # the reader says which ones are wrong
+            return len(set(error.texts)) < _MOST * len(set(values))
         except DataError:
             return False
         return bool(values)
@@ -87,7 +101,7 @@ def find_series_columns(
         left.remove(time)
     value = stated.value
     if not value:
-        numbers = [name for name in left if are_numbers(name)]
+        numbers = [name for name in left if are_numbers(name)] or [name for name in left if are_mostly_numbers(name)]
         values = _by_name(numbers, VALUE_NAMES) or (numbers if len(numbers) == 1 else [])
         if not values and len(left) == 1:  # of which some value is no number, as the reader will say
             values = left
@@ -122,9 +136,9 @@ def _marks(decimal: str) -> tuple[str, ...]:
     return (".", ",") if decimal == _AUTO else (decimal,)
 
 
-def _are_numbers(values: Sequence[str], decimal: str) -> bool:
+def _are_numbers(values: Sequence[str], decimal: str, wrong_share: float = 0.0) -> bool:
     numbers, wrong = parse_values(values, decimal)
-    return not wrong.any() and bool(np.isfinite(numbers).any())
+    return bool(wrong.sum() <= wrong_share * len(values)) and bool(np.isfinite(numbers).any())
 
 
 def _read_columns(file: DataFile, table: TableOptions) -> dict[str, list[str]]:

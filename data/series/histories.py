@@ -42,7 +42,8 @@ def read_histories(texts: Sequence[str | None], length: int) -> tuple[Histories,
                 f"the history has {len(found):,} values, and this model reads {length:,}; give at least as many"
             )
         else:
-            end = found[-length:].astype(np.float32)
+            with np.errstate(over="ignore"):  # what is too large is said below
+                end = found[-length:].astype(np.float32)
             wrong = np.flatnonzero(~np.isfinite(end))
             if len(wrong):
                 place = len(found) - length + int(wrong[0])

@@ -111,32 +111,25 @@ def read_series(files: Sequence[DataFile], options: SeriesOptions) -> SeriesTabl
             f"{files[0].path if files else 'the table'} has no row with a time and a value; check data.time and data.value"
         )
     repairs = Repairs(missing=int(rows["value"].isna().sum()))
-    counted = rows.attrs["counted"]
-    groups = {str(name): group for name, group in rows.groupby("series", sort=False)}
-    first_rows = {name: (str(group["file"].iloc[0]), int(group["line"].iloc[0])) for name, group in groups.items()}
-    known: dict[str, pd.DataFrame] = {}
+    rows, first_rows = _sorted(rows, repairs)
     left_out: dict[str, str] = {}
-    for name, group in groups.items():
-        try:
-            ordered = _in_order(name, group, options, repairs)
-        except DataError as error:
-            if report.on_error == "stop":
-                raise
-            left_out[name] = str(error)
-            continue
-        known[name] = ordered[ordered["value"].notna()]
-        if not len(known[name]):
-            left_out[name] = "it has no value"
-    times: dict[str, Times] = {
-        name: group["time"].to_numpy().astype("datetime64[s]") for name, group in known.items() if len(group)
-    }
-    if not times:
+    rows = _each_time_once(rows, options, repairs, None if report.on_error == "stop" else left_out)
+    rows = rows[rows["value"].notna()]
+    starts = np.flatnonzero(np.diff(rows["code"].to_numpy(), prepend=-1))
+    names = list(first_rows)
+    found = [names[code] for code in rows["code"].to_numpy()[starts]]
+    told = {*found, *left_out}
+    left_out |= {name: "it has no value" for name in names if name not in told}
+    if not found:
         return SeriesTable((), options.frequency or Frequency("step"), repairs, report, left_out, first_rows)
-    frequency = options.frequency or find_frequency(list(times.values()), counted)
+    all_times, all_values = rows["time"].to_numpy().astype("datetime64[s]"), rows["value"].to_numpy(np.float64)
+    times: dict[str, Times] = dict(zip(found, np.split(all_times, starts[1:]), strict=True))
+    values: dict[str, Values] = dict(zip(found, np.split(all_values, starts[1:]), strict=True))
+    frequency = options.frequency or find_frequency(list(times.values()), rows.attrs["counted"])
     series = []
-    for name, found in times.items():
+    for name in found:
         try:
-            series.append(_regular(name, found, known[name]["value"].to_numpy(np.float64), frequency, options, repairs))
+            series.append(_regular(name, times[name], values[name], frequency, options, repairs))
         except DataError as error:
             if report.on_error == "stop":
                 raise
@@ -221,35 +214,69 @@ def _with_times(rows: pd.DataFrame, options: SeriesOptions, report: ReadReport) 
     return rows
 
 
-def _in_order(name: str, rows: pd.DataFrame, options: SeriesOptions, repairs: Repairs) -> pd.DataFrame:
-    """Returns the rows of a series in the order of time, each time once."""
-    if not rows["time"].is_monotonic_increasing:
-        repairs.unordered += 1
-        rows = rows.sort_values("time", kind="stable")
-    repeated = rows.duplicated(["time", "value"])
+def _sorted(rows: pd.DataFrame, repairs: Repairs) -> tuple[pd.DataFrame, dict[str, tuple[str, int]]]:
+    """Returns the rows by series and time, with the number of their series in `code`; and the first row of each series."""
+    codes, names = pd.factorize(rows["series"])
+    rows = rows.assign(code=codes)
+    firsts = rows.drop_duplicates("code")
+    first_rows = {
+        str(name): (str(file), int(line))
+        for name, file, line in zip(names, firsts["file"], firsts["line"], strict=True)
+    }
+    rows = rows.sort_values("code", kind="stable")
+    same = np.diff(rows["code"].to_numpy(), prepend=-1) == 0
+    back = np.diff(rows["time"].to_numpy(), prepend=rows["time"].to_numpy()[:1]) < np.timedelta64(0)
+    repairs.unordered += len(set(rows["code"].to_numpy()[same & back].tolist()))
+    return rows.sort_values(["code", "time"], kind="stable"), first_rows
+
+
+def _each_time_once(
+    rows: pd.DataFrame, options: SeriesOptions, repairs: Repairs, left_out: dict[str, str] | None
+) -> pd.DataFrame:
+    """Returns sorted rows, each time of a series once.
+
+    Args:
+      rows: Rows by series and time.
+      options: How they are read.
+      repairs: Counts what is left out.
+      left_out: Gets the series of which a time has two values, if these are to `stop` nothing else.
+
+    Raises:
+      TableError: There is such a series, and no `left_out`.
+    """
+    repeated = rows.duplicated(["code", "time", "value"])
     repairs.repeated += int(repeated.sum())
     rows = rows[~repeated]
     if rows["value"].isna().any():  # a row without a value says nothing where another one has it
-        rows = rows[rows["value"].notna() | ~rows.duplicated("time", keep=False)]
-    again = rows.duplicated("time")
+        rows = rows[rows["value"].notna() | ~rows.duplicated(["code", "time"], keep=False)]
+    again = rows.duplicated(["code", "time"])
     if not again.any():
         return rows
     if options.duplicates == "stop":
-        second = rows[again].iloc[0]
-        first = rows[rows["time"] == second["time"]].iloc[0]
-        raise TableError(
-            second["file"],
-            f"{_of(name)}the time {second['text']!r} has the value {second['value']:g} here and {first['value']:g} in line "
-            f"{first['line']:,}" + (f" of {first['file']}" if first["file"] != second["file"] else ""),
-            "if the table has many series, name their column: --set data.series=COLUMN; otherwise say what counts: "
-            "--set data.duplicates=first, last, mean or sum",
-            int(second["line"]),
-        )
+        for _, second in rows[again].drop_duplicates("code").iterrows():
+            error = _two_values(rows, second)
+            if left_out is None:
+                raise error
+            left_out[str(second["series"])] = str(error)
+        return rows[~rows["code"].isin(rows.loc[again, "code"])]
     repairs.combined += int(again.sum())
     if options.duplicates in ("first", "last"):
-        return rows.drop_duplicates("time", keep=options.duplicates)
-    combined = rows.groupby("time", as_index=False)["value"].agg(options.duplicates)
-    return rows.drop_duplicates("time").assign(value=combined["value"].to_numpy())
+        return rows.drop_duplicates(["code", "time"], keep=options.duplicates)
+    combined = rows.groupby(["code", "time"], sort=False)["value"].agg(options.duplicates)
+    return rows.drop_duplicates(["code", "time"]).assign(value=combined.to_numpy())
+
+
+def _two_values(rows: pd.DataFrame, second: "pd.Series[Any]") -> TableError:
+    """Returns what is said of a row that has the time of an earlier one and another value."""
+    first = rows[(rows["code"] == second["code"]) & (rows["time"] == second["time"])].iloc[0]
+    return TableError(
+        second["file"],
+        f"{_of(second['series'])}the time {second['text']!r} has the value {second['value']:g} here and {first['value']:g} in "
+        f"line {first['line']:,}" + (f" of {first['file']}" if first["file"] != second["file"] else ""),
+        "if the table has many series, name their column: --set data.series=COLUMN; otherwise say what counts: "
+        "--set data.duplicates=first, last, mean or sum",
+        int(second["line"]),
+    )
 
 
 def _regular(

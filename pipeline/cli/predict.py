@@ -147,6 +147,20 @@ def predict(
         _ask_file(input_path, where, timeout, sampling, nbest, assignments, of_files, as_json)
 
 
+def check_options(arguments: list[str]) -> None:
+    """Checks the options of a batch prediction that another machine is to run.
+
+    Raises:
+      click.UsageError: There is no such option, or it cannot be used without a server or with the others.
+    """
+    context = predict.make_context("charseq predict", list(arguments))
+    given = {name for name in context.params if is_given(context, name)}
+    if wrong := sorted(given & {"texts", "server", "model", "label", "timeout", "requests"}):
+        raise click.UsageError(f"a step asks the model in the volume about a table: leave out {', '.join(wrong)}")
+    if _STANDARD in (context.params["input_path"], context.params["output"]):
+        raise click.UsageError("a step has no standard input and output: name files")
+
+
 def _ask_file(
     input_path: str,
     where: dict[str, Any],

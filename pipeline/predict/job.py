@@ -76,10 +76,11 @@ class Job:
                 called = f"predicted_{called}"
             if called != name:
                 self.renamed[name] = called
-        self.schema = pa.schema(
+        self._rows = pa.schema(
             [(name, pa.string()) for name in source.names]
             + [(self.renamed.get(name, name), kind) for name, kind in added.items()]
         )
+        self.schema = self._rows
 
     def run(self, writer: TableWriter, progress: Progress) -> Summary:
         """Writes the answers as they come.
@@ -194,7 +195,7 @@ class Job:
                 for line, reason in zip(lines, reasons.to_pylist(), strict=True)
             ]
             arrays.append(pa.array(said, pa.string()))
-        written = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        written = pa.RecordBatch.from_arrays(arrays, schema=self._rows)
         return written.filter(reasons.is_null()) if self._on_error == "skip" else written
 
 

@@ -147,7 +147,7 @@ class ForecastJob(Job):
         self._named = len(names) > 1 or any(names)
         self._written: list[pa.RecordBatch] = []
         self.versions: set[int] = set()
-        behind = list(self.schema)[len(_COLUMNS) + len(question.outputs) :]
+        behind = list(self._rows)[len(_COLUMNS) + len(question.outputs) :]
         self.schema = pa.schema(
             [
                 *([("series", pa.string())] if self._named else []),
@@ -253,7 +253,7 @@ def open_series(
         if path == STANDARD:
             path, shown = stack.enter_context(copy_standard_input()), STANDARD_INPUT
             stack.enter_context(renamed(path, shown))
-        stack.enter_context(_naming_options(options))
+        stack.enter_context(_speaking_to_user(options, {path: shown}))
         settings = SeriesData(files=(path,), on_error="stop" if on_error == "stop" else "skip", **data)
         files = find_tables((path,), "the table").files
         stated = SeriesColumns(settings.time, settings.value, settings.series, settings.decimal)
@@ -261,9 +261,13 @@ def open_series(
         table = read_series(files, dataclasses.replace(settings, **dataclasses.asdict(columns)).options)
         if not table.first_rows:
             raise DataError(f"{shown} has no series with a value")
-        if shown != path:
-            first_rows = {name: (shown, line) for name, (_, line) in table.first_rows.items()}
-            table = dataclasses.replace(table, first_rows=first_rows)
+        table = dataclasses.replace(
+            table,
+            left_out={name: _in_words_of(options, {path: shown}, reason) for name, reason in table.left_out.items()},
+            first_rows={
+                name: (shown if file == path else file, line) for name, (file, line) in table.first_rows.items()
+            },
+        )
         yield SeriesSource(table, context, f"{fingerprint(files)} {sorted(data.items())}")
 
 
@@ -284,16 +288,21 @@ def _label(series: Series, step: int, frequency: Frequency) -> str:
 
 
 @contextlib.contextmanager
-def _naming_options(options: str) -> Iterator[None]:
-    """Has errors name an option of the command where a run has a setting."""
-
-    def name(match: re.Match[str]) -> str:
-        return " or ".join(f"{options}{field.replace('_', '-')}" for field in match.groups() if field)
-
+def _speaking_to_user(options: str, shown: Mapping[str, str]) -> Iterator[None]:
+    """Has errors name an option of the command where a run has a setting, and a file as the user does."""
     try:
         yield
     except DataError as error:
-        text = _SETTING.sub(name, str(error))
+        text = _in_words_of(options, shown, str(error))
         if text == str(error):
             raise
         raise DataError(text) from None
+
+
+def _in_words_of(options: str, shown: Mapping[str, str], text: str) -> str:
+    def name(match: re.Match[str]) -> str:
+        return " or ".join(f"{options}{field.replace('_', '-')}" for field in match.groups() if field)
+
+    for path, called in shown.items():
+        text = text.replace(path, called)
+    return _SETTING.sub(name, text)
