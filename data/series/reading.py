@@ -1,6 +1,7 @@
 """Reading series from tables: in order, at regular times, without gaps; what had to be repaired is counted."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,8 +19,22 @@ from data.tables.report import ReadReport
 
 Values = npt.NDArray[np.float64]
 
+# Values become float32, and are added up and subtracted there: larger ones would be infinite.
+LARGEST = 1e37
+
+# What may stand between thousands, beside the other one of `.` and `,`.
+_SPACES = " \u00a0\u202f'\u2019"
+
 # What tables have where there is no value.
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?", ".", "…", "#n/a")
+
+
+# Decimal mark to the other one, and to numbers whose thousands are separated, all in the same way.
+_OTHER = {".": ",", ",": "."}
+_GROUPED = {
+    mark: rf"[+-]?\d{{1,3}}([{_SPACES}{re.escape(other)}])\d{{3}}(?:\1\d{{3}})*(?:{re.escape(mark)}\d*)?"
+    for mark, other in _OTHER.items()
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,14 +153,21 @@ def read_series(files: Sequence[DataFile], options: SeriesOptions) -> SeriesTabl
 
 
 def parse_values(texts: Sequence[str], decimal: str = ".") -> tuple[Values, npt.NDArray[np.bool_]]:
-    """Returns numbers of texts: float64 [N], NaN where there is none; and which texts are neither a number nor missing."""
+    """Returns numbers of texts: float64 [N], NaN where there is none; and which texts are neither a number nor missing.
+
+    Thousands may be separated: by `,` (by `.` with a decimal comma), by blanks or by apostrophes.
+    """
     column = pd.Series(texts, dtype=object).astype(str).str.strip()
     missing = column.str.lower().isin(_MISSING).to_numpy()
+    column = column.str.replace("\u2212", "-", regex=False)  # the sign of a word processor
+    grouped = column.str.fullmatch(_GROUPED[decimal])
+    if grouped.any():
+        column = column.mask(grouped, column.str.replace(f"[{_SPACES}{_OTHER[decimal]}]", "", regex=True))
     if decimal == ",":
-        column = column.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+        column = column.mask(column.str.contains(".", regex=False), "").str.replace(",", ".", regex=False)
     values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
     values[missing] = np.nan
-    return values, ~missing & ~np.isfinite(values)
+    return values, ~missing & ~(np.abs(values) <= LARGEST)
 
 
 def _read_rows(files: Sequence[DataFile], options: SeriesOptions, report: ReadReport) -> pd.DataFrame:
@@ -161,11 +183,13 @@ def _read_rows(files: Sequence[DataFile], options: SeriesOptions, report: ReadRe
         for row in np.flatnonzero(wrong):
             text = columns["value"][row]
             mark = " or data.decimal" if "," in text else ""
+            remedy = f"check data.value{mark}, or mend the row"
+            too_large = abs(values[row]) > LARGEST
             report.reject(
                 TableError(
                     batch.file,
-                    f"{text!r} is no finite number",
-                    f"check data.value{mark}, or mend the row",
+                    f"{text[:40]!r} is too large, above {LARGEST:g}" if too_large else f"{text!r} is no finite number",
+                    "state the values in another unit" if too_large else remedy,
                     int(batch.lines[row]),
                     "value",
                 )
@@ -291,8 +315,9 @@ def _regular(
     if not whole.all():
         at = int(np.flatnonzero(~whole)[0])
         raise DataError(
-            f"{_of(name)}the times have no regular step: most are a {frequency} apart, and {times[at]} is not a whole number "
-            f"these after {times[0]}; mend the times, or state the step: --set data.frequency=week"
+            f"{_of(name)}the times have no regular step: the step is {frequency}, and {times[at]} is no whole number of such "
+            f"steps after {times[0]}; mend the times, combine the values of each day, say, or state the step: "
+            "--set data.frequency=week"
         )
     if len(index) > 1 and (np.diff(index) < 1).any():
         at = int(np.flatnonzero(np.diff(index) < 1)[0])

@@ -24,6 +24,7 @@ _DATES = (
 )
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
 _QUARTER = re.compile(r"(\d{4})[- ]?Q([1-4])|Q([1-4])[- /]?(\d{4})", re.IGNORECASE)
+_OFFSET = r"(?<=[T ]\d\d)((?::?\d\d){0,2}(?:\.\d+)?)\s*(?:[Zz]|[+-]\d\d:?(?:\d\d)?)$"
 _WEEK = re.compile(r"(\d{4})-?W(\d{2})(?:-?([1-7]))?", re.IGNORECASE)
 
 # So many values are tried before all are: a format that is not the column's fails at once.
@@ -42,7 +43,8 @@ def parse_times(values: Sequence[str], stated: str = "", setting: str = "data.ti
       setting: What the user calls that, for messages.
 
     Returns:
-      Times datetime64[s] [N], those with an offset in UTC; and whether they are counted steps.
+      Times datetime64[s] [N], and whether they are counted steps. Those with an offset are in UTC; if all have one time of the
+        day where they were measured, they keep that.
 
     Raises:
       UnreadableTimeError: A value is no time.
@@ -78,7 +80,10 @@ def _parse(texts: "pd.Series[str]", stated: str, setting: str) -> tuple[Times, b
         return _checked(pd.to_datetime(texts, format="%Y%m", errors="coerce"), texts, "is no month", setting), False
     iso = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
     if iso.notna().all():
-        return _seconds(iso), False
+        local = pd.to_datetime(texts.str.replace(_OFFSET, r"\1", regex=True), format="ISO8601", errors="coerce")
+        # A local midnight, say, is another hour in UTC in summer than in winter.
+        is_daily = local.notna().all() and (local - local.dt.floor("D")).nunique() == 1
+        return _seconds(local if is_daily else iso), False
     found: dict[str, Times] = {}
     for form in _forms():
         if pd.to_datetime(texts.head(_TRIED), format=form, errors="coerce").isna().any():
@@ -113,7 +118,9 @@ def _parse_numbers(texts: "pd.Series[str]") -> tuple[Times, bool]:
     if _YEARS[0] <= low and high <= _YEARS[1]:
         return np.array([f"{year}-01-01" for year in numbers.tolist()], "datetime64[s]"), False
     if low >= _UNIX_SECONDS:
-        return (numbers // (1000 if low >= _UNIX_MILLISECONDS else 1)).astype("datetime64[s]"), False
+        if low < _UNIX_MILLISECONDS:
+            return numbers.astype("datetime64[s]"), False
+        return _seconds(pd.Series(numbers.astype("datetime64[ms]"))), False
     return numbers.astype("datetime64[s]"), True
 
 
@@ -133,6 +140,14 @@ class AmbiguousTimesError(DataError):
     kind = "ambiguous-times"
     meaning = "The times of a table can be read in two ways, such as 01/02/2024."
     remedy = "State how they are written, as the message says."
+
+
+class ShortStepError(DataError):
+    """Times that are less than a second apart."""
+
+    kind = "short-step"
+    meaning = "The times of a table have fractions of a second."
+    remedy = "Number the steps instead, or keep one row a second."
 
 
 class UnreadableTimeError(DataError):
@@ -158,7 +173,13 @@ class UnreadableTimeError(DataError):
 
 def _seconds(parsed: "pd.Series[pd.Timestamp]") -> Times:
     naive = parsed.dt.tz_convert(None) if parsed.dt.tz is not None else parsed
-    times: Times = naive.to_numpy().astype("datetime64[s]")
+    exact = naive.to_numpy()
+    times: Times = exact.astype("datetime64[s]")
+    if (times != exact).any():
+        raise ShortStepError(
+            f"the time {naive[times != exact].iloc[0]} has a fraction of a second, and the shortest step is a second; number "
+            "the steps instead (1, 2, 3)"
+        )
     return times
 
 
