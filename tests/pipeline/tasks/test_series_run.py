@@ -127,7 +127,7 @@ def test_the_tuner_a_warm_start_and_a_canary_lead_to_the_next_version(charseq, s
     assert result.json["metrics"]["baseline_mase"] == pytest.approx(series_run.json["metrics"]["mase"], rel=1e-4)
     assert result.json["rollout"]["promoted"]
     models = charseq("models", "--serving-dir", place / "serving", "--json").json
-    assert result.json["pushed_version"] in str(models)
+    assert str(result.json["pushed_version"]) in str(models)
 
 
 def test_what_cannot_be_forecast_is_refused_by_name(charseq, server, place):
