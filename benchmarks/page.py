@@ -12,7 +12,10 @@ from components.files import write_file
 _TEMPLATE = Path(__file__).with_name("performance.md.jinja")
 
 # Names of the files that `make bench` leaves, without their ending.
-SUBJECTS = ("train", "data", "data-large", "pipeline", "generate", "serve")
+SUBJECTS = ("train", "data", "data-large", "pipeline", "generate", "serve", "series")
+
+# Digits behind the point of figures that are small by nature; others have one.
+_DIGITS = {"MASE": 3}
 
 
 def write_page(folder: Path, page: Path) -> None:
@@ -67,7 +70,8 @@ def _value(figure: dict[str, Any]) -> str:
     value = figure["value"]
     if value is None:
         return ""
-    return f"{value:,.0f} {figure['unit']}" if value >= 100 else f"{value:,.1f} {figure['unit']}"
+    digits = 0 if value >= 100 else _DIGITS.get(figure["unit"], 1)
+    return f"{value:,.{digits}f} {figure['unit']}"
 
 
 if __name__ == "__main__":

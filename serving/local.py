@@ -11,10 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from charseq_client.answers import Prediction, PredictionError, read_prediction
 from charseq_client.arrays import Value, to_proto
-from charseq_client.messages import DEFAULT_SIGNATURE, config_pb2, predict_pb2
+from charseq_client.messages import DEFAULT_SIGNATURE, config_pb2, predict_pb2, types_pb2
 from charseq_client.signatures import fill_inputs, find_signature
+from charseq_client.tensors import Tensor
 from serving.contract.errors import Code, ServingError
 from serving.contract.layout import CONFIG_NAME, STABLE
 from serving.contract.model_config import folder_config, read_config, source_of
@@ -71,7 +74,7 @@ class LocalModel:
 
         Args:
           inputs: Texts, one a row, for a signature that takes one text a row; or input name to values, as for
-            :meth:`charseq_client.blocking.Client.predict`.
+            :meth:`charseq_client.blocking.Client.predict`. Numbers of any kind become the floats that an input takes.
           signature: The signature to run.
           output_filter: Names of the outputs wanted; all by default.
           values: With texts: further inputs by name, such as ``length=[100]``.
@@ -84,7 +87,7 @@ class LocalModel:
         if isinstance(inputs, str):
             raise ValueError("give a list of texts, not one text: [text]")
         named = dict(inputs) | values if isinstance(inputs, Mapping) else fill_inputs(definition, inputs, values)
-        protos = {name: to_proto(name, value) for name, value in named.items()}
+        protos = {name: to_proto(name, _as_floats(definition.inputs.get(name), value)) for name, value in named.items()}
         try:
             answer = self._model.predict(self._model.signature(signature), protos, output_filter or ())
         except ServingError as error:
@@ -106,6 +109,18 @@ class LocalModel:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _as_floats(info: Any, value: Value) -> Value:
+    """Returns numbers of any kind as the floats that an input takes; TensorFlow itself converts nothing. Others as they are."""
+    kinds = {types_pb2.DT_FLOAT: np.float32, types_pb2.DT_DOUBLE: np.float64}
+    if info is None or info.dtype not in kinds or isinstance(value, Tensor):
+        return value
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of several lengths, of which the message of `to_proto` is better
+        return value
+    return array.astype(kinds[info.dtype], copy=False) if array.dtype.kind in "iuf" else value
 
 
 def find_version(folder: str | Path, version: int | None = None) -> Path:

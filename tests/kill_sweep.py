@@ -1,6 +1,6 @@
 """Kills runs at many moments, spread over all components, and checks what the next run makes of it.
 
-  python -m tests.kill_sweep --tasks sums pairs text --each 6
+  python -m tests.kill_sweep --tasks sums pairs text series --each 6
 
 A moment is a component and a share of the time that it takes undisturbed. Every run takes from the cache what the ones that
 were killed before it have done, so that all moments of a task together cost about as much as `each` whole runs. Processes are
@@ -10,6 +10,7 @@ forked from one that has imported TensorFlow, which takes longer than most compo
 import argparse
 import contextlib
 import dataclasses
+import datetime
 import itertools
 import json
 import math
@@ -46,6 +47,7 @@ _SETTINGS = {
     ],
     "pairs": ["train.units=16", "train.embedding=8", "train.layers=1", "train.members=1", "gate.beat_floor=false"],
     "text": ["train.units=16", "train.embedding=8", "gate.beat_floor=false", "train.keep=best_val_loss"],
+    "series": ["train.units=8", "train.steps=30", "train.synthetic_windows=200", "gate.beat_floor=false"],
 }
 
 
@@ -197,7 +199,13 @@ def write_data(folder):
     Path(folder, "pairs.toml").write_text('family = "pairs"\n[data]\nfiles = "pairs.tsv"\ntest_fraction = 0.3\n')
     Path(folder, "book.txt").write_text("It was the best of times, it was the worst of times. \n" * 600)
     Path(folder, "text.toml").write_text('family = "text"\n[data]\ncorpus = "book.txt"\n')
-    return {"sums": "sums", "pairs": Path(folder, "pairs.toml"), "text": Path(folder, "text.toml")}
+    days = [datetime.date(2024, 1, 1) + datetime.timedelta(day) for day in range(150)]
+    values = [50 + 10 * (day % 7) + day * day % 11 for day in range(150)]
+    rows = [f"{day},{value}\n" for day, value in zip(days, values, strict=True)]
+    Path(folder, "sales.csv").write_text("day,sales\n" + "".join(rows))
+    Path(folder, "series.toml").write_text('family = "series"\n[data]\nfiles = "sales.csv"\n')
+    files = {name: Path(folder, f"{name}.toml") for name in ("pairs", "text", "series")}
+    return {"sums": "sums", **files}
 
 
 def main():

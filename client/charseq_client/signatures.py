@@ -10,6 +10,8 @@ from charseq_client.text import Sampling
 
 _SAMPLING = tuple(field.name for field in dataclasses.fields(Sampling))
 
+_FLOATS = (types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE)
+
 
 def find_signature(definitions: Mapping[str, Any], name: str) -> Any:
     """Returns the ``SignatureDef`` of a signature.
@@ -46,16 +48,22 @@ def row_outputs(definition: Any) -> dict[str, int]:
     return {name: definition.outputs[name].dtype for name in names if _has_rows_alone(definition.outputs[name])}
 
 
-def forecast_window(definitions: Mapping[str, Any]) -> int:
-    """Returns how many values of a history a model that forecasts reads: its signature `window` says so in its shape.
+def number_inputs(definition: Any) -> dict[str, int]:
+    """Returns the inputs of a signature that take several numbers for each row, float [N, T], and T; -1 where any T will do."""
+    return {
+        name: int(info.tensor_shape.dim[1].size)
+        for name, info in sorted(definition.inputs.items())
+        if info.dtype in _FLOATS and _has_lists(info)
+    }
 
-    Raises:
-      ValueError: The model does not forecast.
-    """
-    info = find_signature(definitions, "window").inputs.get("history")
-    if info is None or len(info.tensor_shape.dim) != 2:
-        raise ValueError("the model does not forecast: its signature 'window' takes no history")
-    return int(info.tensor_shape.dim[1].size)
+
+def list_outputs(definition: Any) -> dict[str, int]:
+    """Returns the outputs of a signature that have several numbers for each row, float [N, T], and T; -1 where it is open."""
+    return {
+        name: int(info.tensor_shape.dim[1].size)
+        for name, info in definition.outputs.items()
+        if info.dtype in _FLOATS and _has_lists(info)
+    }
 
 
 def sampling_inputs(definition: Any) -> list[str]:
@@ -81,6 +89,10 @@ def fill_inputs(definition: Any, texts: Sequence[str], values: Mapping[str, Valu
     defaults = Sampling().inputs(len(texts))
     sampling = {name: defaults[name] for name in sampling_inputs(definition)}
     return {names[0]: list(texts), **sampling, **values}
+
+
+def _has_lists(info: Any) -> bool:
+    return not info.tensor_shape.unknown_rank and len(info.tensor_shape.dim) == 2
 
 
 def _has_rows_alone(info: Any) -> bool:

@@ -95,7 +95,8 @@ def plan_series(data: SeriesData) -> SeriesPlan:
     table = read_series(files.files, data.options)
     table.report.check_share(data.most_skipped)
     if not table.series:
-        reasons = "; ".join(f"{name!r}: {reason}" for name, reason in list(table.left_out.items())[:_SAID])
+        named = [f"{name!r}: {reason}" if name else reason for name, reason in table.left_out.items()]
+        reasons = "; ".join(named[:_SAID])
         raise DataError(f"no series of {files.files[0].path} can be used: {reasons}")
     settled = settle(data, table)
     usable: list[Series] = []
@@ -115,9 +116,7 @@ def plan_series(data: SeriesData) -> SeriesPlan:
     if short and (data.on_error == "stop" or not usable):
         raise DataError(_describe_short(short, settled, needed))
     if not usable:
-        raise DataError(
-            f"{_names(constant)} of no use: {next(iter(constant.values()))}; there is nothing to learn from these"
-        )
+        raise DataError(f"{_names(constant)} of no use: {next(iter(constant.values()))}; there is nothing to learn")
     left_out = table.left_out | short | constant
     skipped = len(left_out) - len(constant)
     if skipped > data.most_skipped * (len(usable) + len(left_out)) and data.on_error == "skip":

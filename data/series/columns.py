@@ -1,7 +1,7 @@
 """Which columns of a table are the times, the values and the names of series."""
 
+import contextlib
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -10,14 +10,14 @@ from data.errors import DataError
 from data.files import DataFile
 from data.series.options import ID_NAMES, TIME_NAMES, VALUE_NAMES
 from data.series.reading import parse_values
-from data.series.times import AmbiguousTimesError, parse_times
+from data.series.times import AmbiguousTimesError, ShortStepError, UnreadableTimeError, parse_times
 from data.tables.options import TableOptions
 from data.tables.reading import read_table
 
 _AUTO = "auto"
 
-# A comma that does not separate thousands.
-_DECIMAL_COMMA = re.compile(r",(?!\d{3}(\D|$))")
+# The largest share of values that may be wrong in a column that is taken for times or numbers, if no column is without.
+_MOST = 0.5
 
 # Rows by which columns are told apart.
 _LOOKED_AT = 2_000
@@ -58,18 +58,31 @@ def find_series_columns(
     """
     path = files[0].path
     columns = _read_columns(files[0], table)
+    if table.header == "auto" and _begins_with_names(columns, time_format, stated.decimal):
+        columns = _read_columns(files[0], dataclasses.replace(table, header="yes"))
+    for setting in ("time", "value", "series"):
+        name = getattr(stated, setting)
+        if name and _resolve(name, columns) not in columns:
+            raise DataError(
+                f"there is no column {name!r} in {path}; it has {_list(columns)}: name one with --set data.{setting}=..."
+            )
     named = {_resolve(name, columns) for name in (stated.time, stated.value, stated.series) if name}
     left = [name for name in columns if name not in named]
 
     def are_numbers(name: str) -> bool:
         return any(_are_numbers(columns[name], mark) for mark in _marks(stated.decimal))
 
+    def are_mostly_numbers(name: str) -> bool:
+        return any(_are_numbers(columns[name], mark, _MOST) for mark in _marks(stated.decimal))
+
     def are_times(name: str) -> bool:
         values = [value for value in columns[name] if value.strip()]
         try:
             parse_times(values, time_format)
-        except AmbiguousTimesError:
+        except (AmbiguousTimesError, ShortStepError):
             return True
+        except UnreadableTimeError as error:  # the reader says which ones are wrong
+            return len(set(error.texts)) < _MOST * len(set(values))
         except DataError:
             return False
         return bool(values)
@@ -87,14 +100,14 @@ def find_series_columns(
         left.remove(time)
     value = stated.value
     if not value:
-        numbers = [name for name in left if are_numbers(name)]
+        numbers = [name for name in left if are_numbers(name)] or [name for name in left if are_mostly_numbers(name)]
         values = _by_name(numbers, VALUE_NAMES) or (numbers if len(numbers) == 1 else [])
         if not values and len(left) == 1:  # of which some value is no number, as the reader will say
             values = left
         if not values:
             raise DataError(
                 f"it cannot be told which column of {path} has the values: {_list(numbers or left)}; name one with "
-                "--set data.value=..."
+                "--set data.value=... (if each has a series, write them below each other, with a column of names)"
             )
         value = values[0]
         left.remove(value)
@@ -105,15 +118,13 @@ def find_series_columns(
         words = [name for name in left if not are_numbers(name)]
         series = next(iter([*_by_name(left, ID_NAMES), *(words if repeated else [])]), "")
     values_of = columns.get(_resolve(value, columns), [])
-    decimal = next(
-        (mark for mark in _marks(stated.decimal) if _are_numbers(values_of, mark)), _marks(stated.decimal)[0]
-    )
-    if stated.decimal == _AUTO and decimal == "," and not any(map(_DECIMAL_COMMA.search, values_of)):
-        example = next(value for value in values_of if "," in value)
+    marks = [mark for mark in _marks(stated.decimal) if _are_numbers(values_of, mark)]
+    decimal = next(iter(marks or _marks(stated.decimal)))
+    example = next((value for value in values_of if "," in value), "")
+    if len(marks) > 1 and example:
         raise DataError(
             f"{path}, column {value}: in values such as {example!r} the comma can be a decimal mark or separate "
-            "thousands; say which: "
-            "--set data.decimal=, if it is the mark, and otherwise write them without"
+            "thousands; say which: --set data.decimal=, or --set data.decimal=."
         )
     return SeriesColumns(time, value, series, decimal)
 
@@ -122,9 +133,9 @@ def _marks(decimal: str) -> tuple[str, ...]:
     return (".", ",") if decimal == _AUTO else (decimal,)
 
 
-def _are_numbers(values: Sequence[str], decimal: str) -> bool:
+def _are_numbers(values: Sequence[str], decimal: str, wrong_share: float = 0.0) -> bool:
     numbers, wrong = parse_values(values, decimal)
-    return not wrong.any() and bool(np.isfinite(numbers).any())
+    return bool(wrong.sum() <= wrong_share * len(values)) and bool(np.isfinite(numbers).any())
 
 
 def _read_columns(file: DataFile, table: TableOptions) -> dict[str, list[str]]:
@@ -140,6 +151,18 @@ def _read_columns(file: DataFile, table: TableOptions) -> dict[str, list[str]]:
     if not columns:
         raise DataError(f"{file.path} has no row")
     return columns
+
+
+def _begins_with_names(columns: Mapping[str, Sequence[str]], time_format: str, decimal: str) -> bool:
+    """Returns whether a first row that was taken for values has neither a time nor a number, as no row of a series has."""
+    first = [values[0].strip() for values in columns.values()]
+    if not all(first) or len(set(first)) < len(first):
+        return False
+    for text in first:
+        with contextlib.suppress(DataError):
+            parse_times([text], time_format)
+            return False
+    return not any(_are_numbers([text], mark) for text in first for mark in _marks(decimal))
 
 
 def _resolve(name: str, columns: Mapping[str, Sequence[str]]) -> str:

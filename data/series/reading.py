@@ -1,6 +1,7 @@
 """Reading series from tables: in order, at regular times, without gaps; what had to be repaired is counted."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,8 +19,22 @@ from data.tables.report import ReadReport
 
 Values = npt.NDArray[np.float64]
 
+# Values become float32, and are added up and subtracted there: larger ones would be infinite.
+LARGEST = 1e37
+
+# What may stand between thousands, beside the other one of `.` and `,`.
+_SPACES = " \u00a0\u202f'\u2019"
+
 # What tables have where there is no value.
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?", ".", "…", "#n/a")
+
+
+# Decimal mark to the other one, and to numbers whose thousands are separated, all in the same way.
+_OTHER = {".": ",", ",": "."}
+_GROUPED = {
+    mark: rf"[+-]?\d{{1,3}}([{_SPACES}{re.escape(other)}])\d{{3}}(?:\1\d{{3}})*(?:{re.escape(mark)}\d*)?"
+    for mark, other in _OTHER.items()
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +75,17 @@ class Repairs:
     missing: int = 0
     filled: int = 0
 
+    def describe(self) -> list[str]:
+        """Returns in words what was not in order and what became of it; nothing if all was."""
+        words = (
+            (self.unordered, "series was not in the order of time and was sorted"),
+            (self.repeated, "row is equal to an earlier one and was left out"),
+            (self.combined, "row has the time of an earlier one and was combined with it"),
+            (self.missing, "row has no value"),
+            (self.filled, "step without a value was filled on a straight line"),
+        )
+        return [f"{number:,} {text if number == 1 else _plural(text)}" for number, text in words if number]
+
 
 @dataclasses.dataclass(frozen=True)
 class SeriesTable:
@@ -71,6 +97,7 @@ class SeriesTable:
       repairs: What was not in order.
       report: What became of the rows.
       left_out: Names of series that cannot be used, and why.
+      first_rows: Names of all series, in that order, and file and line of the first row of each.
     """
 
     series: tuple[Series, ...]
@@ -78,6 +105,7 @@ class SeriesTable:
     repairs: Repairs
     report: ReadReport
     left_out: dict[str, str]
+    first_rows: dict[str, tuple[str, int]]
 
 
 def read_series(files: Sequence[DataFile], options: SeriesOptions) -> SeriesTable:
@@ -98,35 +126,48 @@ def read_series(files: Sequence[DataFile], options: SeriesOptions) -> SeriesTabl
             f"{files[0].path if files else 'the table'} has no row with a time and a value; check data.time and data.value"
         )
     repairs = Repairs(missing=int(rows["value"].isna().sum()))
-    counted = rows.attrs["counted"]
-    groups = {str(name): group for name, group in rows.groupby("series", sort=False)}
-    groups = {name: _in_order(name, group, options, repairs) for name, group in groups.items()}
-    known = {name: group[group["value"].notna()] for name, group in groups.items()}
-    times: dict[str, Times] = {
-        name: group["time"].to_numpy().astype("datetime64[s]") for name, group in known.items() if len(group)
-    }
-    frequency = options.frequency or find_frequency(list(times.values()), counted)
-    left_out = {name: "it has no value" for name in groups if name not in times}
+    rows, first_rows = _sorted(rows, repairs)
+    left_out: dict[str, str] = {}
+    rows = _each_time_once(rows, options, repairs, None if report.on_error == "stop" else left_out)
+    rows = rows[rows["value"].notna()]
+    starts = np.flatnonzero(np.diff(rows["code"].to_numpy(), prepend=-1))
+    names = list(first_rows)
+    found = [names[code] for code in rows["code"].to_numpy()[starts]]
+    told = {*found, *left_out}
+    left_out |= {name: "it has no value" for name in names if name not in told}
+    if not found:
+        return SeriesTable((), options.frequency or Frequency("step"), repairs, report, left_out, first_rows)
+    all_times, all_values = rows["time"].to_numpy().astype("datetime64[s]"), rows["value"].to_numpy(np.float64)
+    times: dict[str, Times] = dict(zip(found, np.split(all_times, starts[1:]), strict=True))
+    values: dict[str, Values] = dict(zip(found, np.split(all_values, starts[1:]), strict=True))
+    frequency = options.frequency or find_frequency(list(times.values()), rows.attrs["counted"])
     series = []
-    for name, found in times.items():
+    for name in found:
         try:
-            series.append(_regular(name, found, known[name]["value"].to_numpy(np.float64), frequency, options, repairs))
+            series.append(_regular(name, times[name], values[name], frequency, options, repairs))
         except DataError as error:
             if report.on_error == "stop":
                 raise
             left_out[name] = str(error)
-    return SeriesTable(tuple(series), frequency, repairs, report, left_out)
+    return SeriesTable(tuple(series), frequency, repairs, report, left_out, first_rows)
 
 
 def parse_values(texts: Sequence[str], decimal: str = ".") -> tuple[Values, npt.NDArray[np.bool_]]:
-    """Returns numbers of texts: float64 [N], NaN where there is none; and which texts are neither a number nor missing."""
+    """Returns numbers of texts: float64 [N], NaN where there is none; and which texts are neither a number nor missing.
+
+    Thousands may be separated: by `,` (by `.` with a decimal comma), by blanks or by apostrophes.
+    """
     column = pd.Series(texts, dtype=object).astype(str).str.strip()
     missing = column.str.lower().isin(_MISSING).to_numpy()
+    column = column.str.replace("\u2212", "-", regex=False)  # the sign of a word processor
+    grouped = column.str.fullmatch(_GROUPED[decimal])
+    if grouped.any():
+        column = column.mask(grouped, column.str.replace(f"[{_SPACES}{_OTHER[decimal]}]", "", regex=True))
     if decimal == ",":
-        column = column.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+        column = column.mask(column.str.contains(".", regex=False), "").str.replace(",", ".", regex=False)
     values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
     values[missing] = np.nan
-    return values, ~missing & ~np.isfinite(values)
+    return values, ~missing & ~(np.abs(values) <= LARGEST)
 
 
 def _read_rows(files: Sequence[DataFile], options: SeriesOptions, report: ReadReport) -> pd.DataFrame:
@@ -142,11 +183,13 @@ def _read_rows(files: Sequence[DataFile], options: SeriesOptions, report: ReadRe
         for row in np.flatnonzero(wrong):
             text = columns["value"][row]
             mark = " or data.decimal" if "," in text else ""
+            remedy = f"check data.value{mark}, or mend the row"
+            too_large = abs(values[row]) > LARGEST
             report.reject(
                 TableError(
                     batch.file,
-                    f"{text!r} is no finite number",
-                    f"check data.value{mark}, or mend the row",
+                    f"{text[:40]!r} is too large, above {LARGEST:g}" if too_large else f"{text!r} is no finite number",
+                    "state the values in another unit" if too_large else remedy,
                     int(batch.lines[row]),
                     "value",
                 )
@@ -172,49 +215,92 @@ def _read_rows(files: Sequence[DataFile], options: SeriesOptions, report: ReadRe
         )
     rows = pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True) if parts else pd.DataFrame()
     if len(rows):
-        try:
-            rows["time"], rows.attrs["counted"] = parse_times(rows["text"].to_list(), options.time_format)
-        except UnreadableTimeError as error:
-            row = rows[rows["text"] == error.text].iloc[0]
-            raise TableError(
-                row["file"],
-                f"{error.text!r} {error.reason.partition('; ')[0]}",
-                error.reason.partition("; ")[2],
-                int(row["line"]),
-                "time",
-            ) from None
+        rows = _with_times(rows, options, report)
     return rows
 
 
-def _in_order(name: str, rows: pd.DataFrame, options: SeriesOptions, repairs: Repairs) -> pd.DataFrame:
-    """Returns the rows of a series in the order of time, each time once."""
-    if not rows["time"].is_monotonic_increasing:
-        repairs.unordered += 1
-        rows = rows.sort_values("time", kind="stable")
-    repeated = rows.duplicated(["time", "value"])
+def _with_times(rows: pd.DataFrame, options: SeriesOptions, report: ReadReport) -> pd.DataFrame:
+    """Returns the rows whose times can be read, with these in the column `time`; the others are rejected."""
+    try:
+        times, counted = parse_times(rows["text"].to_list(), options.time_format)
+    except UnreadableTimeError as error:
+        reason, _, remedy = error.reason.partition("; ")
+        wrong = rows["text"].isin(error.texts)
+        for text, file, line in rows.loc[wrong, ["text", "file", "line"]].itertuples(index=False):
+            report.reject(TableError(file, f"{text!r} {reason}", remedy, int(line), "time"))
+        report.rows -= int(wrong.sum())
+        rows = rows[~wrong].reset_index(drop=True)
+        if not len(rows):
+            return rows
+        times, counted = parse_times(rows["text"].to_list(), options.time_format)
+    rows["time"] = times
+    rows.attrs["counted"] = counted
+    return rows
+
+
+def _sorted(rows: pd.DataFrame, repairs: Repairs) -> tuple[pd.DataFrame, dict[str, tuple[str, int]]]:
+    """Returns the rows by series and time, with the number of their series in `code`; and the first row of each series."""
+    codes, names = pd.factorize(rows["series"])
+    rows = rows.assign(code=codes)
+    firsts = rows.drop_duplicates("code")
+    first_rows = {
+        str(name): (str(file), int(line))
+        for name, file, line in zip(names, firsts["file"], firsts["line"], strict=True)
+    }
+    rows = rows.sort_values("code", kind="stable")
+    same = np.diff(rows["code"].to_numpy(), prepend=-1) == 0
+    back = np.diff(rows["time"].to_numpy(), prepend=rows["time"].to_numpy()[:1]) < np.timedelta64(0)
+    repairs.unordered += len(set(rows["code"].to_numpy()[same & back].tolist()))
+    return rows.sort_values(["code", "time"], kind="stable"), first_rows
+
+
+def _each_time_once(
+    rows: pd.DataFrame, options: SeriesOptions, repairs: Repairs, left_out: dict[str, str] | None
+) -> pd.DataFrame:
+    """Returns sorted rows, each time of a series once.
+
+    Args:
+      rows: Rows by series and time.
+      options: How they are read.
+      repairs: Counts what is left out.
+      left_out: Gets the series of which a time has two values, if these are to `stop` nothing else.
+
+    Raises:
+      TableError: There is such a series, and no `left_out`.
+    """
+    repeated = rows.duplicated(["code", "time", "value"])
     repairs.repeated += int(repeated.sum())
     rows = rows[~repeated]
     if rows["value"].isna().any():  # a row without a value says nothing where another one has it
-        rows = rows[rows["value"].notna() | ~rows.duplicated("time", keep=False)]
-    again = rows.duplicated("time")
+        rows = rows[rows["value"].notna() | ~rows.duplicated(["code", "time"], keep=False)]
+    again = rows.duplicated(["code", "time"])
     if not again.any():
         return rows
     if options.duplicates == "stop":
-        second = rows[again].iloc[0]
-        first = rows[rows["time"] == second["time"]].iloc[0]
-        raise TableError(
-            second["file"],
-            f"{_of(name)}the time {second['text']!r} has the value {second['value']:g} here and {first['value']:g} in line "
-            f"{first['line']:,}" + (f" of {first['file']}" if first["file"] != second["file"] else ""),
-            "if the table has many series, name their column: --set data.series=COLUMN; otherwise say what counts: "
-            "--set data.duplicates=first, last, mean or sum",
-            int(second["line"]),
-        )
+        for _, second in rows[again].drop_duplicates("code").iterrows():
+            error = _two_values(rows, second)
+            if left_out is None:
+                raise error
+            left_out[str(second["series"])] = str(error)
+        return rows[~rows["code"].isin(rows.loc[again, "code"])]
     repairs.combined += int(again.sum())
     if options.duplicates in ("first", "last"):
-        return rows.drop_duplicates("time", keep=options.duplicates)
-    combined = rows.groupby("time", as_index=False)["value"].agg(options.duplicates)
-    return rows.drop_duplicates("time").assign(value=combined["value"].to_numpy())
+        return rows.drop_duplicates(["code", "time"], keep=options.duplicates)
+    combined = rows.groupby(["code", "time"], sort=False)["value"].agg(options.duplicates)
+    return rows.drop_duplicates(["code", "time"]).assign(value=combined.to_numpy())
+
+
+def _two_values(rows: pd.DataFrame, second: "pd.Series[Any]") -> TableError:
+    """Returns what is said of a row that has the time of an earlier one and another value."""
+    first = rows[(rows["code"] == second["code"]) & (rows["time"] == second["time"])].iloc[0]
+    return TableError(
+        second["file"],
+        f"{_of(second['series'])}the time {second['text']!r} has the value {second['value']:g} here and {first['value']:g} in "
+        f"line {first['line']:,}" + (f" of {first['file']}" if first["file"] != second["file"] else ""),
+        "if the table has many series, name their column: --set data.series=COLUMN; otherwise say what counts: "
+        "--set data.duplicates=first, last, mean or sum",
+        int(second["line"]),
+    )
 
 
 def _regular(
@@ -229,8 +315,9 @@ def _regular(
     if not whole.all():
         at = int(np.flatnonzero(~whole)[0])
         raise DataError(
-            f"{_of(name)}the times have no regular step: most are a {frequency} apart, and {times[at]} is not a whole number "
-            f"these after {times[0]}; mend the times, or state the step: --set data.frequency=week"
+            f"{_of(name)}the times have no regular step: the step is {frequency}, and {times[at]} is no whole number of such "
+            f"steps after {times[0]}; mend the times, combine the values of each day, say, or state the step: "
+            "--set data.frequency=week"
         )
     if len(index) > 1 and (np.diff(index) < 1).any():
         at = int(np.flatnonzero(np.diff(index) < 1)[0])
@@ -252,6 +339,19 @@ def _regular(
     filled[index] = False
     repairs.filled += int(filled.sum())
     return Series(name, times[0], np.interp(steps, index, values), filled)
+
+
+def _plural(text: str) -> str:
+    """Returns what is said of one row, series or step, for several."""
+    for one, many in (
+        ("row ", "rows "),
+        ("step ", "steps "),
+        (" was ", " were "),
+        (" is ", " are "),
+        (" has ", " have "),
+    ):
+        text = text.replace(one, many)
+    return text
 
 
 def _of(name: str) -> str:

@@ -24,10 +24,14 @@ _DATES = (
 )
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
 _QUARTER = re.compile(r"(\d{4})[- ]?Q([1-4])|Q([1-4])[- /]?(\d{4})", re.IGNORECASE)
+_OFFSET = r"(?<=[T ]\d\d)((?::?\d\d){0,2}(?:\.\d+)?)\s*(?:[Zz]|[+-]\d\d:?(?:\d\d)?)$"
 _WEEK = re.compile(r"(\d{4})-?W(\d{2})(?:-?([1-7]))?", re.IGNORECASE)
 
 # So many values are tried before all are: a format that is not the column's fails at once.
 _TRIED = 50
+
+# So many say how most of a column is written that has no one format.
+_COUNTED = 2_000
 
 
 def parse_times(values: Sequence[str], stated: str = "", setting: str = "data.time_format") -> tuple[Times, bool]:
@@ -39,7 +43,8 @@ def parse_times(values: Sequence[str], stated: str = "", setting: str = "data.ti
       setting: What the user calls that, for messages.
 
     Returns:
-      Times datetime64[s] [N], those with an offset in UTC; and whether they are counted steps.
+      Times datetime64[s] [N], and whether they are counted steps. Those with an offset are in UTC; if all have one time of the
+        day where they were measured, they keep that.
 
     Raises:
       UnreadableTimeError: A value is no time.
@@ -75,16 +80,23 @@ def _parse(texts: "pd.Series[str]", stated: str, setting: str) -> tuple[Times, b
         return _checked(pd.to_datetime(texts, format="%Y%m", errors="coerce"), texts, "is no month", setting), False
     iso = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
     if iso.notna().all():
-        return _seconds(iso), False
+        local = pd.to_datetime(texts.str.replace(_OFFSET, r"\1", regex=True), format="ISO8601", errors="coerce")
+        # A local midnight, say, is another hour in UTC in summer than in winter.
+        is_daily = local.notna().all() and (local - local.dt.floor("D")).nunique() == 1
+        return _seconds(local if is_daily else iso), False
     found: dict[str, Times] = {}
-    for form in (date + clock for date in _DATES for clock in _CLOCKS):
+    for form in _forms():
         if pd.to_datetime(texts.head(_TRIED), format=form, errors="coerce").isna().any():
             continue
         parsed = pd.to_datetime(texts, format=form, errors="coerce")
         if parsed.notna().all():
             found[form] = _seconds(parsed)
     if not found:
-        # What most of them are says which one is wrong.
+        # How most of them are written says which ones are wrong.
+        forms = {form: pd.to_datetime(texts.head(_COUNTED), format=form, errors="coerce") for form in _forms()}
+        form, read = max(forms.items(), key=lambda item: int(item[1].notna().sum()))
+        if read.notna().sum() > iso.head(_COUNTED).notna().sum():
+            iso = pd.to_datetime(texts, format=form, errors="coerce")
         return _checked(iso, texts, "is no time that can be read", setting), False
     first = next(iter(found.values()))
     other = next((form for form, times in found.items() if (times != first).any()), "")
@@ -96,13 +108,19 @@ def _parse(texts: "pd.Series[str]", stated: str, setting: str) -> tuple[Times, b
     return first, False
 
 
+def _forms() -> list[str]:
+    return [date + clock for date in _DATES for clock in _CLOCKS]
+
+
 def _parse_numbers(texts: "pd.Series[str]") -> tuple[Times, bool]:
     numbers = texts.astype("int64").to_numpy()
     low, high = int(numbers.min()), int(numbers.max())
     if _YEARS[0] <= low and high <= _YEARS[1]:
         return np.array([f"{year}-01-01" for year in numbers.tolist()], "datetime64[s]"), False
     if low >= _UNIX_SECONDS:
-        return (numbers // (1000 if low >= _UNIX_MILLISECONDS else 1)).astype("datetime64[s]"), False
+        if low < _UNIX_MILLISECONDS:
+            return numbers.astype("datetime64[s]"), False
+        return _seconds(pd.Series(numbers.astype("datetime64[ms]"))), False
     return numbers.astype("datetime64[s]"), True
 
 
@@ -110,7 +128,7 @@ def _checked(parsed: "pd.Series[pd.Timestamp]", texts: "pd.Series[str]", reason:
     wrong = np.flatnonzero(parsed.isna())
     if len(wrong):
         raise UnreadableTimeError(
-            str(texts.iloc[wrong[0]]),
+            [str(text) for text in texts.iloc[wrong]],
             f"{reason}; write it like 2024-01-31, or state the column's format: --set {setting}='%d.%m.%Y'",
         )
     return _seconds(parsed)
@@ -124,11 +142,19 @@ class AmbiguousTimesError(DataError):
     remedy = "State how they are written, as the message says."
 
 
+class ShortStepError(DataError):
+    """Times that are less than a second apart."""
+
+    kind = "short-step"
+    meaning = "The times of a table have fractions of a second."
+    remedy = "Number the steps instead, or keep one row a second."
+
+
 class UnreadableTimeError(DataError):
-    """A value that is no time.
+    """Values that are no times.
 
     Attributes:
-      text: The value.
+      texts: The values; the message names the first.
       reason: What is wrong and what to do.
     """
 
@@ -136,18 +162,24 @@ class UnreadableTimeError(DataError):
     meaning = "A value in the column of the times is no time."
     remedy = "Correct the value, or state how times are written, as the message says."
 
-    def __init__(self, text: str, reason: str):
-        super().__init__(f"{text!r} {reason}")
-        self.text, self.reason = text, reason
+    def __init__(self, texts: Sequence[str], reason: str):
+        super().__init__(f"{texts[0]!r} {reason}")
+        self.texts, self.reason = list(texts), reason
 
-    def __reduce__(self) -> tuple[type["UnreadableTimeError"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type["UnreadableTimeError"], tuple[list[str], str]]:
         """Makes the error survive the way between processes."""
-        return type(self), (self.text, self.reason)
+        return type(self), (self.texts, self.reason)
 
 
 def _seconds(parsed: "pd.Series[pd.Timestamp]") -> Times:
     naive = parsed.dt.tz_convert(None) if parsed.dt.tz is not None else parsed
-    times: Times = naive.to_numpy().astype("datetime64[s]")
+    exact = naive.to_numpy()
+    times: Times = exact.astype("datetime64[s]")
+    if (times != exact).any():
+        raise ShortStepError(
+            f"the time {naive[times != exact].iloc[0]} has a fraction of a second, and the shortest step is a second; number "
+            "the steps instead (1, 2, 3)"
+        )
     return times
 
 

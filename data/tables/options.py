@@ -66,6 +66,7 @@ class TableOptions:
         utf-8.
       on_error: `stop` at the first row that cannot be used, or `skip` such rows, count them and keep the first hundred.
       longest_line: Bytes of the longest row.
+      lists: Whether a list of numbers of JSONL or Parquet is read, as its JSON text; otherwise it is no value.
     """
 
     columns: tuple[Column, ...] = ()
@@ -75,6 +76,7 @@ class TableOptions:
     encoding: str = "utf-8"
     on_error: OnError = "stop"
     longest_line: int = LONGEST_LINE_BYTES
+    lists: bool = False
 
     def __post_init__(self) -> None:
         """Checks the choices.

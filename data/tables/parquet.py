@@ -1,6 +1,7 @@
 """Parquet: columns of strings or numbers, read a row group at a time."""
 
 import contextlib
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ def open_parquet(file: DataFile) -> Iterator[Any]:
 
 
 def read_parquet(
-    file: DataFile, groups: Sequence[int], first_row: int, layout: Layout, report: ReadReport
+    file: DataFile, groups: Sequence[int], first_row: int, layout: Layout, report: ReadReport, lists: bool = False
 ) -> Iterator[Batch]:
     """Yields the rows of some row groups.
 
@@ -45,6 +46,7 @@ def read_parquet(
       first_row: Number of their first row in the file, from 1.
       layout: Which columns, what they are called in the batches, and which may have nulls.
       report: Counts rows, and rejects those that have no value.
+      lists: Whether lists of numbers are read, as JSON text.
 
     Raises:
       TableError: The file cannot be read, a column is of another kind, or a row is rejected.
@@ -52,7 +54,7 @@ def read_parquet(
     with open_parquet(file) as parquet:
         names = [layout.names[index] for index in layout.indices]
         for index, name in zip(layout.indices, names, strict=True):
-            _check_type(file, name, parquet.schema_arrow.field(index).type)
+            _check_type(file, name, parquet.schema_arrow.field(index).type, lists)
         row = first_row
         for batch in parquet.iter_batches(
             batch_size=_BATCH_ROWS, row_groups=list(groups), columns=list(dict.fromkeys(names))
@@ -63,8 +65,10 @@ def read_parquet(
             yield _to_batch(file, lines, layout, arrays, report)
 
 
-def _check_type(file: DataFile, name: str, kind: Any) -> None:
+def _check_type(file: DataFile, name: str, kind: Any, lists: bool) -> None:
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if lists and _is_list(kind) and pa.types.is_primitive(kind.value_type):
+        kind = kind.value_type
     if pa.types.is_nested(kind) or pa.types.is_boolean(kind):
         raise TableError(
             file.path,
@@ -100,12 +104,20 @@ def _to_batch(file: DataFile, lines: Any, layout: Layout, arrays: Sequence[pa.Ar
 
 def _to_text(array: pa.Array) -> pa.Array:
     """Returns strings; null where bytes are not UTF-8, too."""
+    if _is_list(array.type):
+        return pa.array(
+            [None if row is None else json.dumps(row, default=str) for row in array.to_pylist()], pa.string()
+        )
     try:
         text = array.cast(pa.string())
         text.validate(full=True)
     except pa.ArrowInvalid:
         return pa.array(map(_decode, array.cast(pa.binary())), pa.string())
     return text
+
+
+def _is_list(kind: Any) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _decode(value: pa.Scalar) -> str | None:

@@ -94,14 +94,17 @@ def read_part(part: Part, options: TableOptions, report: ReadReport) -> Iterator
     """
     file, layout = part.file, part.layout
     if layout.format == "parquet":
-        yield from read_parquet(file, part.groups, part.first_line, layout, report)
+        yield from read_parquet(file, part.groups, part.first_line, layout, report, options.lists)
         return
     grammar = layout.grammar(options.longest_line)
     chunks = read_utf8(file, layout.encoding, part.start, part.stop)
     has_header = layout.header and part.is_first
     keys = []
     if layout.format == "jsonl":
-        keys = [Key(layout.names[index], null) for index, null in zip(layout.indices, layout.nullable, strict=True)]
+        keys = [
+            Key(layout.names[index], null, options.lists)
+            for index, null in zip(layout.indices, layout.nullable, strict=True)
+        ]
     for block in read_records(chunks, grammar, part.first_line):
         rows = block
         if has_header:

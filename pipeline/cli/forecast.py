@@ -2,24 +2,25 @@
 
 import dataclasses
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from pipeline.cli.options import (
-    InputError,
-    as_input_error,
-    as_missing_model,
-    asking,
-    json_option,
-    print_json,
-    request_options,
-)
+from pipeline.cli.batch import FILE_TIMEOUT, batch_options, is_given, open_batch, show_summary, stopping
+from pipeline.cli.options import InputError, as_input_error, asking, json_option, request_options
+
+if TYPE_CHECKING:
+    from pipeline.families.series.forecasting import ForecastJob
+    from pipeline.predict.job import OnBadRow
+
+_STANDARD = "-"
 
 _PICTURES = (".png", ".svg", ".pdf")
 
 # Series that a picture has room for.
 _DRAWN = 12
+
+_SKIPPED_SHOWN = 20
 
 
 @click.command()
@@ -54,6 +55,7 @@ _DRAWN = 12
 @click.option(
     "--model-dir", metavar="FOLDER", help="Answer here, without a server: a pushed version, or a model's folder."
 )
+@batch_options
 @request_options("milk")
 @json_option
 def forecast(
@@ -67,12 +69,17 @@ def forecast(
     label: str | None,
     timeout: float,
     as_json: bool,
+    on_error: str,
+    with_version: bool,
+    requests: int,
+    restart: bool,
     **reading: Any,
 ) -> None:
     """Forecasts what follows on the series of TABLE, with an interval.
 
     TABLE is a CSV, TSV, JSONL or Parquet file with a column of times and one of values, and for many series one of names; -
-    is CSV on standard input. The model reads the end of each series.
+    is standard input. The model reads the end of each series. With --output, what is done is kept in OUTPUT.progress: if the
+    command is interrupted, type it again, and it goes on from there.
 
     \b
     Example:
@@ -84,43 +91,32 @@ def forecast(
 
     with importing():  # Beam, which opens files anywhere
         from data.errors import DataError
-        from pipeline.families.series.forecasting import forecast_series, read_history, to_rows
+        from pipeline.families.series.forecasting import ForecastJob, forecast_context, open_series
+        from pipeline.predict.progress import Progress
+        from pipeline.predict.question import make_question
 
     if plot is not None and os.path.splitext(plot)[1].lower() not in _PICTURES:
         raise InputError(f"--plot {plot}: name a file that ends in {', '.join(_PICTURES)}")
-    with asking(model_dir or server, version, label), as_input_error(DataError, ValueError):
-        if output is not None:
-            from data.tables.writing import table_ending
-
-            table_ending(output)
-        histories, frequency = read_history(table, reading)
-        if model_dir is not None:
-            from serving.local import LocalModel
-
-            with as_missing_model(), LocalModel(model_dir, version=version) as local:
-                asked = local.name, local.version
-                forecasts = forecast_series(
-                    histories, frequency, local.signatures, lambda inputs: local.predict(inputs, signature="window")
-                )
-        else:
-            from charseq_client import Client, Prediction
-
-            with Client(server, timeout=timeout, max_batch_size=1000) as client:
-                answered: list[Prediction] = []
-
-                def ask(inputs: dict[str, Any]) -> Prediction:
-                    answered.append(
-                        client.predict(inputs, model=model, version=version, label=label, signature="window")
-                    )
-                    return answered[-1]
-
-                definitions = client.metadata(model, version=version, label=label)
-                forecasts = forecast_series(histories, frequency, definitions, ask)
-                asked = model, answered[-1].version
-    rows = to_rows(forecasts)
-    if output is not None:
-        _write(rows, output)
-    if plot is not None:
+    context = click.get_current_context()
+    where = {"server": server, "model": model, "version": version, "label": label, "model_dir": model_dir}
+    timeout = timeout if output is None or is_given(context, "timeout") else FILE_TIMEOUT
+    progress = Progress()
+    with (
+        asking(model_dir or server, version, label),
+        as_input_error(DataError, ValueError),
+        open_batch(table, output or _STANDARD, where, timeout, requests) as (back_end, journal),
+    ):
+        question = make_question(back_end.signatures, "serving_default", {})
+        with open_series(table, reading, cast("OnBadRow", on_error), forecast_context(question)) as source:
+            job = ForecastJob(source, question, back_end, cast("OnBadRow", on_error), with_version)
+            with stopping(progress, journal):
+                if output is not None and journal is not None:
+                    summary = job.run_resumably(output, journal, progress, restart=restart or table == _STANDARD)
+                else:
+                    summary = job.collect(progress)
+    forecasts = job.forecasts()
+    _say_repairs(job)
+    if plot is not None and forecasts:
         from pipeline.families.series.pictures import draw_forecasts
 
         drawn = [dataclasses.asdict(one) for one in forecasts[:_DRAWN]]
@@ -128,40 +124,52 @@ def forecast(
             draw_forecasts(drawn, named=True).savefig(plot, dpi=110)
         if len(forecasts) > _DRAWN:
             click.echo(f"  {plot} has the first {_DRAWN} of {len(forecasts):,} series", err=True)
+    answered = None
     if as_json:
         found = [dataclasses.asdict(one) for one in forecasts]
         for one in found:
             del one["history"]
-        print_json({"model": asked[0], "version": asked[1], "frequency": str(frequency), "forecasts": found})
+        version = max(job.versions, default=None)
+        answered = {
+            "model": back_end.name,
+            "version": version,
+            "frequency": str(job.table.frequency),
+            "forecasts": found,
+        }
     elif output is None:
-        _show(rows)
+        _show(job.rows())
+    show_summary(summary, progress, answered, "series")
+
+
+def _say_repairs(job: "ForecastJob") -> None:
+    """Says what was not in order in the table, and what became of it."""
+    report = job.table.report
+    for sentence in job.table.repairs.describe():
+        click.echo(f"  {sentence}", err=True)
+    for row in report.examples[:_SKIPPED_SHOWN]:
+        click.echo(f"  {row.file}, line {row.line}: {row.reason}", err=True)
+    if report.skipped:
+        click.echo(f"  {report.skipped:,} rows could not be used and were left out", err=True)
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
     names = list(rows[0])
     cells = [names, *([_cell(row[name]) for name in names] for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
     for line in cells:
         shown = [
-            cell.ljust(width) if name in ("series", "time") else cell.rjust(width)
+            cell.ljust(width) if name in ("series", "time", "error") else cell.rjust(width)
             for name, cell, width in zip(names, line, widths, strict=True)
         ]
         click.echo("  ".join(shown).rstrip())
 
 
 def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4g}"
-
-
-def _write(rows: list[dict[str, Any]], path: str) -> None:
-    import pyarrow as pa
-
-    from data.tables.writing import open_writer
-
-    table = pa.Table.from_pylist(rows)
-    with open_writer(path, table.schema) as writer:
-        for batch in table.to_batches():
-            writer.write(batch)
+    if value is None or isinstance(value, str | int):
+        return "" if value is None else str(value)
+    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
 COMMANDS = (forecast,)

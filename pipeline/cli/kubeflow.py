@@ -1,4 +1,4 @@
-"""The commands about Kubeflow Pipelines: compile, submit."""
+"""The commands about Kubeflow Pipelines: compile, predict, submit."""
 
 import contextlib
 import dataclasses
@@ -54,6 +54,47 @@ def compile_command(output: Path, task: str, assignments: tuple[str, ...], as_js
         print_json({"task": name, "output": str(output)})
     else:
         click.echo(f"{name}: {output}")
+
+
+@kubeflow.command("predict")
+@click.option(
+    "-o", "--file", "path", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The YAML file."
+)
+@click.option("--input", "input_path", required=True, metavar="PATH", help="The table, as a step sees it.")
+@click.option("--output", required=True, metavar="PATH", help="Where the answers go, as a step sees it.")
+@click.option("--set", "assignments", multiple=True, metavar="kubeflow.K=V", help="Override a setting of the cluster.")
+@json_option
+@click.argument("model")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- OPTIONS]")
+def predict_command(
+    path: Path,
+    input_path: str,
+    output: str,
+    assignments: tuple[str, ...],
+    model: str,
+    options: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Writes a batch prediction as a file for Kubeflow Pipelines: one step that asks MODEL about every row of a table.
+
+    The model is the one in the volume that is served when the step runs. OPTIONS are those of `charseq predict`. A run may name
+    another table: `charseq kubeflow submit --file FILE --param input=PATH --param output=PATH`.
+
+    \b
+    Example:
+      charseq kubeflow predict -o answers.yaml sums --input /charseq/sums.csv --output /charseq/answers.parquet -- --column sum
+      charseq kubeflow submit --host http://localhost:8080 --file answers.yaml
+    """
+    from pipeline.cli.predict import check_options
+    from pipeline.kubeflow.predict import compile_prediction
+
+    check_options(["--input", input_path, "--output", output, "--model-dir", model, *options])
+    text = compile_prediction(model, input_path, output, options, _cluster_settings(assignments))
+    _write(path, text)
+    if as_json:
+        print_json({"model": model, "output": str(path)})
+    else:
+        click.echo(f"{model}: {path}")
 
 
 @kubeflow.command()
@@ -154,19 +195,27 @@ def _compile(task: str, assignments: tuple[str, ...], output: Path) -> str:
     rest = tuple(assignment for assignment in assignments if assignment not in own)
     settings = _cluster_settings(own)
     name = load_task(task, rest).task  # bad input is found before TensorFlow is imported
-    if output.suffix not in (".yaml", ".yml"):
-        raise InputError(f"{output} does not end in .yaml; Kubeflow recognizes a pipeline by this ending")
+    _check_ending(output)
     click.echo("compiling (importing TensorFlow, TFX and Beam)", err=True)
     verbose = click.get_current_context().find_root().params["verbose"]
     with contextlib.nullcontext() if verbose else held_back_stderr():
         from pipeline.kubeflow.compile import compile_pipeline
     set_up_logs(verbose)  # again, for absl and TensorFlow have set up theirs
-    text = compile_pipeline(task, rest, settings)
+    _write(output, compile_pipeline(task, rest, settings))
+    return name
+
+
+def _check_ending(output: Path) -> None:
+    if output.suffix not in (".yaml", ".yml"):
+        raise InputError(f"{output} does not end in .yaml; Kubeflow recognizes a pipeline by this ending")
+
+
+def _write(output: Path, text: str) -> None:
+    _check_ending(output)
     try:
         output.write_text(text)
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror}") from None
-    return name
 
 
 def _cluster_settings(assignments: tuple[str, ...]) -> "KubeflowSettings":

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from pipeline.cli.batch import FILE_TIMEOUT, batch_options, is_given, open_batch, show_summary, stopping
 from pipeline.cli.options import (
-    InputError,
     as_input_error,
-    as_missing_model,
     asking,
     json_option,
-    print_json,
     request_options,
     sampling_options,
 )
@@ -23,12 +21,9 @@ from pipeline.places import DEFAULT_TASK
 
 if TYPE_CHECKING:
     from pipeline.beam.settings import BeamSettings
-    from pipeline.predict.back_ends import BackEnd
     from pipeline.predict.job import Job, OnBadRow, Summary
     from pipeline.predict.progress import Progress
-
-# A request about a file's rows waits for the others in flight, and for a server that restarts.
-_FILE_TIMEOUT = 300.0
+    from pipeline.predict.source import RowSource
 
 _STANDARD = "-"
 
@@ -40,8 +35,6 @@ _OF_FILES = (
     *("header", "delimiter", "encoding", *_SAMPLING),
 )
 
-_BAD_ROWS_SHOWN = 20
-
 
 @click.command()
 @click.argument("texts", nargs=-1, metavar="[TEXT...]")
@@ -51,7 +44,8 @@ _BAD_ROWS_SHOWN = 20
     "columns",
     multiple=True,
     metavar="[INPUT=]NAME",
-    help="The column that is asked, by its name or position; INPUT= for a signature with several inputs.",
+    help="The column that is asked, by its name or position; INPUT= for a signature with several inputs. For a model that "
+    "forecasts: a column of histories, or FIRST..LAST for a column a step; none for a table with a row a time.",
 )
 @click.option(
     "--keep", multiple=True, metavar="NAME", help="A column to copy; repeat it for more.  [default: all columns]"
@@ -70,19 +64,8 @@ _BAD_ROWS_SHOWN = 20
     show_default=True,
     help="Format of standard output.",
 )
-@click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip", "mark"]),
-    default="stop",
-    show_default=True,
-    help="What to do with a bad row: stop, leave it out, or write it with the reason in the column `error`.",
-)
-@click.option("--with-version", is_flag=True, help="Add a column with the version that answered.")
+@batch_options
 @click.option("--signature", default="serving_default", show_default=True, help="The signature to call, such as score.")
-@click.option(
-    "--requests", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests at the same time."
-)
-@click.option("--restart", is_flag=True, help="Start again, whatever an earlier command has done.")
 @click.option(
     "--header", type=click.Choice(["auto", "yes", "no"]), default="auto", help="Whether line 1 names columns."
 )
@@ -123,6 +106,7 @@ def predict(
     A running server answers, or with --model-dir a model that is loaded in this process. The answers to a file keep its order.
     What is done is kept in OUTPUT.progress: if the command is interrupted, type it again, and it goes on from there. For a
     model that writes text, --length and the options after it say how it writes; row n gets the seed plus n, counted from 0.
+    A model that forecasts reads a history from each row, or without --column a table as `charseq forecast` does.
 
     \b
     Example:
@@ -133,9 +117,10 @@ def predict(
           --set beam.runner=flink --set beam.job_server=localhost:8099
       charseq predict --nbest 3 --model g2p-french oiseau
       charseq predict --nbest 3 --input words.csv --column word --output answers.csv --model g2p-french
+      charseq predict --input histories.jsonl --column history --output forecasts.parquet --model milk
     """
     context = click.get_current_context()
-    given = {name for name in context.params if _is_given(context, name)}
+    given = {name for name in context.params if is_given(context, name)}
     if bool(texts) == (input_path is not None):
         raise click.UsageError("give each TEXT to ask about, or --input FILE")
     if model_dir is not None and (others := sorted(given & {"server", "model", "label", "timeout", "requests"})):
@@ -153,19 +138,27 @@ def predict(
         raise click.UsageError("--set beam...: for --model-dir with files as --input and --output")
     if nbest is not None and "signature" not in given:
         of_files["signature"] = "nbest"
-    if not of_files["columns"]:
-        raise click.UsageError("say which column is asked: --column NAME")
     if as_json and of_files["output"] == _STANDARD:
         raise click.UsageError("--json and the answers cannot both go to standard output: name a file with --output")
     sampling = {name: of_files[name] for name in _SAMPLING if name in given}
     where = {"server": server, "model": model, "version": version, "label": label, "model_dir": model_dir}
-    timeout = timeout if "timeout" in given else _FILE_TIMEOUT
+    timeout = timeout if "timeout" in given else FILE_TIMEOUT
     with asking(model_dir or server, version, label):
         _ask_file(input_path, where, timeout, sampling, nbest, assignments, of_files, as_json)
 
 
-def _is_given(context: click.Context, name: str) -> bool:
-    return context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+def check_options(arguments: list[str]) -> None:
+    """Checks the options of a batch prediction that another machine is to run.
+
+    Raises:
+      click.UsageError: There is no such option, or it cannot be used without a server or with the others.
+    """
+    context = predict.make_context("charseq predict", list(arguments))
+    given = {name for name in context.params if is_given(context, name)}
+    if wrong := sorted(given & {"texts", "server", "model", "label", "timeout", "requests"}):
+        raise click.UsageError(f"a step asks the model in the volume about a table: leave out {', '.join(wrong)}")
+    if _STANDARD in (context.params["input_path"], context.params["output"]):
+        raise click.UsageError("a step has no standard input and output: name files")
 
 
 def _ask_file(
@@ -184,39 +177,40 @@ def _ask_file(
     with importing():  # Beam, which opens files anywhere
         from data.errors import DataError
         from data.tables.options import TableOptions
-        from data.tables.writing import table_ending
         from pipeline.predict.job import Job
-        from pipeline.predict.journal import ENDING, Journal
         from pipeline.predict.progress import Progress
         from pipeline.predict.question import QuestionError, make_question, match_columns
-        from pipeline.predict.source import open_source
+        from pipeline.predict.source import Source, open_source
 
     output = how["output"]
     with contextlib.ExitStack() as stack:
         stack.enter_context(as_input_error(DataError, QuestionError))
-        options = TableOptions(header=how["header"], delimiter=how["delimiter"], encoding=how["encoding"])
+        reading = {name: how[name] for name in ("header", "delimiter", "encoding")}
         beam = _beam_settings(assignments)
-        journal = None
-        if output != _STANDARD:
-            table_ending(output)
-            if os.path.isdir(output):
-                raise InputError(f"{output} is a folder; name a file in it")
-            if os.path.exists(output) and os.path.exists(input_path) and os.path.samefile(input_path, output):
-                raise InputError(f"{output} is the input; write to another file")
-        if output != _STANDARD and beam is None:
-            beside = os.path.basename(output) if "://" in output else output
-            journal = stack.enter_context(Journal(beside + ENDING))
-        back_end = _open_back_end(where, timeout, how["requests"], journal.read_job() if journal else None)
-        stack.callback(back_end.close)
+        back_end, journal = stack.enter_context(
+            open_batch(input_path, output, where, timeout, how["requests"], keeps_journal=beam is None)
+        )
         question = make_question(back_end.signatures, how["signature"], sampling, nbest)
-        matched = match_columns(question, how["columns"])
-        source = stack.enter_context(open_source(input_path, options, matched, how["keep"]))
-        job = Job(source, question, back_end, cast("OnBadRow", how["on_error"]), how["with_version"])
+        on_error = cast("OnBadRow", how["on_error"])
+        job: Job
+        source: RowSource
+        if question.numbers and not how["columns"] and not how["keep"] and beam is None:
+            from pipeline.families.series.forecasting import ForecastJob, forecast_context, open_series
+
+            context = forecast_context(question)
+            series = open_series(input_path, reading, on_error, context, "charseq forecast --")
+            source = stack.enter_context(series)
+            job = ForecastJob(source, question, back_end, on_error, how["with_version"])
+        else:
+            matched = match_columns(question, how["columns"])
+            options = TableOptions(**reading, lists=bool(question.numbers))
+            source = stack.enter_context(open_source(input_path, options, matched, how["keep"]))
+            job = Job(source, question, back_end, on_error, how["with_version"])
         for name, called in job.renamed.items():
             click.echo(f"  the input has a column {name!r}: what the model says is in {called!r}", err=True)
         progress = Progress()
-        try:
-            if beam is not None:
+        with stopping(progress, journal):
+            if isinstance(source, Source) and beam is not None:
                 from pipeline.predict.beam_job import JobFailedError, run_on_beam
 
                 try:
@@ -228,14 +222,7 @@ def _ask_file(
             else:
                 restart = how["restart"] or input_path == _STANDARD  # which cannot be read once more
                 summary = job.run_resumably(output, journal, progress, restart=restart)
-        except KeyboardInterrupt:
-            progress.end()
-            kept = "; what is done is kept: the same command goes on from there" if journal else ""
-            click.echo(f"Interrupted{kept}.", err=True)
-            sys.exit(130)
-        finally:
-            progress.end()
-    _show_summary(summary, output, progress, as_json)
+    show_summary(summary, progress, {"output": output} if as_json else None)
 
 
 def _beam_settings(assignments: tuple[str, ...]) -> "BeamSettings | None":
@@ -258,17 +245,6 @@ def _beam_settings(assignments: tuple[str, ...]) -> "BeamSettings | None":
     return settings
 
 
-def _open_back_end(where: dict[str, Any], timeout: float, requests: int, job: dict[str, Any] | None) -> "BackEnd":
-    from pipeline.predict.back_ends import FolderBackEnd, ServerBackEnd
-
-    if where["model_dir"] is not None:
-        with as_missing_model():
-            return FolderBackEnd(where["model_dir"], where["version"], (job or {}).get("model"))
-    return ServerBackEnd(
-        where["server"], where["model"], where["version"], where["label"], timeout=timeout, in_flight=requests
-    )
-
-
 def _to_standard_output(job: "Job", output_format: str, progress: "Progress") -> "Summary":
     from data.tables.writing import open_stream_writer, open_writer
 
@@ -284,21 +260,6 @@ def _to_standard_output(job: "Job", output_format: str, progress: "Progress") ->
             shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     return summary
-
-
-def _show_summary(summary: "Summary", output: str, progress: "Progress", as_json: bool) -> None:
-    if as_json:
-        fields = {"rows": summary.rows, "bad": summary.bad, "bad_rows": summary.bad_rows}
-        print_json({"output": output, **fields, "seconds": round(progress.seconds, 2)})
-    for row in summary.bad_rows[:_BAD_ROWS_SHOWN]:
-        click.echo(f"  {row['file']}, line {row['line']}: {row['reason']}", err=True)
-    if summary.bad > _BAD_ROWS_SHOWN:
-        click.echo(f"  and {summary.bad - _BAD_ROWS_SHOWN:,} more bad rows: --on-error mark shows all", err=True)
-    bad = f", {summary.bad:,} bad" if summary.bad else ""
-    click.echo(
-        f"  {summary.rows:,} rows{bad}, in {progress.seconds:.1f} s ({progress.rate(summary.rows):,.0f} a second)",
-        err=True,
-    )
 
 
 COMMANDS = (predict,)

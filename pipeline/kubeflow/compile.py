@@ -16,18 +16,11 @@ from pipeline.kubeflow import parameters
 from pipeline.kubeflow.graph import build_graph, cluster_places
 from pipeline.kubeflow.platform import platform_spec
 from pipeline.kubeflow.settings import KubeflowSettings
+from pipeline.kubeflow.steps import set_resources, set_retries_and_cache
 
 _CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 _ENTRYPOINT = "pipeline.kubeflow.entrypoint"
-
-# The first wait is 30 s, and each further one twice as long as the one before.
-_RETRY_SECONDS, _RETRY_FACTOR = 30, 2
-
-# Argo counts `backoff_max_duration` from the start of the first attempt. After it Argo tries nothing again, and terminates a
-# second attempt that is running. So it has to be longer than all attempts of the longest training. It cannot be left out:
-# Kubeflow's template names it in any case.
-_RETRY_WINDOW_SECONDS = 7 * 24 * 60 * 60
 
 
 def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSettings) -> str:
@@ -94,11 +87,11 @@ def compile_pipeline(task: str, assignments: Sequence[str], settings: KubeflowSe
     ]
     for step in steps:
         _use_image_paths(spec.root.dag.tasks[step], settings.app_dir)
-        _set_retries_and_cache(spec.root.dag.tasks[step], settings)
+        set_retries_and_cache(spec.root.dag.tasks[step], settings)
         executor = deployment.executors[spec.components[step].executor_label]
         if executor.WhichOneof("spec") != "container":
             continue
-        _set_resources(executor.container.resources, step, step in accelerated, settings)
+        set_resources(executor.container.resources, step, step in accelerated, settings)
         outputs = ",".join(sorted(spec.components[step].output_definitions.artifacts))
         executor.container.args.extend([f"--step={step}", f"--outputs={outputs}", *entrypoint_args])
         parameters.pass_parameter(spec, step, parameters.SETTINGS)
@@ -118,22 +111,3 @@ def _use_image_paths(task: pipeline_spec_pb2.PipelineTaskSpec, app_dir: str) -> 
         constant = parameter.runtime_value.constant
         if constant.string_value.startswith(_CHECKOUT + os.sep):
             constant.string_value = os.path.join(app_dir, os.path.relpath(constant.string_value, _CHECKOUT))
-
-
-def _set_retries_and_cache(task: pipeline_spec_pb2.PipelineTaskSpec, settings: KubeflowSettings) -> None:
-    task.caching_options.enable_cache = settings.cache and task.task_info.name not in settings.uncached
-    if settings.retries:
-        task.retry_policy.max_retry_count = settings.retries
-        task.retry_policy.backoff_duration.seconds = _RETRY_SECONDS
-        task.retry_policy.backoff_factor = _RETRY_FACTOR
-        task.retry_policy.backoff_max_duration.seconds = _RETRY_WINDOW_SECONDS
-
-
-def _set_resources(resources: Any, step: str, accelerated: bool, settings: KubeflowSettings) -> None:
-    """Requests what is the limit, too: a training that is throttled or evicted half way costs more than it spares."""
-    cpu, memory = settings.step_resources(step)
-    resources.resource_cpu_limit = resources.resource_cpu_request = cpu
-    resources.resource_memory_limit = resources.resource_memory_request = memory
-    if accelerated:
-        resources.accelerator.resource_type = parameters.placeholder(parameters.ACCELERATOR_TYPE)
-        resources.accelerator.resource_count = parameters.placeholder(parameters.ACCELERATOR_COUNT)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from charseq_client.answers import Prediction, PredictionError
 from charseq_client.arrays import Array
 from pipeline.predict.back_ends import BackEnd
-from pipeline.predict.question import Question
+from pipeline.predict.question import Question, describe_columns
 from pipeline.predict.source import Chunk
 from serving.contract.errors import Code
 
@@ -23,14 +23,14 @@ _ROW = re.compile(r"\A`?(\w+)\[0\]`?")
 
 
 def answer_chunks(
-    chunks: Iterable[Chunk], question: Question, columns: Mapping[str, str], back_end: BackEnd
+    chunks: Iterable[Chunk], question: Question, columns: Mapping[str, tuple[str, ...]], back_end: BackEnd
 ) -> Iterator[tuple[Chunk, pa.RecordBatch]]:
     """Yields the answers in the order of the chunks, of which several are asked at a time.
 
     Args:
       chunks: The rows.
       question: What is asked about each.
-      columns: Input of the model to the column that it takes.
+      columns: Input of the model to the columns that it takes.
       back_end: Who is asked.
 
     Raises:
@@ -60,7 +60,7 @@ def answer_chunks(
         pool.shutdown()
 
 
-def ask_chunk(send: Send, question: Question, columns: Mapping[str, str], chunk: Chunk) -> pa.RecordBatch:
+def ask_chunk(send: Send, question: Question, columns: Mapping[str, tuple[str, ...]], chunk: Chunk) -> pa.RecordBatch:
     """Asks about the rows of a chunk.
 
     A model refuses a request for one bad row in it. Such a request is halved until the bad rows stand alone.
@@ -72,14 +72,14 @@ def ask_chunk(send: Send, question: Question, columns: Mapping[str, str], chunk:
     Raises:
       PredictionError: The model cannot answer, for a reason that is not of one row.
     """
-    readable = np.flatnonzero(np.asarray(chunk.reasons.is_null()))
-    reasons: list[str | None] = chunk.reasons.to_pylist()
+    read, reasons = question.read(chunk, columns)
+    readable = np.flatnonzero([reason is None for reason in reasons])
     answered: list[tuple[Array, Prediction]] = []
     waiting = [readable] if len(readable) else []
     while waiting:
         rows = waiting.pop()
         try:
-            answered.append((rows, send(question.inputs(chunk, columns, rows))))
+            answered.append((rows, send(question.ask(chunk, read, rows))))
         except PredictionError as error:
             if error.code != Code.INVALID_ARGUMENT:
                 raise
@@ -119,9 +119,9 @@ def _in_order(
     return pa.RecordBatch.from_arrays(arrays, [*names, "version", "line", "reason"])
 
 
-def _of_column(reason: str, columns: Mapping[str, str]) -> str:
+def _of_column(reason: str, columns: Mapping[str, tuple[str, ...]]) -> str:
     """Returns what a model says of the only row of a request, with the column instead of the input."""
     found = _ROW.match(reason)
     if found is None or found[1] not in columns:
         return reason
-    return f"column {columns[found[1]]!r}{reason[found.end() :]}"
+    return f"{describe_columns(columns[found[1]])}{reason[found.end() :]}"

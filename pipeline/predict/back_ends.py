@@ -18,11 +18,13 @@ class BackEnd(Protocol):
     """A model that is asked from many threads at a time.
 
     Attributes:
+      name: What the model is called.
       signatures: Signature key to ``tensorflow.SignatureDef``.
       identity: Which model it is, as JSON holds it: answers of another one do not belong into the same file.
       in_flight: How many requests it is asked at a time.
     """
 
+    name: str
     signatures: dict[str, Any]
     identity: dict[str, Any]
     in_flight: int
@@ -61,7 +63,7 @@ class ServerBackEnd:
         """
         self._client = Client(server, timeout=timeout, retries=_RETRIES)
         self._model: dict[str, Any] = {"model": model, "version": version, "label": label}
-        self.identity = self._model
+        self.name, self.identity = model, self._model
         self.in_flight = in_flight
         # Whoever named the wrong address should not wait for minutes.
         with Client(server, timeout=min(timeout, 10.0)) as client:
@@ -99,7 +101,7 @@ class FolderBackEnd:
         if version is None and str(before.parent) == os.path.abspath(folder) and has_saved_model(str(before)):
             version = parse_version(before.name)
         self._model = LocalModel(folder, version=version)
-        self.identity = {"folder": self._model.path}
+        self.name, self.identity = self._model.name, {"folder": self._model.path}
         self.signatures = self._model.signatures
         # One more than run, so that none waits for its inputs.
         self.in_flight = count_processors() + 1

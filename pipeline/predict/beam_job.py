@@ -122,7 +122,7 @@ class _Count(beam.DoFn):  # type: ignore[misc]
 class _Answer(beam.DoFn):  # type: ignore[misc]
     """Answers the rows of a part."""
 
-    def __init__(self, model_path: str, question: Question, columns: dict[str, str]):
+    def __init__(self, model_path: str, question: Question, columns: dict[str, tuple[str, ...]]):
         self._model_path, self._question, self._columns = model_path, question, columns
         self._shared = Shared()  # one model for all threads of a worker
 

@@ -14,7 +14,7 @@ from pipeline.predict.back_ends import BackEnd
 from pipeline.predict.journal import Journal, read_rows
 from pipeline.predict.progress import Progress
 from pipeline.predict.question import Question
-from pipeline.predict.source import CHUNK_BYTES, CHUNK_ROWS, Chunk, Source
+from pipeline.predict.source import CHUNK_BYTES, CHUNK_ROWS, Chunk, RowSource
 
 OnBadRow = Literal["stop", "skip", "mark"]
 
@@ -49,7 +49,7 @@ class Job:
     """
 
     def __init__(
-        self, source: Source, question: Question, back_end: BackEnd, on_error: OnBadRow, with_version: bool
+        self, source: RowSource, question: Question, back_end: BackEnd, on_error: OnBadRow, with_version: bool
     ) -> None:
         """Plans a batch prediction.
 
@@ -76,10 +76,11 @@ class Job:
                 called = f"predicted_{called}"
             if called != name:
                 self.renamed[name] = called
-        self.schema = pa.schema(
+        self._rows = pa.schema(
             [(name, pa.string()) for name in source.names]
             + [(self.renamed.get(name, name), kind) for name, kind in added.items()]
         )
+        self.schema = self._rows
 
     def run(self, writer: TableWriter, progress: Progress) -> Summary:
         """Writes the answers as they come.
@@ -145,7 +146,10 @@ class Job:
         question = self._question
         return {
             "input": self._source.fingerprint,
-            "columns": [list(self._source.names), self._source.inputs],
+            "columns": [
+                list(self._source.names),
+                {name: list(columns) for name, columns in self._source.inputs.items()},
+            ],
             "model": self._back_end.identity,
             "signature": question.signature,
             "sampling": dataclasses.asdict(question.sampling) if question.sampled else None,
@@ -191,7 +195,7 @@ class Job:
                 for line, reason in zip(lines, reasons.to_pylist(), strict=True)
             ]
             arrays.append(pa.array(said, pa.string()))
-        written = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        written = pa.RecordBatch.from_arrays(arrays, schema=self._rows)
         return written.filter(reasons.is_null()) if self._on_error == "skip" else written
 
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,7 @@ from data.tables.reading import Part, plan_parts, read_part
 from data.tables.report import ReadReport
 
 STANDARD = "-"
-_STANDARD_INPUT = "standard input"
+STANDARD_INPUT = "standard input"
 
 # The rows of a chunk, which is one request: as many as servers take, and few enough for long texts.
 CHUNK_ROWS = 1024
@@ -55,6 +56,14 @@ class Chunk:
     def __len__(self) -> int:
         return len(self.lines)
 
+    def column(self, name: str) -> pa.Array:
+        """Returns a column by its name: strings [N]."""
+        return self.columns[self.names.index(name)]
+
+    def joined(self, names: Sequence[str], separator: str) -> pa.Array:
+        """Returns several columns as one, with a separator between their texts: strings [N]."""
+        return pc.binary_join_element_wise(*map(self.column, names), separator)
+
 
 @dataclasses.dataclass(frozen=True)
 class SourcePart:
@@ -79,11 +88,38 @@ class SourcePart:
         Raises:
           DataError: The file cannot be read.
         """
-        with _renamed(self.part.file.path, self.file):
+        with renamed(self.part.file.path, self.file):
             for rows in _cut(_with_bad_rows([self.part], self.options)):
                 columns = [column.combine_chunks() for column in rows.columns]
                 yield Chunk(self.file, before, self.part.layout.columns, tuple(columns[:-2]), columns[-2], columns[-1])
                 before += len(rows)
+
+
+class RowSource(Protocol):
+    """Where rows come from.
+
+    Attributes:
+      names: Names of the columns that are read.
+      inputs: Input of the model to the columns that it takes.
+      fingerprint: A hash of what is read.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def inputs(self) -> Mapping[str, tuple[str, ...]]: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yields all rows, in order."""
+        ...
+
+    def count_lines(self) -> dict[str, int]:
+        """Returns the last line of each file, to say how much is left."""
+        ...
 
 
 class Source:
@@ -91,27 +127,33 @@ class Source:
 
     Attributes:
       names: Names of the columns that are read.
-      inputs: Input of the model to the column that it takes.
+      inputs: Input of the model to the columns that it takes, in their order in the files.
       files: The files.
     """
 
     def __init__(
-        self, files: Sequence[DataFile], options: TableOptions, inputs: Mapping[str, str], keep: Sequence[str] = ()
+        self,
+        files: Sequence[DataFile],
+        options: TableOptions,
+        inputs: Mapping[str, tuple[str, ...]],
+        keep: Sequence[str] = (),
     ) -> None:
         """Looks at the files.
 
         Args:
           files: Which files; all have the same columns.
           options: How they are read, without the columns.
-          inputs: Input of the model to the column that it takes: its name, or its position from 1.
+          inputs: Input of the model to the column that it takes: its name, or its position from 1; or to the first and the
+            last of the columns that it takes.
           keep: Columns that are read besides; every one if none is named.
 
         Raises:
           DataError: A file cannot be read, has not the columns, or has other columns than the first.
         """
+        asked_for = [source for sources in inputs.values() for source in sources]
         columns = tuple(
-            Column(str(index), source, setting="--column" if index < len(inputs) else "--keep", nullable=True)
-            for index, source in enumerate([*inputs.values(), *keep])
+            Column(str(index), source, setting="--column" if index < len(asked_for) else "--keep", nullable=True)
+            for index, source in enumerate([*asked_for, *keep])
         )
         self.files = tuple(files)
         # What becomes of a row that cannot be read is decided later: it keeps its place among the others.
@@ -122,9 +164,12 @@ class Source:
                 parts = plan_parts([file], self._options, part_bytes=max(1, file.size))
                 asked = parts[0].layout if parts else find_layout(file, self._options)
             layout = with_every_column(asked)
-            called = {name: layout.columns[index] for name, index in zip(inputs, asked.indices, strict=False)}
+            indices = _of_inputs(inputs, asked.indices)
+            called = {name: tuple(layout.columns[index] for index in places) for name, places in indices.items()}
             if keep:
-                layout = _only(layout, sorted(set(asked.indices)))
+                layout = _only(
+                    layout, sorted({*asked.indices, *(index for places in indices.values() for index in places)})
+                )
             if not self._parts:
                 self.names, self.inputs = layout.columns, called
             elif layout.columns != self.names or called != self.inputs:
@@ -192,7 +237,7 @@ class Source:
 
 @contextlib.contextmanager
 def open_source(
-    path: str, options: TableOptions, inputs: Mapping[str, str], keep: Sequence[str] = ()
+    path: str, options: TableOptions, inputs: Mapping[str, tuple[str, ...]], keep: Sequence[str] = ()
 ) -> Iterator[Source]:
     """Gives the rows of a file, folder or glob, or of standard input (`-`), for a ``with`` statement.
 
@@ -204,24 +249,31 @@ def open_source(
     if path != STANDARD:
         yield Source(find_files(path, ENDINGS, "--input").files, options, inputs, keep)
         return
+    with copy_standard_input() as copy:
+        yield Source([DataFile(STANDARD_INPUT, copy, os.path.getsize(copy))], options, inputs, keep)
+
+
+@contextlib.contextmanager
+def copy_standard_input() -> Iterator[str]:
+    """Gives the path of a copy of standard input, for a ``with`` statement."""
     with tempfile.TemporaryDirectory(prefix="charseq-predict-") as folder:
         copy = os.path.join(folder, "input")
         with open(copy, "wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        yield Source([DataFile(_STANDARD_INPUT, copy, os.path.getsize(copy))], options, inputs, keep)
+        yield copy
 
 
 def _shown(file: DataFile) -> str:
-    return file.name if file.name == _STANDARD_INPUT else file.path
+    return file.name if file.name == STANDARD_INPUT else file.path
 
 
 def _named(file: DataFile) -> contextlib.AbstractContextManager[None]:
     """Has errors of standard input name that, not its copy."""
-    return _renamed(file.path, _shown(file))
+    return renamed(file.path, _shown(file))
 
 
 @contextlib.contextmanager
-def _renamed(path: str, shown: str) -> Iterator[None]:
+def renamed(path: str, shown: str) -> Iterator[None]:
     """Has errors name a file as the user does, and not a copy of it."""
     try:
         yield
@@ -229,6 +281,16 @@ def _renamed(path: str, shown: str) -> Iterator[None]:
         if error.file == path and shown != path:
             raise TableError(shown, error.reason, error.remedy, error.line, error.column) from None
         raise
+
+
+def _of_inputs(inputs: Mapping[str, tuple[str, ...]], indices: Sequence[int]) -> dict[str, list[int]]:
+    """Returns the indices of the columns of each input, of which `indices` has the one, or the first and the last."""
+    found, place = {}, 0
+    for name, sources in inputs.items():
+        first, last = indices[place], indices[place + len(sources) - 1]
+        found[name] = list(range(first, last + 1) if first <= last else range(first, last - 1, -1))
+        place += len(sources)
+    return found
 
 
 def _only(layout: Layout, indices: Sequence[int]) -> Layout:

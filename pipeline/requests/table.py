@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from charseq_client.arrays import Array, from_proto
+from data.series.histories import format_history
 from data.tables.writing import TableWriter
 from pipeline.requests.reading import RequestLogError
 
@@ -22,7 +23,7 @@ class RequestTable:
 
     Attributes:
       schema: Its columns: the inputs, the outputs (`predicted_` before a name that an input has), then `model`, `version` and
-        `time`.
+        `time`. Several numbers in a row, as histories and forecasts are, become one text, a list of JSON.
     """
 
     def __init__(self, logs: Iterator[Any]) -> None:
@@ -37,16 +38,14 @@ class RequestTable:
         first = next(logs)
         self._logs = itertools.chain([first], logs)
         log = first.predict_log
-        self._inputs = _row_values(log.request.inputs)
+        self._inputs = _row_values(log.request.inputs, lists=True)
         if not self._inputs:
-            raise RequestLogError("the requests have no input with one value for each row; there is no table of them")
-        taken = set(self._inputs)
-        self._outputs = {
-            name: f"predicted_{name}" if name in taken else name for name in _row_values(log.response.outputs)
-        }
-        kinds = _row_values(log.request.inputs) | {
-            self._outputs[name]: kind for name, kind in _row_values(log.response.outputs).items()
-        }
+            raise RequestLogError("the requests have no input with a value for each row; there is no table of them")
+        # Of an answer to one text, such as the log-probabilities of its characters, lists would be of no use.
+        lists = any(from_proto(log.request.inputs[name]).ndim > 1 for name in self._inputs)
+        outputs = _row_values(log.response.outputs, lists)
+        self._outputs = {name: f"predicted_{name}" if name in self._inputs else name for name in outputs}
+        kinds = self._inputs | {self._outputs[name]: kind for name, kind in outputs.items()}
         fields = [pa.field(name, kind) for name, kind in kinds.items()]
         self.schema = pa.schema([*fields, ("model", pa.string()), ("version", pa.int64()), ("time", pa.string())])
 
@@ -79,13 +78,15 @@ class RequestTable:
         columns["time"] += [moment.isoformat()] * count
 
 
-def _row_values(tensors: Any) -> dict[str, pa.DataType]:
-    """Returns the tensors that have one value for each row, and the types of their columns."""
+def _row_values(tensors: Any, lists: bool) -> dict[str, pa.DataType]:
+    """Returns the tensors that have one value for each row, or with `lists` several numbers, and the types of their columns."""
     found = {}
     for name in sorted(tensors):
         array = from_proto(tensors[name])
         if array.ndim == 1 and array.dtype.kind in _KINDS:
             found[name] = _KINDS[array.dtype.kind]
+        elif lists and array.ndim == 2 and array.dtype.kind == "f":
+            found[name] = pa.string()
     return found
 
 
@@ -94,6 +95,9 @@ def _values(tensors: Any, name: str, count: int) -> Sequence[Any]:
     if name not in tensors:
         return [None] * count
     array: Array = from_proto(tensors[name])
+    if array.ndim == 2:
+        # By way of text: 1.1 as float32 is 1.10000002384 as a Python number.
+        return [format_history([float(str(value)) for value in row]) for row in array]
     values = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in array.tolist()]
     if len(values) == 1:
         values *= count

@@ -13,7 +13,7 @@ REPO = Path(__file__).parents[2]
 @pytest.mark.slow
 @pytest.mark.e2e
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("task", ["sums", "pairs", "text"])
+@pytest.mark.parametrize("task", ["sums", "pairs", "text", "series"])
 def test_killed_in_every_component(task):
     command = [sys.executable, "-m", "tests.kill_sweep", "--tasks", task, "--each", "2"]
     ended = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)

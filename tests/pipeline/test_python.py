@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "python.md"
@@ -73,7 +74,7 @@ def test_a_wrong_name_or_setting_is_said_before_anything_runs():
 def test_a_model_is_loaded_from_its_folder_and_answers_as_one_asks(tmp_path):
     from charseq_client import PredictionError
     from pipeline import load_model
-    from tests.serving.saved_models import save_adder, save_shout, save_writer
+    from tests.serving.saved_models import save_adder, save_forecaster, save_shout, save_writer
 
     with pytest.raises(PredictionError, match="there is no such folder"):
         load_model(tmp_path / "nothing")
@@ -97,6 +98,13 @@ def test_a_model_is_loaded_from_its_folder_and_answers_as_one_asks(tmp_path):
         assert stable.version == 3
     with load_model(save_writer(tmp_path / "text" / "1")) as writer:
         assert writer.predict(["", "ab"], length=[3, 2]).strings("text") == ["abc", "cd"]
+    with load_model(save_forecaster(tmp_path / "milk" / "1")) as forecaster:
+        forecast = forecaster.predict({"history": [[1, 2, 3, 4, 5.5]]}).outputs
+        assert (forecast["forecast"].tolist(), forecast["upper"].tolist()) == ([[5.5] * 3], [[7.5] * 3])
+        for history in ([[1, 2, 3, 4]], np.arange(1, 5)[np.newaxis], np.array([[1.0, 2, 3, 4]])):
+            assert forecaster.predict({"history": history}).outputs["forecast"].tolist() == [[4] * 3]
+        with pytest.raises(PredictionError, match="this model reads 4"):
+            forecaster.predict({"history": [[1, 2]]})
     with load_model(save_adder(tmp_path / "adder")) as adder:
         scored = adder.predict({"text": ["1+2"], "target": ["3"]}, signature="score")
         assert scored.outputs["characters"].tolist() == [1]

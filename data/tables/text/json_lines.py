@@ -16,10 +16,17 @@ _ONE_A_LINE = 'write one JSON object a line, such as {"input": "...", "target": 
 
 
 class Key(NamedTuple):
-    """A key that is read, and whether it may be null or missing."""
+    """A key that is read.
+
+    Attributes:
+      name: The key.
+      nullable: Whether it may be null or missing.
+      lists: Whether its value may be a list of numbers, which is read as its JSON text.
+    """
 
     name: str
     nullable: bool = False
+    lists: bool = False
 
 
 class _Number(str):
@@ -110,8 +117,10 @@ def _row(bad: str, record: bytes, keys: list[Key], encoding: str) -> list[str] |
     if isinstance(found, str):
         return _Wrong(found, _ONE_A_LINE)
     row = []
-    for key, nullable in keys:
+    for key, nullable, lists in keys:
         value = found.get(key)
+        if lists and isinstance(value, list) and all(isinstance(item, _Number | None) for item in value):
+            value = f"[{', '.join('null' if item is None else item for item in value)}]"
         if value is None and nullable:
             value = ""
         if not isinstance(value, str):

@@ -64,18 +64,8 @@ def _describe(plan: SeriesPlan) -> list[str]:
     lines = [f"a value every {data.frequency}, {begin} to {end}: {sum(lengths):,} values{several}"]
     values = np.concatenate([one.values for one in plan.series])
     lines.append(f"from {values.min():g} to {values.max():g}, {values.mean():g} on average")
-    repairs = [
-        f"{count:,} {what}"
-        for count, what in (
-            (table.repairs.unordered, "series not in the order of time (sorted)"),
-            (table.repairs.repeated, "rows that are equal to another (left out)"),
-            (table.repairs.combined, "rows with the time of another (combined)"),
-            (table.repairs.missing, "rows without a value"),
-            (table.repairs.filled, "steps without a value (filled on a straight line)"),
-        )
-        if count
-    ]
-    lines += [f"not in order: {'; '.join(repairs)}"] if repairs else ["no gap, no repeated time, in order"]
+    repairs = table.repairs.describe()
+    lines.append("; ".join(repairs) if repairs else "no gap, no repeated time, in order")
     for name, reason in list(plan.left_out.items())[:_NAMED]:
         lines.append(f"series {name!r} is left out: {reason}")
     season = f"a season of {data.season} steps" if data.season > 1 else "no season"

@@ -1,5 +1,6 @@
 """The sections of a report on forecasts: the forecasts of the test, and the errors by step; and words about the data."""
 
+import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import markupsafe
 
 from components.trainer.pictures import to_svg
+from data.series.reading import Repairs
 from pipeline.families.family import Section
 from pipeline.families.series.pictures import draw_forecasts, draw_steps
 from pipeline.report.render import render
@@ -82,28 +84,9 @@ def _sentences(summary: Mapping[str, Any]) -> Iterator[str]:
     )
     windows = summary["windows"]
     yield "Windows: " + ", ".join(f"{count:,} of {split}" for split, count in windows.items()) + "."
+    repairs = {field.name: summary.get(field.name, 0) for field in dataclasses.fields(Repairs)}
+    yield from (f"{sentence}." for sentence in Repairs(**repairs).describe())
     for key, one, many in (
-        (
-            "unordered",
-            "series was not in the order of time and was sorted",
-            "series were not in the order of time and were sorted",
-        ),
-        (
-            "repeated",
-            "row is equal to an earlier one and was left out",
-            "rows are equal to an earlier one and were left out",
-        ),
-        (
-            "combined",
-            "row has the time of an earlier one and was combined with it",
-            "rows have the time of an earlier one and were combined with it",
-        ),
-        ("missing", "row has no value", "rows have no value"),
-        (
-            "filled",
-            "step without a value was filled on a straight line",
-            "steps without a value were filled on a straight line",
-        ),
         ("empty_lines", "empty line was left out", "empty lines were left out"),
         ("skipped", "row could not be used and was left out", "rows could not be used and were left out"),
     ):

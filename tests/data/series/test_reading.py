@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from components.series.planning import plan_series
 from components.series.settings import SeriesData
 from data.errors import DataError
+from data.series.reading import parse_values
 
 MONTHS = [str(np.datetime64("2010-01") + step) for step in range(80)]
 
@@ -144,3 +145,87 @@ def test_a_decimal_comma_is_found_and_one_that_can_be_of_thousands_is_asked_abou
     with pytest.raises(DataError, match=r"'1,100' the comma can be .*data\.decimal"):
         plan(write(tmp_path, rows, header="month;value"))
     assert plan(write(tmp_path, rows, header="month;value"), decimal=",").series[0].values[1] == pytest.approx(1.101)
+
+
+@pytest.mark.parametrize(
+    ("texts", "decimal", "numbers"),
+    [
+        (["1,234,567", "-1,234.5", "12"], ".", [1234567, -1234.5, 12]),
+        (["1.234.567", "-1.234,5", "12"], ",", [1234567, -1234.5, 12]),
+        (["1 234 567", "1\u00a0234,5", "1\u202f234"], ",", [1234567, 1234.5, 1234]),
+        (["1'234'567", "1’234.5", "\u22125"], ".", [1234567, 1234.5, -5]),
+        (["NaN", "n/a", ""], ".", [np.nan] * 3),
+    ],
+)
+def test_thousands_may_be_separated(texts, decimal, numbers):
+    values, wrong = parse_values(texts, decimal)
+    np.testing.assert_array_equal(values, numbers)
+    assert not wrong.any()
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal"),
+    [
+        ("1,23", "."),
+        ("12,34,567", "."),
+        ("1,234 567", "."),
+        ("1.5", ","),
+        ("1.234.56", ","),
+        ("1e400", "."),
+        ("2e37", "."),
+    ],
+)
+def test_what_is_no_number_is_not_guessed(text, decimal):
+    assert parse_values([text], decimal)[1].all()
+
+
+def test_thousands_are_found_and_values_too_large_for_the_model_are_named(tmp_path):
+    rows = [f'{month},"{1_000_000 + step * step:,}"' for step, month in enumerate(MONTHS)]
+    found = plan(write(tmp_path, rows))
+    assert (found.data.decimal, found.series[0].values[2]) == (".", 1_000_004)
+    with pytest.raises(DataError, match=r"line 2, column value: '1e\+300' is too large, above 1e\+37.*another unit"):
+        plan(write(tmp_path, rows_of(value=lambda step: 1e300 * (1 + step % 7))))
+
+
+def test_bad_values_and_times_hide_no_column(tmp_path):
+    rows = [f"{row},{shop}" for shop in "ab" for row in rows_of()]
+    rows[5] = f"{MONTHS[5]},12a,a"
+    path = write(tmp_path, rows, header="month,sales,shop")
+    with pytest.raises(DataError, match=r"line 7, column value: '12a'"):
+        plan(path)
+    rows[5] = "soon,12,a"
+    with pytest.raises(DataError, match=r"line 7, column time: 'soon'"):
+        plan(write(tmp_path, rows, header="month,sales,shop"))
+    found = plan(write(tmp_path, rows, header="month,sales,shop"), on_error="skip")
+    assert (found.table.report.skipped, found.table.repairs.filled) == (1, 1)
+
+
+def test_two_values_for_one_time_leave_out_that_series_alone(tmp_path):
+    rows = [f"{row},{shop}" for shop in ("good", "twice") for row in rows_of()]
+    path = write(tmp_path, [*rows, f"{MONTHS[3]},7,twice"], header="month,value,series")
+    with pytest.raises(DataError, match="line 162: series 'twice'"):
+        plan(path)
+    found = plan(path, on_error="skip", most_skipped=0.5)
+    assert [one.name for one in found.series] == ["good"]
+    assert "has the value 7 here" in found.left_out["twice"]
+
+
+def test_a_table_of_a_few_rows_has_a_header_too(tmp_path):
+    path = write(tmp_path, rows_of(2), header="when,litres")
+    with pytest.raises(DataError, match="is too short: it has 2 values"):
+        plan(path)
+    with pytest.raises(DataError, match="has no row"):
+        plan(write(tmp_path, [], header="when,litres"))
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path):
+    with pytest.raises(DataError, match=r"no column 'litres' in .*; it has 'month', 'value'.*data\.value"):
+        plan(write(tmp_path, rows_of()), value="litres")
+
+
+def test_many_series_are_read_in_the_order_of_their_first_rows(tmp_path):
+    names = [f"s{number}" for number in (3, 1, 2)]
+    rows = [f"{row},{name}" for row in rows_of() for name in names]
+    found = plan(write(tmp_path, rows, header="month,value,series"))
+    assert [one.name for one in found.series] == names
+    assert [line for _, line in found.table.first_rows.values()] == [2, 3, 4]

@@ -40,6 +40,27 @@ def test_times_are_read_as_people_write_them(texts, second):
     assert (times[1], counted) == (np.datetime64(second, "s"), False)
 
 
+def test_local_midnights_keep_their_dates_when_summer_time_begins():
+    times, _ = parse_times(["2024-03-30T00:00:00+01:00", "2024-03-31T00:00:00+01:00", "2024-04-01T00:00:00+02:00"])
+    assert times.astype("datetime64[D]").astype(str).tolist() == ["2024-03-30", "2024-03-31", "2024-04-01"]
+    hours, _ = parse_times(["2024-03-31T01:00+01:00", "2024-03-31T03:00+02:00", "2024-03-31T04:00+02:00"])
+    assert np.diff(hours).astype(int).tolist() == [3600, 3600]
+
+
+@pytest.mark.parametrize(
+    "texts", [["2024-01-01T00:00:00", "2024-01-01T00:00:00.5"], ["1704067200000", "1704067200500"]]
+)
+def test_fractions_of_a_second_are_refused(texts):
+    with pytest.raises(DataError, match="has a fraction of a second.*number the steps"):
+        parse_times(texts)
+
+
+def test_most_of_a_column_says_how_it_is_written():
+    with pytest.raises(UnreadableTimeError, match="is no time") as refused:
+        parse_times(["31.01.2024", "soon", "01.02.2024", "later"])
+    assert sorted(refused.value.texts) == ["later", "soon"]
+
+
 def test_small_whole_numbers_are_counted_steps():
     times, counted = parse_times(["1", "2", "3"])
     assert counted

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from charseq_client.arrays import to_proto
 from charseq_client.messages import prediction_log_pb2
 from components.infra_validator.request_statistics import describe_requests
+from data.series.histories import read_histories
 from pipeline.cli import main
 from serving.contract.layout import REQUEST_STATISTICS_PATH
 from serving.contract.tfrecord import frame_record
@@ -99,6 +100,21 @@ def test_a_row_of_a_request_is_a_row_of_the_table(tmp_path: Path) -> None:
         "version": "7",
         "time": "2027-01-15T08:00:01+00:00",
     }
+
+
+def test_histories_and_forecasts_are_lists_that_predict_reads(tmp_path: Path) -> None:
+    requests = [{"history": np.array([[1.1, 2, 3], [4, 5, 6]], np.float32)}]
+    answers = {"forecast": np.array([[7], [8]], np.float32)}
+    log = write_log(tmp_path / "log", requests, model="milk", outputs=answers)
+    assert run("table", log, "--output", tmp_path / "table.jsonl")[0] == 0
+    rows = [json.loads(line) for line in (tmp_path / "table.jsonl").read_text().splitlines()]
+    assert [(row["history"], row["forecast"]) for row in rows] == [
+        ("[1.1, 2.0, 3.0]", "[7.0]"),
+        ("[4.0, 5.0, 6.0]", "[8.0]"),
+    ]
+    values, reasons = read_histories([row["history"] for row in rows], 3)
+    np.testing.assert_array_equal(values, requests[0]["history"])
+    assert reasons == [None, None]
 
 
 def test_charseq_new_reads_the_table(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Value
-from kfp.pipeline_spec.pipeline_spec_pb2 import ExecutorInput, ExecutorOutput
+from kfp.pipeline_spec.pipeline_spec_pb2 import ComponentOutputsSpec, ExecutorInput, ExecutorOutput
 
 from tests.pipeline.kubeflow.argo import Attempt, Stop, decide
 from tests.pipeline.kubeflow.backend import Accepted, RefusedError, root_parameters
@@ -180,7 +180,7 @@ class Cluster:
         salt = uuid.uuid4()
         declared_outputs = dict(accepted.component(step).output_definitions.artifacts)
         if self._publish_logs:
-            declared_outputs[LOGS] = type(next(iter(declared_outputs.values())))()
+            declared_outputs[LOGS] = ComponentOutputsSpec.ArtifactSpec()
             declared_outputs[LOGS].artifact_type.schema_title = "system.Artifact"
         for name, declared in declared_outputs.items():
             artifact = executor_input.outputs.artifacts[name].artifacts.add(

@@ -49,7 +49,7 @@ def series_run(charseq, place):
     made = charseq("new", "sales", "--family", "series", "--data", table, "--json", cwd=place)
     assert made.status == 0, made.stderr
     said = " ".join(made.json["found"])
-    for part in ("'date'", "'sales'", "'shop'", "every day", "a season of 7 steps", "1 steps without a value"):
+    for part in ("'date'", "'sales'", "'shop'", "every day", "a season of 7 steps", "1 step without a value"):
         assert part in said
     result = charseq("run", place / "sales.toml", "--json", "--root", place, *QUICK)
     assert result.status == 0, result.stderr
@@ -111,6 +111,23 @@ def test_a_folder_gives_the_servers_answers(charseq, server, place):
     lines = (place / "forecasts.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "series,time,forecast,lower,upper"
     assert len(lines) == 1 + 3 * 7
+    batch = charseq("predict", *folder, "--input", table, "--output", place / "predicted.csv")
+    assert batch.status == 0, batch.stderr
+    assert (place / "predicted.csv").read_bytes() == (place / "forecasts.csv").read_bytes()
+
+
+def test_the_tuner_a_warm_start_and_a_canary_lead_to_the_next_version(charseq, server, series_run, place):
+    changes = ("tune.trials=2", "tune.trial_epochs=1", "tune.space=learning_rate=1e-3:1e-2", "train.warm_start=true")
+    changes += ("gate.largest_rise=9", f"rollout.server={server}", "run.cache=true")
+    more = [part for change in changes for part in ("--set", change)]
+    result = charseq("run", place / "sales.toml", "--json", "--root", place, *QUICK, *more)
+    assert result.status == 0, result.stderr
+    assert "trial 2 of 2: val_loss" in result.stderr
+    assert "warm start" in result.stderr
+    assert result.json["metrics"]["baseline_mase"] == pytest.approx(series_run.json["metrics"]["mase"], rel=1e-4)
+    assert result.json["rollout"]["promoted"]
+    models = charseq("models", "--serving-dir", place / "serving", "--json").json
+    assert str(result.json["pushed_version"]) in str(models)
 
 
 def test_what_cannot_be_forecast_is_refused_by_name(charseq, server, place):
