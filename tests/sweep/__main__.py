@@ -5,10 +5,10 @@
 
 With --power the machine loses its power at each moment as well: what was not written through to the disk is lost.
 
-Every component has as many moments: as it begins, and then evenly over the time that it takes undisturbed. Every run takes from
-the cache what the ones that were killed before it have done. After every third component and at the end, a run goes on to its
-end: it must have the weights and figures of an undisturbed one. Processes are forked from one that has imported TensorFlow, which
-takes longer than most components.
+Every component has as many moments: as it begins, and then evenly over the work that it does undisturbed. Every run takes from
+the cache what the ones that were killed before it have done. After every third component, and at the end, a run goes on to its
+end: it must have the weights and figures of an undisturbed one. Processes are forked from one that has imported TensorFlow,
+which takes longer than most components.
 """
 
 import argparse
