@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from data.whole_files import write_whole
 from pipeline.cli.logs import held_back_stderr, set_up_logs
 from pipeline.cli.options import InputError, json_option, print_json
+from pipeline.file_errors import is_disk_full
 from pipeline.places import DEFAULT_TASK
 
 if TYPE_CHECKING:
@@ -163,8 +165,10 @@ def _compile(task: str, assignments: tuple[str, ...], output: Path) -> str:
     set_up_logs(verbose)  # again, for absl and TensorFlow have set up theirs
     text = compile_pipeline(task, rest, settings)
     try:
-        output.write_text(text)
+        write_whole(str(output), text.encode())
     except OSError as error:
+        if is_disk_full(error):
+            raise
         raise InputError(f"{output} cannot be written: {error.strerror}") from None
     return name
 
