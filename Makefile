@@ -78,8 +78,7 @@ mutants: dev ## changes the gate, publishing and the splits in many ways, and sa
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
 
-sweep: dev ## kills runs of every family at 60 moments, and cuts their power at as many (superuser, docs/tests.md)
-	$(BIN)/python -m tests.sweep
+sweep: dev ## kills runs of every family at 60 moments, and cuts their power at half of them (superuser; docs/tests.md)
 	$(BIN)/python -m tests.sweep --power
 
 # A subject at a time, so that each can be made again alone (rm runs/bench/train.json), and then the page.

@@ -19,9 +19,6 @@ class Folder:
         self.root = self._place / "killed"
         self.root.mkdir()
 
-    def cut(self):
-        """Loses what a process that was killed loses: nothing."""
-
     def save(self):
         """Keeps the content as it is now."""
         shutil.rmtree(self._place / "saved", ignore_errors=True)
