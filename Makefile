@@ -78,8 +78,8 @@ mutants: dev ## changes the gate, publishing and the splits in many ways, and sa
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
 
-sweep: dev ## kills runs of every family at many moments, an hour (docs/tests.md)
-	$(BIN)/python -m tests.kill_sweep --each 6
+sweep: dev ## kills runs of every family at 60 moments, and cuts their power at half of them (superuser; docs/tests.md)
+	$(BIN)/python -m tests.sweep --power
 
 # A subject at a time, so that each can be made again alone (rm runs/bench/train.json), and then the page.
 BENCHES := generate serve train data data-large pipeline series

@@ -15,6 +15,7 @@ _CLASSES = (
     "components.example_validator.anomalies.DataAnomalyError",
     "pipeline.local.runner.ComponentFailedError",
     "pipeline.file_errors.DiskFullError",
+    "pipeline.memory_errors.OutOfMemoryError",
     "pipeline.cli.streams.OutputError",
     "components.infra_validator.server_process.ServerError",
     "components.pusher.rollout.RolloutError",

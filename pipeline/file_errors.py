@@ -59,7 +59,7 @@ def is_disk_full(error: BaseException | None) -> bool:
     """Returns whether an error, or what it came from, is a disk without space."""
     return any(
         getattr(part, "errno", None) in _FULL or any(words in str(part) for words in _FULL_WORDS)
-        for part in _chain(error)
+        for part in error_chain(error)
     )
 
 
@@ -105,7 +105,8 @@ def _megabytes(count: int) -> str:
     return f"{count / (1 << 20):,.0f} MB"
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def error_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields an error, what it came from, and so on."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

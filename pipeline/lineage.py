@@ -282,7 +282,8 @@ class Lineage:
             names[execution.id]: ComponentRecord(
                 _STATES.get(execution.last_known_state, "unfinished"),
                 execution.create_time_since_epoch / 1000,
-                (execution.last_update_time_since_epoch - execution.create_time_since_epoch) / 1000,
+                # Not negative where the clock was set back meanwhile.
+                max(execution.last_update_time_since_epoch - execution.create_time_since_epoch, 0) / 1000,
                 outputs.get(execution.id, {}),
             )
             for execution in executions

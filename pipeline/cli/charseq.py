@@ -3,6 +3,7 @@
 Commands import what they need when they run: TensorFlow alone takes seconds, and `--help` needs none of it.
 """
 
+import os
 import shlex
 import sys
 from typing import Any
@@ -15,6 +16,7 @@ from pipeline.cli.logs import set_up_logs
 from pipeline.cli.options import InputError, json_option, print_json, root_option
 from pipeline.cli.streams import checked_streams
 from pipeline.file_errors import describe_file_error
+from pipeline.memory_errors import OutOfMemoryError, is_out_of_memory
 from pipeline.places import DEFAULT_TASK, Places
 
 # Exit status of a run that was interrupted, as a shell gives it.
@@ -33,11 +35,27 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except SettingsError as error:
             raise InputError(str(error)) from None
-        except OSError as error:
-            reason = describe_file_error(error)
-            if not reason or ctx.params.get("verbose"):
+        except (click.exceptions.Exit, click.exceptions.Abort):
+            raise
+        except (OSError, ImportError, MemoryError, RuntimeError) as error:
+            if ctx.params.get("verbose"):
+                raise
+            if _in_removed_folder():
+                raise InputError("the current folder has been removed; change to one that is there (cd)") from None
+            reason = describe_file_error(error) if isinstance(error, OSError) else ""
+            if not reason and is_out_of_memory(error):
+                reason = str(OutOfMemoryError())
+            if not reason:
                 raise
             raise click.ClickException(reason) from None
+
+
+def _in_removed_folder() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

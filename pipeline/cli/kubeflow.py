@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from data.whole_files import write_whole
 from pipeline.cli.logs import held_back_stderr, set_up_logs
 from pipeline.cli.options import InputError, json_option, print_json
+from pipeline.file_errors import is_disk_full
 from pipeline.places import DEFAULT_TASK
 
 if TYPE_CHECKING:
@@ -213,8 +215,10 @@ def _check_ending(output: Path) -> None:
 def _write(output: Path, text: str) -> None:
     _check_ending(output)
     try:
-        output.write_text(text)
+        write_whole(str(output), text.encode())
     except OSError as error:
+        if is_disk_full(error):
+            raise
         raise InputError(f"{output} cannot be written: {error.strerror}") from None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from pipeline.file_errors import describe_file_error, is_disk_full
 from pipeline.places import DEFAULT_ROOT, DEFAULT_TASK, Places
 
 Command = Callable[..., Any]
@@ -32,10 +33,14 @@ class InputError(click.ClickException):
 
 @contextlib.contextmanager
 def as_input_error(*kinds: type[Exception]) -> Iterator[None]:
-    """Turns exceptions of some kinds into bad input."""
+    """Turns exceptions of some kinds into bad input; a disk that is full is none, and ends the command with status 1."""
     try:
         yield
     except kinds as error:
+        if is_disk_full(error):
+            raise click.ClickException(
+                (isinstance(error, OSError) and describe_file_error(error)) or str(error)
+            ) from None
         raise InputError(str(error)) from None
 
 

@@ -15,6 +15,12 @@ _CONNECT_SECONDS = 5.0
 
 _SQLITE = b"SQLite format 3\0"
 
+# In bytes. SQLite takes paths of 512, and adds `-journal`; Linux takes 255 for a name and 4,096 for a path, of which a run
+# needs some for what it writes below a folder.
+_LONGEST_DATABASE = 500
+_LONGEST_NAME = 255
+_LONGEST_FOLDER = 3_500
+
 
 def check_run(config: Config, places: Places) -> None:
     """Checks what a run needs beside its data.
@@ -32,6 +38,11 @@ def check_run(config: Config, places: Places) -> None:
         if "://" not in folder:
             _check_folder(option, os.path.abspath(folder))
     _check_temporary()
+    if len(os.fsencode(places.metadata_path)) > _LONGEST_DATABASE:
+        raise SettingsError(
+            f"--root: {places.root} is too long for the database in it, whose path may have {_LONGEST_DATABASE} bytes; "
+            "name a folder with a shorter path, or a link to this one"
+        )
     if any(shutil.disk_usage(nearest_folder(folder)).free < NEEDED_BYTES for folder in local):
         raise DiskFullError(describe_disk_full(local))
     _check_database(places.metadata_path)
@@ -48,6 +59,7 @@ def check_run(config: Config, places: Places) -> None:
 
 def _check_folder(option: str, folder: str) -> None:
     """Checks that a folder can be written, or made, by writing."""
+    _check_name(option, folder)
     there = nearest_folder(folder)
     if os.path.lexists(folder) and there != folder:
         raise SettingsError(f"{option}: {folder} is a file, not a folder; name another")
@@ -65,6 +77,28 @@ def _check_folder(option: str, folder: str) -> None:
         raise SettingsError(
             f"{option}: {folder} cannot be {what}: {error.strerror}; name a folder of yours, or change its rights"
         ) from None
+
+
+def _check_name(option: str, folder: str) -> None:
+    """Checks that ML Metadata and the file system take a folder's name."""
+    try:
+        folder.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(folder).decode(errors="backslashreplace")
+        raise SettingsError(
+            f"{option}: the name of {shown} is not UTF-8, which ML Metadata and TensorFlow ask for; rename the folder, "
+            "or name another"
+        ) from None
+    longest = max(folder.split(os.sep), key=lambda name: len(name.encode()))
+    if len(longest.encode()) > _LONGEST_NAME:
+        raise SettingsError(
+            f"{option}: the name {longest} has {len(longest.encode())} bytes, and a folder's may have {_LONGEST_NAME}; "
+            "name another"
+        )
+    if len(folder.encode()) > _LONGEST_FOLDER:
+        raise SettingsError(
+            f"{option}: {folder} has {len(folder.encode())} bytes, and a path may have {_LONGEST_FOLDER}; name another"
+        )
 
 
 def _check_temporary() -> None:

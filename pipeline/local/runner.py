@@ -27,6 +27,7 @@ from pipeline.config.settings import Config
 from pipeline.file_errors import is_disk_full
 from pipeline.lineage import end_last_execution, is_cached, note_run
 from pipeline.local.reserve import Reserve
+from pipeline.memory_errors import OutOfMemoryError, is_out_of_memory
 from pipeline.run_observer import RunObserver
 from serving.contract.plain_names import plain_name
 
@@ -122,6 +123,8 @@ class LocalRunner(LocalDagRunner):
                     if self._reserve and is_disk_full(error):
                         self._reserve.release()
                         error = self._reserve.error()
+                    elif is_out_of_memory(error):
+                        error = OutOfMemoryError()
                     failed = ComponentFailedError(component, error)
                     self._observer.on_failed(component, str(error))
                     with mlmd:

@@ -16,6 +16,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from data.errors import DataError
+from pipeline.file_errors import DiskFullError, is_disk_full
 
 ENDING = ".progress"
 
@@ -43,7 +44,7 @@ class Journal:
         self.path = path
         self.chunks = 0
         try:
-            self._file = open(path, "a+b")  # noqa: SIM115 (closed in close)
+            self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 (closed in close)
         except OSError as error:
             raise DataError(f"{path} cannot be written: {error.strerror}; check the folder and its rights") from None
         try:
@@ -77,8 +78,7 @@ class Journal:
                 f"{self.path} is not a journal of charseq: it begins with {there!r}; move it, or write to another file"
             )
         self._file.truncate(0)
-        self._file.write(json.dumps({_KEY: 1, **job}).encode() + b"\n")
-        self._file.flush()
+        self._write(json.dumps({_KEY: 1, **job}).encode() + b"\n")
         self.chunks = 0
 
     def frames(self) -> Iterator[tuple[dict[str, Any], bytes]]:
@@ -103,19 +103,31 @@ class Journal:
         self._file.truncate(whole)
 
     def add(self, head: Mapping[str, Any], rows: pa.RecordBatch) -> None:
-        """Adds a chunk behind the others."""
+        """Adds a chunk behind the others.
+
+        Raises:
+          DiskFullError: There is no space for it. What is there of it is cut off by the next :meth:`frames`.
+          OSError: It cannot be written for another reason.
+        """
         stream = pa.BufferOutputStream()
         with pa.ipc.new_stream(stream, rows.schema) as writer:
             writer.write_batch(rows)
         first, body = json.dumps(head).encode(), stream.getvalue().to_pybytes()
-        try:
-            self._file.write(_SIZES.pack(len(first), len(body), zlib.crc32(first + body)) + first + body)
-            self._file.flush()
-        except OSError as error:
-            raise DataError(
-                f"{self.path} cannot be written: {error.strerror}; make room there, and run the command again to go on"
-            ) from None
+        self._write(_SIZES.pack(len(first), len(body), zlib.crc32(first + body)) + first + body)
         self.chunks += 1
+
+    def _write(self, content: bytes) -> None:
+        left = memoryview(content)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            if is_disk_full(error):
+                raise DiskFullError(
+                    f"{self.path} cannot be written: {error.strerror}; what is done is kept: make room there, and run the same "
+                    "command again"
+                ) from None
+            raise OSError(error.errno, error.strerror, self.path) from None
 
     def remove(self) -> None:
         """Removes the file."""

@@ -53,7 +53,8 @@ def place():
 
 
 @pytest.mark.timeout(900)
-def test_a_user_without_a_home_runs_on_a_read_only_machine(interpreter, place):
+@pytest.mark.parametrize("home", ["-u HOME", pytest.param("HOME=/nonexistent", marks=pytest.mark.slow)])
+def test_a_user_without_a_home_runs_on_a_read_only_machine(interpreter, place, home):
     mine = place / "mine"
     mine.mkdir()
     task = write_tiny_task(place)
@@ -61,7 +62,7 @@ def test_a_user_without_a_home_runs_on_a_read_only_machine(interpreter, place):
     prepare = f"mount -t tmpfs -o size=300m,uid={_USER} tmpfs {mine} && mount -o remount,bind,ro /"
     run = " ".join(map(shlex.quote, [*interpreter, "run", str(task), "--json", "--root", "root"]))
     user = f"setpriv --reuid={_USER} --regid={_USER} --clear-groups"
-    clean = f"env -u HOME PYTHONPATH={_PACKAGES} PYTHONDONTWRITEBYTECODE=1 LC_ALL=C TMPDIR={mine}"
+    clean = f"env {home} PYTHONPATH={_PACKAGES} PYTHONDONTWRITEBYTECODE=1 LC_ALL=C TMPDIR={mine}"
     looked = "find root \\( -type f -perm /077 -o -name .reserve \\) -print >&2"
     script = f"{prepare} || exit 77; cd {mine} && umask 077 && {user} {clean} {run} && {looked}; ls -A {mine} >&2"
     ended = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False)

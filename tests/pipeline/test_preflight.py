@@ -59,6 +59,31 @@ def test_a_folder_that_is_read_only(tmp_path, option):
         _check(tmp_path, option, folder)
 
 
+@pytest.mark.parametrize("option", FOLDERS)
+def test_a_folder_whose_name_nothing_can_hold(tmp_path, option):
+    if option != "train.checkpoint_dir":  # a setting is text
+        with pytest.raises(SettingsError, match=rf"{option}: the name of {tmp_path}/a\\xffb is not UTF-8"):
+            _check(tmp_path, option, os.fsdecode(os.fsencode(tmp_path) + b"/a\xffb"))
+    with pytest.raises(SettingsError, match=f"{option}: the name {'ä' * 128} has 256 bytes"):
+        _check(tmp_path, option, tmp_path / ("ä" * 128) / "b")
+    with pytest.raises(SettingsError, match=f"{option}: .* a path may have 3500"):
+        _check(tmp_path, option, tmp_path.joinpath(*["n" * 200] * 20))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_root_that_is_too_long_for_its_database(tmp_path):
+    longest = 500 - len("/metadata.sqlite")
+    for length in (longest, longest + 1):
+        root = tmp_path / ("n" * 200) / "m"
+        root = f"{root}/{'o' * (length - len(str(root)) - 1)}"
+        assert len(root) == length
+        if length == longest:
+            _check(tmp_path, "--root", root)
+        else:
+            with pytest.raises(SettingsError, match="--root: .* whose path may have 500 bytes"):
+                _check(tmp_path, "--root", root)
+
+
 def test_too_little_space_is_said_with_folder_and_need(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")  # as shutil gives it
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda path: usage(100 << 20, 97 << 20, 3 << 20))

@@ -54,3 +54,17 @@ def test_commands_run_in_the_plainest_surroundings():
         )
         assert ended.returncode == 0, ended.stderr
         assert b"train.epochs" in ended.stdout
+
+
+def test_a_folder_that_was_removed_under_the_shell_is_named(tmp_path):
+    for arguments in ("runs", "run sums", "new mine --family sums"):
+        (tmp_path / "gone").mkdir()
+        ended = subprocess.run(
+            f"cd {tmp_path}/gone && rmdir ../gone && {shlex.quote(CHARSEQ)} {arguments}",
+            shell=True,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 2, arguments
+        assert ended.stderr == "Error: the current folder has been removed; change to one that is there (cd)\n"

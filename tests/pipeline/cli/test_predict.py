@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import itertools
 import json
 import math
 import os
@@ -19,9 +20,11 @@ from click.testing import CliRunner
 
 from charseq_client import Client
 from pipeline.beam.settings import BeamSettings
+from pipeline.cli import main
 from pipeline.cli.predict import predict
 from pipeline.predict import beam_job
 from tests.pipeline.conftest import CHARSEQ
+from tests.pipeline.test_full_disk import mounted
 from tests.serving.processes import running_server
 
 pytestmark = pytest.mark.e2e
@@ -443,6 +446,39 @@ def test_killed_at_any_moment_and_resumed_the_bytes_are_those_of_an_undisturbed_
     assert "going on behind" in done.stderr
     assert output.read_bytes() == whole.read_bytes()
     assert not journal.exists()
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
+def test_a_disk_that_gets_full_is_a_line_and_the_same_command_goes_on(models, sums, tmp_path, ending):
+    def ask(output):
+        arguments = ["predict", "--input", sums, "--column", "raw", "--model-dir", models / "sums", "--output", output]
+        return CliRunner().invoke(main, [*map(str, arguments)])
+
+    whole = tmp_path / f"whole.{ending}"
+    assert ask(whole).exit_code == 0
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    output = disk / f"answers.{ending}"
+    at_the_answers = 0
+    with mounted(disk, "4k"):
+        # Too small for the first chunk, then for the journal, then for the answers beside the whole journal.
+        for size in itertools.count(4, 12):
+            subprocess.run(["mount", "-o", f"remount,size={size}k", disk], check=True)
+            result = ask(output)
+            if output.exists():
+                break
+            assert result.exit_code == 1, result.output
+            *_, line = result.stderr.splitlines()
+            assert line.startswith(f"Error: {output}"), line
+            assert "No space left on device" in line
+            assert "Traceback" not in result.stderr
+            at_the_answers += ".progress" not in line
+        assert size > 64
+        assert at_the_answers
+        assert result.exit_code == 0, result.output
+        assert "going on behind" in result.stderr
+        assert output.read_bytes() == whole.read_bytes()
+        assert not (disk / f"{output.name}.progress").exists()
 
 
 def test_a_journal_of_another_job_is_refused_unless_told(ask, models, sums, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from charseq_client import Client, PredictionError
 from serving.rollout import RolloutError, follow_latest, list_models, promote, rollback, set_canary
-from serving.rollout.history import Entry, previous_stable, read_history
+from serving.rollout.history import read_history
 from tests.serving.conftest import Push
 from tests.serving.processes import RunningServer, free_port, running_server
 
@@ -152,38 +152,6 @@ def test_what_is_refused(serving_dir: Path) -> None:
         list_models(serving_dir)
     with pytest.raises(RolloutError, match="cannot be written to"):
         promote(serving_dir / "nowhere", "shout", 1)
-
-
-def _history(*steps: tuple[str, int, int | None]) -> list[Entry]:
-    return [Entry(float(i), "m", *step) for i, step in enumerate(steps)]
-
-
-@pytest.mark.parametrize(
-    ("steps", "current", "on_disk", "expected"),
-    [
-        ([], 3, {1, 2, 3}, 2),
-        ([], 1, {1, 2}, None),
-        ([("promote", 2, 1), ("promote", 3, 2)], 3, {1, 2, 3}, 2),
-        ([("promote", 2, 1), ("promote", 3, 2), ("rollback", 2, 3)], 2, {1, 2, 3}, 1),
-        ([("promote", 3, 1), ("rollback", 1, 3), ("promote", 4, 1)], 4, {1, 2, 3, 4}, 1),
-        ([("promote", 3, 1), ("promote", 5, 3)], 5, {1, 5}, 1),  # 3 was deleted
-        ([("promote", 1, 3)], 1, {1, 2, 3}, 3),  # an older one was promoted by hand
-        ([("rollback", 1, 2), ("promote", 3, 1)], 3, {1, 2, 3}, 1),
-    ],
-)
-def test_where_a_rollback_goes(
-    steps: list[tuple[str, int, int | None]], current: int, on_disk: set[int], expected: int | None
-) -> None:
-    other = Entry(9.0, "other", "promote", 7, 6)
-    assert previous_stable([*_history(*steps), other], "m", current, on_disk) == expected
-
-
-def test_a_damaged_line_of_the_history_is_left_out(serving_dir: Path) -> None:
-    promote(serving_dir, "shout", 1)
-    with (serving_dir / "rollouts.jsonl").open("a") as file:
-        file.write('{"time": "cut sh\n')
-    promote(serving_dir, "shout", 2)
-    assert [entry.version for entry in read_history(serving_dir)] == [1, 2]
 
 
 def test_servers_behind_one_name_are_rolled_together(
