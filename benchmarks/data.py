@@ -87,7 +87,13 @@ def figures_of(name: str, measured: list[Measured], ours: list[Measured]) -> lis
     if measured is not ours:
         ratio = statistics.median(map(_both, measured)) / statistics.median(map(_both, ours))
         both = dataclasses.replace(both, note=f"{ratio:.1f} times ours")
-    return [*figures, both, _figure(f"{name}: peak memory", "MB", [one.peak_mb for one in measured])]
+    cpu = _figure(f"{name}: processor time of the whole run", "s", [one.cpu_seconds for one in measured])
+    if measured is not ours:
+        ratio = statistics.median(one.cpu_seconds for one in measured) / statistics.median(
+            one.cpu_seconds for one in ours
+        )
+        cpu = dataclasses.replace(cpu, note=f"{ratio:.1f} times ours")
+    return [*figures, both, cpu, _figure(f"{name}: peak memory", "MB", [one.peak_mb for one in measured])]
 
 
 def _figure(name: str, unit: str, values: list[float]) -> Figure:

@@ -31,8 +31,8 @@ _OPTIONS = TableOptions((Column("input", "expression"), Column("target", "answer
 _BATCH_ROWS = 100_000
 
 # Characters of a phrase, and what a row then needs as CSV.
-_SHORTEST, _LONGEST = 8, 48
-_BYTES_PER_ROW = 70
+_SHORTEST, _LONGEST = 8, 120
+_BYTES_PER_ROW = 140
 
 # One in nine characters is a space, one in a hundred a comma or a quote; `q` becomes an accented letter.
 _LETTERS = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz" * 8 + b" " * 26 + b',,"', np.uint8)

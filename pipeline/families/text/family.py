@@ -17,7 +17,6 @@ from pipeline.families.family import Draft, Family, Floors, Headline, Section
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 
-    from components.tfx_libraries import tfdv
     from pipeline.report.contents import Contents
 
 
@@ -62,15 +61,6 @@ class TextFamily(Family):
 
         return TextExampleGen(data)
 
-    def statistics_options(self) -> "tfdv.StatsOptions":
-        """Returns options with sketches: otherwise every different window is held in memory.
-
-        With them, what the schema says is no category is not counted.
-        """
-        from components.tfx_libraries import tfdv
-
-        return tfdv.StatsOptions(use_sketch_based_topk_uniques=True)
-
     def transform_arguments(self, config: TextConfig) -> dict[str, Any]:
         """Returns the arguments for indexing windows."""
         return {"preprocessing_fn": "components.transform.text.preprocessing_fn"}
@@ -100,7 +90,7 @@ class TextFamily(Family):
                 Figure(name, "components.evaluator.metrics.Ratio", ratio | {"unit": unit})
                 for name, unit in units.items()
             ),
-            mistakes=("components.evaluator.mistakes.WorstPassages",),
+            mistakes=("components.evaluator.mistakes.WorstPassages", "components.evaluator.mistakes.Unsayable"),
             slices=config.gate.slices,
             rule=config.gate.rule,
         )

@@ -202,10 +202,38 @@ def test_a_bad_model_is_refused_and_what_it_got_wrong_is_counted(tmp_path, examp
 
 
 def test_confusions_stay_within_their_bound():
-    rare = Counter({(0, str(number), "x"): 1 for number in range(mistakes._CONFUSIONS)})
+    rare = Counter({(0, str(number), "x"): 1 for number in range(mistakes._COUNTED)})
     kept = mistakes._bounded(rare + Counter({(0, "a", "b"): 5, (1, "c", "d"): 1}))
-    assert len(kept) == mistakes._CONFUSIONS // 2
+    assert len(kept) == mistakes._COUNTED // 2
     assert kept[0, "a", "b"] == 5
+
+
+def test_what_cannot_be_said_is_counted_and_listed(tmp_path, examples, schema):
+    module = Constant("10", ("exact_match", "character_accuracy", "log_prob", "edits", "reference_tokens"))
+    table = tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(["3", "7", "9"], ["51", "55", "57-769 55"]), ""
+    )
+    module.table = table
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def lacking(serialized):
+        parsed = tf.io.parse_example(serialized, {"answer": tf.io.FixedLenFeature([], tf.string)})
+        return module.evaluate(serialized) | {"unsayable": table.lookup(parsed["answer"])}
+
+    evaluation = evaluate(
+        tmp_path,
+        examples,
+        schema,
+        lambda path: tf.saved_model.save(module, path, signatures={"evaluate": lacking}),
+        baseline=constant("9"),
+    )
+    # 3 is the answer to two of the sums, 7 to six, and 9 to eight.
+    assert evaluation.mistakes["unsayable"] == {
+        "examples": 16,
+        "occurrences": 24,
+        "different": 3,
+        "tokens": [["7", 14], ["9\u0301", 8], ["3", 2]],
+    }
 
 
 def test_a_version_that_was_served_before_a_figure_was_there_is_no_bound(tmp_path, examples, schema):
