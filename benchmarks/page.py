@@ -12,7 +12,7 @@ from components.files import write_file
 _TEMPLATE = Path(__file__).with_name("performance.md.jinja")
 
 # Names of the files that `make bench` leaves, without their ending.
-SUBJECTS = ("train", "data", "data-large", "pipeline", "generate", "serve")
+SUBJECTS = ("train", "data", "data-large", "pairs", "days", "pipeline", "generate", "serve")
 
 
 def write_page(folder: Path, page: Path) -> None:

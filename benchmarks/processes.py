@@ -33,8 +33,12 @@ class Measured:
     cpu_seconds: float
 
 
-def run_measured(arguments: Sequence[str]) -> Measured:
+def run_measured(arguments: Sequence[str], good: Sequence[int] = (0,)) -> Measured:
     """Runs Python with arguments.
+
+    Args:
+      arguments: Those of Python.
+      good: The exit statuses of a process that has done its work.
 
     Raises:
       RuntimeError: It failed; the message ends with what it wrote last.
@@ -51,7 +55,7 @@ def run_measured(arguments: Sequence[str]) -> Measured:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_INTERVAL_SECONDS)
             seconds = time.perf_counter() - begin
-        if process.returncode:
+        if process.returncode not in good:
             errors.seek(0)
             raise RuntimeError(f"{' '.join(arguments[:2])} ended with {process.returncode}:\n{errors.read()[-2_000:]}")
         output.seek(0)

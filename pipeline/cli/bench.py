@@ -107,6 +107,19 @@ def pairs(megabytes: int, peers: bool, workers: int, folder: str, as_json: bool)
 
 
 @bench.command()
+@click.option("--days", "count", default=7, show_default=True, type=click.IntRange(1), help="How many days.")
+@json_option
+def days(count: int, as_json: bool) -> None:
+    """Test errors and seconds of a run each day: from nothing, and from the weights of the served version.
+
+    \b
+    Example:
+      charseq bench days --days 3
+    """
+    _run("days", "two trainings for each day", as_json, count)
+
+
+@bench.command()
 @click.option(
     "--notebook/--no-notebook",
     default=True,
