@@ -17,8 +17,8 @@ _LOG = logging.getLogger("charseq.bench")
 # Makes the rows: names of products as suppliers write them, each different, and as a catalogue does.
 _MAKER = Path(__file__).parents[1] / "examples" / "product-names" / "make_data.py"
 
-_FIRST_DAY_ROWS = 300
-_ROWS_A_DAY = 150
+_FIRST_DAY_ROWS = 60
+_ROWS_A_DAY = 40
 
 # Names that no day has. They judge every version, so that its error can be compared with that of another day.
 _TEST_ROWS = 1_000

@@ -13,6 +13,9 @@ from benchmarks.tables import write_pairs
 # What TFX's own components take part in: with all of it they would need most of an hour.
 _PEERS_SHARE = 10
 
+# The formats of the table, by the ending of its file.
+_NAMES = {"csv": "CSV", "parquet": "Parquet"}
+
 _PARTS = ("ExampleGen", "StatisticsGen", "Transform")
 
 
@@ -31,13 +34,17 @@ def measure(megabytes: int, peers: bool, workers: int, folder: str) -> list[Figu
         tenth = max(1, megabytes // _PEERS_SHARE)
         if peers:
             figures += _beside_peers(own, tenth, workers)
-        for ending, name in (("csv", "CSV"), ("parquet", "Parquet")):
-            settings = _settings(_write(own, megabytes, ending), workers)
-            measured = rounds(own, {"ours": settings}, f"{megabytes:,} MB as {name}", 1)["ours"]
-            figures += figures_of(f"{megabytes:,} MB as {name}", measured, measured)
-            figures.append(_all(f"{megabytes:,} MB as {name}", measured))
-            os.remove(str(settings["path"]))
+        for ending in _NAMES:
+            figures += _whole(own, megabytes, ending, workers)
     return figures
+
+
+def _whole(folder: str, megabytes: int, ending: str, workers: int) -> list[Figure]:
+    name = f"{megabytes:,} MB as {_NAMES[ending]}"
+    settings = _settings(_write(folder, megabytes, ending), workers)
+    measured = rounds(folder, {"ours": settings}, name, 1)["ours"]
+    os.remove(str(settings["path"]))
+    return [*figures_of(name, measured, measured), _all(name, measured)]
 
 
 def _beside_peers(folder: str, megabytes: int, workers: int) -> list[Figure]:
