@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 
-# Between two looks at the memory.
-_INTERVAL_SECONDS = 0.5
+# Between two looks at the memory: the kernel takes some 20 ms for a look at a large process.
+_INTERVAL_SECONDS = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
