@@ -43,7 +43,7 @@ def join_unsayable(tokens: tf.Tensor, lacks: tf.Tensor, rows: tf.Tensor, count: 
     Args:
       tokens: Tokens of what is right, string [M].
       lacks: Which of them the model lacks, bool [M].
-      rows: Of which example each token is, int [M], ascending.
+      rows: The example that each token belongs to, int [M], ascending.
       count: How many examples there are, N.
 
     Returns:
