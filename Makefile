@@ -82,16 +82,18 @@ sweep: dev ## kills runs of every family at 60 moments, and cuts their power at 
 	$(BIN)/python -m tests.sweep --power
 
 # A subject at a time, so that each can be made again alone (rm runs/bench/train.json), and then the page.
-BENCHES := generate serve train data data-large pipeline series
+BENCHES := generate serve train data data-large pairs days pipeline series
 BENCH_generate := generate
 BENCH_serve := serve
 BENCH_train := train --runs 7
 BENCH_data := data --sums 100000 --text --runs 3
 BENCH_data-large := data --sums 1000000 --sums 10000000 --runs 1
+BENCH_pairs := pairs
+BENCH_days := days
 BENCH_pipeline := pipeline
 BENCH_series := series
 
-bench: $(BENCHES:%=runs/bench/%.json) ## measures what it costs beside the peers, 25 minutes, and writes docs/performance.md
+bench: $(BENCHES:%=runs/bench/%.json) ## measures what it costs beside the peers, an hour, and writes docs/performance.md
 	cp runs/bench/*.json benchmarks/figures/
 	$(BIN)/python -m benchmarks.page benchmarks/figures docs/performance.md
 

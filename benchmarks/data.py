@@ -47,30 +47,38 @@ def measure(sums: Sequence[int], text: bool, workers: int, runs: int) -> list[Fi
             if len(sides) > 1:
                 _write_csv(SumsData(count=count), path)
             settings = {"task": "sums-lstm", "data": {"count": count}, "workers": workers, "csv": path}
-            found = _rounds(folder, {side: settings | {"side": side} for side in sides}, f"{count:,} sums", runs)
+            found = rounds(folder, {side: settings | {"side": side} for side in sides}, f"{count:,} sums", runs)
             for side, measured in found.items():
-                figures += _figures(f"{count:,} sums: {_SIDES[side]}", measured, found["ours"])
+                figures += figures_of(f"{count:,} sums: {_SIDES[side]}", measured, found["ours"])
         if text:
             name, path = _write_text(folder)
             settings = {"task": "text", "data": {"corpus": path}, "workers": workers, "side": "ours"}
-            measured = _rounds(folder, {"ours": settings}, name, runs)["ours"]
-            figures += _figures(name, measured, measured)
+            measured = rounds(folder, {"ours": settings}, name, runs)["ours"]
+            figures += figures_of(name, measured, measured)
     return figures
 
 
-def _rounds(folder: str, sides: dict[str, dict[str, object]], name: str, runs: int) -> dict[str, list[Measured]]:
+def rounds(folder: str, sides: dict[str, dict[str, object]], name: str, runs: int) -> dict[str, list[Measured]]:
+    """Runs the components up to Transform, the sides alternately.
+
+    Args:
+      folder: Where the runs may write; what they have written is removed.
+      sides: The settings of `benchmarks.data_run` by side.
+      name: What is measured, for the log.
+      runs: Rounds.
+    """
     found: dict[str, list[Measured]] = {side: [] for side in sides}
     for number in range(1, runs + 1):
         for side, settings in sides.items():
             with tempfile.TemporaryDirectory(dir=folder) as root:
                 arguments = ["-m", "benchmarks.data_run", json.dumps(settings | {"folder": root})]
                 measured = run_measured(arguments)
-            _LOG.info("%s: %s, run %d of %d: %.1f s", name, _SIDES[side], number, runs, measured.seconds)
+            _LOG.info("%s: %s, run %d of %d: %.1f s", name, _SIDES.get(side, side), number, runs, measured.seconds)
             found[side].append(measured)
     return found
 
 
-def _figures(name: str, measured: list[Measured], ours: list[Measured]) -> list[Figure]:
+def figures_of(name: str, measured: list[Measured], ours: list[Measured]) -> list[Figure]:
     """Returns seconds of each component, of ExampleGen and Transform together, and memory."""
     figures = []
     for part in ("ExampleGen", "StatisticsGen", "Transform"):
@@ -79,7 +87,13 @@ def _figures(name: str, measured: list[Measured], ours: list[Measured]) -> list[
     if measured is not ours:
         ratio = statistics.median(map(_both, measured)) / statistics.median(map(_both, ours))
         both = dataclasses.replace(both, note=f"{ratio:.1f} times ours")
-    return [*figures, both, _figure(f"{name}: peak memory", "MB", [one.peak_mb for one in measured])]
+    cpu = _figure(f"{name}: processor time of the whole run", "s", [one.cpu_seconds for one in measured])
+    if measured is not ours:
+        ratio = statistics.median(one.cpu_seconds for one in measured) / statistics.median(
+            one.cpu_seconds for one in ours
+        )
+        cpu = dataclasses.replace(cpu, note=f"{ratio:.1f} times ours")
+    return [*figures, both, cpu, _figure(f"{name}: peak memory", "MB", [one.peak_mb for one in measured])]
 
 
 def _figure(name: str, unit: str, values: list[float]) -> Figure:

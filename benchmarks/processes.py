@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 
-# Between two looks at the memory.
-_INTERVAL_SECONDS = 0.2
+# Between two looks at the memory: the kernel takes some 20 ms for a look at a large process.
+_INTERVAL_SECONDS = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,15 +24,21 @@ class Measured:
       found: What its last line of standard output said, as JSON.
       seconds: From its start to its end.
       peak_mb: Most memory of it and its children together at any look, in MB, what they share counted once.
+      cpu_seconds: Processor time of it and its children together, as far as it was looked at.
     """
 
     found: dict[str, Any]
     seconds: float
     peak_mb: float
+    cpu_seconds: float
 
 
-def run_measured(arguments: Sequence[str]) -> Measured:
+def run_measured(arguments: Sequence[str], good: Sequence[int] = (0,)) -> Measured:
     """Runs Python with arguments.
+
+    Args:
+      arguments: Those of Python.
+      good: The exit statuses of a process that has done its work.
 
     Raises:
       RuntimeError: It failed; the message ends with what it wrote last.
@@ -41,24 +47,34 @@ def run_measured(arguments: Sequence[str]) -> Measured:
         begin = time.perf_counter()
         with subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=errors) as process:
             peak = 0
+            cpu_seconds: dict[tuple[int, float], float] = {}
             while process.poll() is None:
-                peak = max(peak, _memory(process.pid))
+                memory, found = _look(process.pid)
+                peak = max(peak, memory)
+                cpu_seconds |= found
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_INTERVAL_SECONDS)
             seconds = time.perf_counter() - begin
-        if process.returncode:
+        if process.returncode not in good:
             errors.seek(0)
             raise RuntimeError(f"{' '.join(arguments[:2])} ended with {process.returncode}:\n{errors.read()[-2_000:]}")
         output.seek(0)
-        return Measured(json.loads(output.read().splitlines()[-1]), seconds, peak / 1e6)
+        found = json.loads(output.read().splitlines()[-1])
+        return Measured(found, seconds, peak / 1e6, sum(cpu_seconds.values()))
 
 
-def _memory(pid: int) -> int:
-    """Returns the proportional set size of a process and those that it has started, in bytes."""
-    total = 0
+def _look(pid: int) -> tuple[int, dict[tuple[int, float], float]]:
+    """Looks at a process and those that it has started.
+
+    Returns:
+      Their proportional set size, in bytes, and the processor seconds of each, by its id and when it was started.
+    """
+    memory, seconds = 0, {}
     with contextlib.suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
         for process in (root, *root.children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess):
-                total += process.memory_full_info().pss
-    return total
+                memory += process.memory_full_info().pss
+                times = process.cpu_times()
+                seconds[process.pid, process.create_time()] = times.user + times.system
+    return memory, seconds

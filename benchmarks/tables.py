@@ -1,6 +1,6 @@
 """How fast tables are read, and in how much memory: `python -m benchmarks.tables --megabytes 1024 FOLDER`.
 
-It writes the same pairs as CSV (a tenth of the fields quoted), TSV, JSONL and Parquet, and reads each in a process of its own,
+It writes the same pairs as CSV, TSV, JSONL and Parquet, and reads each in a process of its own,
 in one process and in as many as there are cores.
 """
 
@@ -16,6 +16,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
 
 from data.files import find_files
 from data.tables.options import ENDINGS, Column, TableOptions
@@ -23,31 +25,50 @@ from data.tables.reading import Part, plan_parts, read_part
 from data.tables.report import ReadReport
 from data.tables.writing import open_writer
 
-_OPTIONS = TableOptions((Column("input", "input"), Column("target", "target")))
-_SCHEMA = pa.schema([("id", pa.string()), ("input", pa.string()), ("target", pa.string())])
+# The columns have the names of the features that ExampleGen makes, so that TFX's CsvExampleGen makes them too.
+SCHEMA = pa.schema([("expression", pa.string()), ("answer", pa.string()), ("length", pa.int64())])
+
+_OPTIONS = TableOptions((Column("input", "expression"), Column("target", "answer")))
 _BATCH_ROWS = 100_000
-_BYTES_PER_ROW = 44
-_DIFFERENT_BATCHES = 10
+
+# Characters of a phrase, and what a row then needs as CSV.
+_SHORTEST, _LONGEST = 8, 120
+_BYTES_PER_ROW = 140
+
+# One in nine characters is a space, one in a hundred a comma or a quote; `q` becomes an accented letter.
+_LETTERS = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz" * 8 + b" " * 26 + b',,"', np.uint8)
+_STANDS_FOR_ACCENT = "q"
 
 
 def make_batches(megabytes: int, seed: int = 1) -> Iterator[pa.RecordBatch]:
-    """Yields pairs of words and their reverse, with commas and quotes in a tenth of the words; a million different ones."""
+    """Yields different pairs of a phrase and the phrase reversed; some phrases have accents, commas and quotes.
+
+    Args:
+      megabytes: Size of the rows as CSV, roughly, in MiB.
+      seed: Chooses the phrases.
+    """
     random = np.random.default_rng(seed)
     rows = megabytes * (1 << 20) // _BYTES_PER_ROW
-    made: list[pa.RecordBatch] = []
-    alphabet = np.array([ord(letter) for letter in "abcdefghijklmnopqrstuvwxyz"], np.uint8)
     for start in range(0, rows, _BATCH_ROWS):
         count = min(_BATCH_ROWS, rows - start)
-        if len(made) == _DIFFERENT_BATCHES:
-            yield made[start // _BATCH_ROWS % len(made)].slice(0, count)
-            continue
-        letters = alphabet[random.integers(0, len(alphabet), count * 24)].tobytes().decode()
-        lengths = random.integers(10, 24, count)
-        words = [letters[24 * row : 24 * row + length] for row, length in enumerate(lengths)]
-        words = [f'{word[:5]}, "{word[5:]}"' if row % 10 == 0 else word for row, word in enumerate(words)]
-        columns = [[str(row) for row in range(start, start + count)], words, [word[::-1] for word in words]]
-        made.append(pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in columns], schema=_SCHEMA))
-        yield made[-1]
+        lengths = random.integers(_SHORTEST, _LONGEST + 1, count)
+        offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+        letters = _LETTERS[random.integers(0, len(_LETTERS), offsets[-1])]
+        # Position i of a row is position length - 1 - i of its reverse.
+        backwards = np.repeat(offsets[:-1] + offsets[1:] - 1, lengths) - np.arange(offsets[-1])
+        columns = []
+        for side in (letters, letters[backwards]):
+            texts = pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(side))
+            columns.append(pc.replace_substring(texts, _STANDS_FOR_ACCENT, "\N{LATIN SMALL LETTER E WITH ACUTE}"))
+        yield pa.RecordBatch.from_arrays([*columns, pa.array(lengths)], schema=SCHEMA)
+
+
+def write_pairs(path: str, megabytes: int) -> None:
+    """Writes the pairs of `make_batches` into a table, in the format that its path ends in; CSV by Arrow, all texts quoted."""
+    is_csv = path.endswith(".csv")
+    with pyarrow.csv.CSVWriter(path, SCHEMA) if is_csv else open_writer(path, SCHEMA) as writer:
+        for batch in make_batches(megabytes):
+            writer.write(batch)
 
 
 def read(path: str, workers: int) -> dict[str, float]:
@@ -90,9 +111,7 @@ def main() -> None:
     for ending in arguments.formats.split(","):
         path = os.path.join(arguments.folder, f"pairs-{arguments.megabytes}.{ending}")
         if not os.path.exists(path):
-            with open_writer(path, _SCHEMA) as writer:
-                for batch in make_batches(arguments.megabytes):
-                    writer.write(batch)
+            write_pairs(path, arguments.megabytes)
         for workers in sorted({1, arguments.workers}):
             command = [sys.executable, "-m", "benchmarks.tables", arguments.folder, "--read", path]
             done = subprocess.run([*command, "--workers", str(workers)], check=True, capture_output=True, text=True)

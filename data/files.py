@@ -185,6 +185,9 @@ def _nothing(name: str, endings: Sequence[str], setting: str, hidden: list[str])
     folder, missing = os.path.dirname(name.rstrip("/")), os.path.basename(name.rstrip("/"))
     while folder and not os.path.isdir(folder) and os.path.dirname(folder) != folder:
         folder, missing = os.path.dirname(folder), os.path.basename(folder)
+    if os.path.islink(name):
+        target = os.readlink(name)
+        return f"{name!r} is a link to {target!r}, which is not there; mend the link, or name another file in {setting}"
     try:
         there = sorted(entry for entry in os.listdir(folder or ".") if not entry.startswith("."))
     except OSError:

@@ -3,33 +3,43 @@
 TFMA's metrics are numbers or bytes; these are bytes of JSON, which neither thresholds nor differences look at.
 """
 
+import dataclasses
+import functools
 import heapq
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeVar
 
 import apache_beam as beam
 import numpy as np
 
 from components.tfx_libraries import metric_types, tfma, tfma_constants
+from components.transform.token_pairs import read_line
 
 # The names of the metrics, which the report reads.
 WORST = "worst"
 CONFUSION = "confusion"
+UNSAYABLE = "unsayable"
 
 # How many of the worst are kept.
 _WORST = 20
 
-# Different confusions that are counted at a time; the rarest give way. Digits have a few hundred, Chinese has millions.
-_CONFUSIONS = 20_000
+# Different confusions, or tokens, that are counted at a time; the rarest give way. Digits have a few hundred confusions,
+# Chinese has millions.
+_COUNTED = 20_000
+
+# So many tokens that a model lacks are listed.
+_LISTED = 100
 
 # Characters of a text's window that are kept.
 _SHOWN = 240
 
 # A window of fewer characters says little.
 _FEWEST_CHARACTERS = 20
+
+_Counted = TypeVar("_Counted")
 
 # What is lowest is worst, what it is about, and what is shown of it.
 _Item = tuple[tuple[float, ...], str, dict[str, Any]]
@@ -68,6 +78,18 @@ class Confusion(tfma.metrics.Metric):  # type: ignore[misc]
     def __init__(self, name: str = CONFUSION):
         """Has the name that results are read by."""
         super().__init__(CandidateComputations(_ConfusionCombiner), name=name)
+
+
+class Unsayable(tfma.metrics.Metric):  # type: ignore[misc]
+    """Tokens of what is right that the candidate cannot say, for training did not have them.
+
+    JSON: an object with `examples`, how many have such a token in a right answer; `occurrences` of such tokens; `tokens`, a
+    list of [token, occurrences], the most frequent first, at most 100; `different`, how many different ones there are.
+    """
+
+    def __init__(self, name: str = UNSAYABLE):
+        """Has the name that results are read by."""
+        super().__init__(CandidateComputations(_UnsayableCombiner), name=name)
 
 
 class CandidateComputations:
@@ -170,8 +192,55 @@ class _ConfusionCombiner(beam.CombineFn):
         return {self._key: json.dumps(rows, ensure_ascii=False).encode()}
 
 
-def _bounded(counts: Counter[tuple[int, str, str]]) -> Counter[tuple[int, str, str]]:
-    return Counter(dict(counts.most_common(_CONFUSIONS // 2))) if len(counts) > _CONFUSIONS else counts
+@dataclasses.dataclass
+class _Unsayable:
+    """What was found: examples that have such tokens, occurrences in all, and occurrences of each token's line."""
+
+    examples: int = 0
+    occurrences: int = 0
+    tokens: Counter[bytes] = dataclasses.field(default_factory=Counter)
+
+    def add(self, other: "_Unsayable") -> "_Unsayable":
+        return _Unsayable(
+            self.examples + other.examples,
+            self.occurrences + other.occurrences,
+            _bounded(self.tokens + other.tokens),
+        )
+
+
+class _UnsayableCombiner(beam.CombineFn):
+    """Counts the tokens that the candidate lacks."""
+
+    def __init__(self, key: metric_types.MetricKey):
+        self._key = key
+
+    def create_accumulator(self) -> _Unsayable:
+        return _Unsayable()
+
+    def add_input(self, accumulator: _Unsayable, element: metric_types.StandardMetricInputs) -> _Unsayable:
+        joined = element.get_predictions(self._key.model_name).get(UNSAYABLE)
+        lines = b"" if joined is None else bytes(np.asarray(joined, object).reshape(-1)[0])
+        if not lines:
+            return accumulator
+        tokens = lines.split(b" ")
+        return accumulator.add(_Unsayable(1, len(tokens), Counter(tokens)))
+
+    def merge_accumulators(self, accumulators: Iterable[_Unsayable]) -> _Unsayable:
+        return functools.reduce(_Unsayable.add, accumulators, _Unsayable())
+
+    def extract_output(self, accumulator: _Unsayable) -> dict[metric_types.MetricKey, bytes]:
+        tokens = [(read_line(line), count) for line, count in accumulator.tokens.items()]
+        found = {
+            "examples": accumulator.examples,
+            "occurrences": accumulator.occurrences,
+            "different": len(tokens),
+            "tokens": sorted(tokens, key=lambda token: (-token[1], token[0]))[:_LISTED],
+        }
+        return {self._key: json.dumps(found, ensure_ascii=False).encode()}
+
+
+def _bounded(counts: Counter[_Counted]) -> Counter[_Counted]:
+    return Counter(dict(counts.most_common(_COUNTED // 2))) if len(counts) > _COUNTED else counts
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,7 @@ from components.transform.preprocessing import EXPRESSION
 _BATCH = 4_096
 
 # Different answers that are counted at a time; the rarest give way.
-_COUNTED = 1_000_000
+_COUNTED = 200_000
 
 
 def floor_fn(examples_uri: str, settings_json: str) -> tuple[list[Floor], dict[str, Any]]:

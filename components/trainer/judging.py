@@ -1,4 +1,4 @@
-"""What the `evaluate` signatures share: the cost of what a model cannot say, and edit distances in the graph."""
+"""What the `evaluate` signatures share: what a model cannot say and what it costs, and edit distances in the graph."""
 
 import math
 from typing import Any
@@ -6,10 +6,14 @@ from typing import Any
 import tensorflow as tf
 
 from components.transform.preprocessing import ANSWER, EXPRESSION, OTHERS
+from components.transform.token_pairs import as_lines
 
 # The natural logarithm of the smallest normal float32: what a symbol costs that a model gives no probability at all.
 IMPOSSIBLE = math.log(2.0**-126)
 
+
+# An output: the tokens of what is right that the model lacks, see `join_unsayable`.
+UNSAYABLE = "unsayable"
 
 # The right answers of an example, in what `parse_answers` returns.
 ANSWERS = "answers"
@@ -31,6 +35,25 @@ def parse_answers(examples: tf.Tensor) -> dict[str, Any]:
     first = tf.RaggedTensor.from_tensor(parsed[ANSWER])
     answers = tf.concat([first, parsed[OTHERS]], axis=1)
     return {EXPRESSION: parsed[EXPRESSION][:, 0], ANSWER: parsed[ANSWER][:, 0], ANSWERS: answers}
+
+
+def join_unsayable(tokens: tf.Tensor, lacks: tf.Tensor, rows: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Returns the tokens that a model lacks, example by example.
+
+    Args:
+      tokens: Tokens of what is right, string [M].
+      lacks: Which of them the model lacks, bool [M].
+      rows: The example that each token belongs to, int [M], ascending.
+      count: How many examples there are, N.
+
+    Returns:
+      string [N]: each token as the vocabulary's file has it (`components.transform.token_pairs.as_lines`), with spaces between
+      them. A model that lacks none of them has the empty string.
+    """
+    lines = as_lines(tf.boolean_mask(tokens, lacks))
+    rows = tf.cast(tf.boolean_mask(rows, lacks), tf.int64)
+    by_example = tf.RaggedTensor.from_value_rowids(lines, rows, tf.cast(count, tf.int64), validate=False)
+    return tf.strings.reduce_join(by_example, axis=1, separator=" ")
 
 
 def edit_distance(predicted: tf.Tensor, right: tf.Tensor, separator: str = "") -> tf.Tensor:

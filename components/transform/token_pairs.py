@@ -37,8 +37,7 @@ def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, str]
     )
     indexed = {}
     for output, name, separator, filename in sides:
-        tokens = split(tf.squeeze(inputs[name], axis=1), custom_config.get(separator, ""))
-        lines = tokens.with_flat_values(_as_lines(tokens.flat_values))
+        lines = _split_to_lines(tf.squeeze(inputs[name], axis=1), custom_config.get(separator, ""))
         # With weights, tokens are counted in the graph, a batch at a time; without, each passes through Beam by itself.
         weights = tf.ones_like(lines.flat_values, tf.int64)
         vocabulary = tft.vocabulary(lines.flat_values, vocab_filename=filename, weights=weights)
@@ -54,14 +53,29 @@ def split(text: tf.Tensor, separator: str) -> tf.RaggedTensor:
     return tf.ragged.boolean_mask(tokens, tokens != "")
 
 
+def _split_to_lines(text: tf.Tensor, separator: str) -> tf.RaggedTensor:
+    """Returns the tokens of strings [N] as the vocabulary's file has them, see `as_lines`: ragged string [N, tokens]."""
+    if separator:
+        tokens = split(text, separator)
+        return tokens.with_flat_values(as_lines(tokens.flat_values))
+    # The same for tokens of one code point, in a third of the time.
+    code_points = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
+    return code_points.with_flat_values(tf.strings.as_string(code_points.flat_values))
+
+
 def read_vocabulary(transform_output: tft.TFTransformOutput, name: str) -> list[str]:
     """Returns the tokens of a side by index, the empty string for the indices below FIRST."""
     lines = transform_output.vocabulary_by_name(name)
-    return [""] * FIRST + ["".join(chr(int(number)) for number in line.split(b"-")) for line in lines]
+    return [""] * FIRST + [read_line(line) for line in lines]
 
 
-def _as_lines(tokens: tf.Tensor) -> tf.Tensor:
+def as_lines(tokens: tf.Tensor) -> tf.Tensor:
     """Returns tokens [N] as the vocabulary's file has them: code points in decimal, for a newline is a token like others."""
     code_points = tf.strings.unicode_decode(tokens, "UTF-8", errors="replace")
     numbers = code_points.with_flat_values(tf.strings.as_string(code_points.flat_values))
     return tf.strings.reduce_join(numbers, axis=-1, separator="-")
+
+
+def read_line(line: bytes) -> str:
+    """Returns the token that `as_lines` wrote."""
+    return "".join(chr(int(number)) for number in line.split(b"-"))

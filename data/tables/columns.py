@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence
 
 from data.errors import TableError
-from data.tables.options import Column
+from data.tables.options import Column, bare_name
 
 _NAMED = 20
 
@@ -76,6 +76,7 @@ def _stated(file: str, column: Column, names: Sequence[str], width: int, example
     setting = column.setting or column.name
     name = str(column.source)
     matching = [index for index, other in enumerate(names) if other == name]
+    matching = matching or [index for index, other in enumerate(names) if bare_name(other) == bare_name(name)]
     if len(matching) > 1:
         raise TableError(
             file,

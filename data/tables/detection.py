@@ -10,7 +10,7 @@ from data.errors import TableError
 from data.files import DataFile
 from data.tables.columns import check_line_1, find_columns
 from data.tables.layout import Format, Layout
-from data.tables.options import TableOptions
+from data.tables.options import TableOptions, bare_name
 from data.tables.parquet import open_parquet
 from data.tables.text import delimiters
 from data.tables.text.dictionary import DICTIONARY_COLUMNS, split_entry
@@ -46,7 +46,21 @@ _OTHERS = {
     b"BZh": ("packed with bzip2", "give it a name that ends in .bz2"),
     b"\x28\xb5\x2f\xfd": ("packed with Zstandard", "give it a name that ends in .zst"),
     b"PAR1": ("a Parquet file", "give it a name that ends in .parquet"),
+    b"\xfd7zXZ\0": ("packed with xz", "unpack it (xz -d), or pack it with gzip, bzip2 or Zstandard"),
+    b"\x04\x22\x4d\x18": ("packed with LZ4", "unpack it (lz4 -d), or pack it with gzip, bzip2 or Zstandard"),
+    b"7z\xbc\xaf\x27\x1c": ("a 7z archive", "unpack it"),
+    b"Rar!\x1a\x07": ("a RAR archive", "unpack it"),
+    b"ARROW1": ("an Arrow or Feather file", "write it as Parquet"),
+    b"ORC": ("an ORC file", "write it as Parquet"),
+    b"Obj\x01": ("an Avro file", "write it as Parquet"),
+    b"\x89HDF": ("an HDF5 file", "write it as Parquet"),
 }
+
+# Where a tar archive says that it is one, in the first file's header.
+_TAR = (b"ustar", 257)
+
+# What is looked at to tell what a file is.
+_HEAD_BYTES = 512
 
 # In a text no tenth of the bytes is 0.
 _MOST_ZEROS = 0.1
@@ -87,7 +101,11 @@ def find_layout(file: DataFile, options: TableOptions) -> Layout:
 
 def _head(file: DataFile) -> bytes:
     with readable(file), file.open() as content:
-        head: bytes = content.read(64)
+        head: bytes = content.read(_HEAD_BYTES)
+        if not head and file.packing and not file.size:
+            raise TableError(
+                file.path, f"is empty, and even an empty {file.packing} archive has some bytes", "fetch it again"
+            )
         return head
 
 
@@ -96,7 +114,10 @@ def _check_kind(file: DataFile, head: bytes, options: TableOptions) -> None:
         return  # the same bytes may be text there
     for beginning, (kind, remedy) in _OTHERS.items():
         if head.startswith(beginning):
-            raise TableError(file.path, f"this is {kind}, not what its name says", remedy)
+            raise TableError(file.path, f"this is {kind}, not a table as text", remedy)
+    mark, position = _TAR
+    if head[position : position + len(mark)] == mark:
+        raise TableError(file.path, "this is a tar archive, not a table", "unpack it, and name the files that it has")
 
 
 def _looks_like_utf16(sample: bytes) -> bool:
@@ -186,7 +207,7 @@ def _json_lines(file: DataFile, layout: Layout, sample: bytes, is_whole: bool, o
     names = list(dict.fromkeys(name for found in objects for name in found))
     examples = ["" if objects[0].get(name) is None else str(objects[0][name]) for name in names]
     for column in options.columns:
-        if column.stated_by_name and str(column.source) not in names:
+        if column.stated_by_name and bare_name(str(column.source)) not in map(bare_name, names):
             names.append(str(column.source))
             examples.append("")
     return _with_columns(file, layout, names, len(names), examples, options)

@@ -1,6 +1,7 @@
 """How a table is to be read."""
 
 import dataclasses
+import unicodedata
 from typing import Literal
 
 from data.encodings import check_encoding
@@ -47,6 +48,11 @@ class Column:
         if isinstance(self.source, int):
             return self.source
         return int(self.source) if self.source.isdecimal() and self.source.isascii() else None
+
+
+def bare_name(name: str) -> str:
+    """Returns a column's name as names are compared: composed (Unicode's form C), without white space at its ends."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import TableError
@@ -55,14 +56,15 @@ def read_parquet(
         names = [layout.names[index] for index in layout.indices]
         for index, name in zip(layout.indices, names, strict=True):
             _check_type(file, name, parquet.schema_arrow.field(index).type, lists)
+        # A name that two columns have says neither, and then all are read.
+        are_named = all(layout.names.count(name) == 1 for name in names)
+        chosen = list(dict.fromkeys(names)) if are_named else None
         row = first_row
-        for batch in parquet.iter_batches(
-            batch_size=_BATCH_ROWS, row_groups=list(groups), columns=list(dict.fromkeys(names))
-        ):
+        for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, row_groups=list(groups), columns=chosen):
             lines = np.arange(row, row + len(batch))
             row += len(batch)
-            arrays = [batch.column(batch.schema.get_field_index(name)) for name in names]
-            yield _to_batch(file, lines, layout, arrays, report)
+            indices = [batch.schema.get_field_index(name) for name in names] if are_named else layout.indices
+            yield _to_batch(file, lines, layout, [batch.column(index) for index in indices], report)
 
 
 def _check_type(file: DataFile, name: str, kind: Any, lists: bool) -> None:
@@ -82,14 +84,19 @@ def _to_batch(file: DataFile, lines: Any, layout: Layout, arrays: Sequence[pa.Ar
     texts = []
     errors: dict[int, TableError] = {}
     for array, index, nullable in zip(arrays, layout.indices, layout.nullable, strict=True):
+        if pa.types.is_floating(array.type):
+            # What pandas has for a missing value.
+            array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
         text = _to_text(array)
         wrong = np.asarray(text.is_null())
         if nullable:
             wrong = wrong & ~np.asarray(array.is_null())
             text = text.fill_null("")
         for row in np.flatnonzero(wrong).tolist():
-            reason = "the value is not UTF-8" if array[row].is_valid else "the value is null"
-            remedy, name = "fill it, or leave the row out", repr(layout.names[index])
+            reason, remedy = "the value is null", "fill it, or leave the row out"
+            if array[row].is_valid:
+                reason, remedy = "the value is not UTF-8", "write the column as strings, or leave the row out"
+            name = repr(layout.names[index])
             errors.setdefault(row, TableError(file.path, reason, remedy, int(lines[row]), name, "row"))
         texts.append(text)
     if errors:

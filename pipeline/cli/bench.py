@@ -87,6 +87,39 @@ def data(sums: tuple[int, ...], text: bool, workers: int, runs: int, as_json: bo
 
 
 @bench.command()
+@click.option("--megabytes", default=1_024, show_default=True, type=click.IntRange(1), help="Size of the table as CSV.")
+@click.option("--peers/--no-peers", default=True, help="Whether TFX's own components read a tenth of the CSV.")
+@click.option(
+    "--workers", default=0, show_default=True, type=click.IntRange(0), help="Beam workers; 0 is one for each core."
+)
+@click.option("--folder", default="", help="Where the tables are made; by default where temporary files are.")
+@json_option
+def pairs(megabytes: int, peers: bool, workers: int, folder: str, as_json: bool) -> None:
+    """Seconds and memory of the data components on a large CSV and Parquet, compared with TFX's own on a tenth of the CSV.
+
+    It needs disk space of five times the table.
+
+    \b
+    Example:
+      charseq bench pairs --megabytes 100 --folder /tmp
+    """
+    _run("pairs", "each measurement is a process of its own", as_json, megabytes, peers, workers, folder)
+
+
+@bench.command()
+@click.option("--days", "count", default=7, show_default=True, type=click.IntRange(1), help="How many days.")
+@json_option
+def days(count: int, as_json: bool) -> None:
+    """Test errors and seconds of a run each day: from nothing, and from the weights of the served version.
+
+    \b
+    Example:
+      charseq bench days --days 3
+    """
+    _run("days", "two trainings for each day", as_json, count)
+
+
+@bench.command()
 @click.option(
     "--notebook/--no-notebook",
     default=True,

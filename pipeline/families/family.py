@@ -132,9 +132,16 @@ class Family(abc.ABC):
                     f"gate.slices: the examples of {self.name} have no feature {name!r}{nearest(name, features)}"
                 )
 
-    def statistics_options(self) -> "tfdv.StatsOptions | None":
-        """Returns how the statistics of the examples are computed; None for TFDV's own way."""
-        return None
+    def statistics_options(self) -> "tfdv.StatsOptions":
+        """Returns how the statistics of the examples are computed.
+
+        Strings are counted by sketches: TFDV's default holds every different string in memory, and inputs are nearly all
+        different. Counts are exact up to 1,024 different values of a feature (the number of different ones up to 16,384)
+        and estimates beyond. What the schema says is no category is not counted.
+        """
+        from components.tfx_libraries import tfdv
+
+        return tfdv.StatsOptions(use_sketch_based_topk_uniques=True)
 
     @abc.abstractmethod
     def transform_arguments(self, config: Any) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def render(template_path: str, **shown: Any) -> markupsafe.Markup:
         texts.shown,
         texts.prose,
         texts.visible,
+        texts.code_points,
         texts.setting,
         texts.direction,
         describe_figure,

@@ -18,6 +18,8 @@ _SPACE = markupsafe.Markup('<span class="sign" title="U+0020 SPACE">␣</span>')
 # What a combining mark is shown on if it stands alone.
 _DOTTED_CIRCLE = "\u25cc"
 
+_MOST_CODE_POINTS = 10
+
 _RIGHT_TO_LEFT = ("R", "AL")
 
 
@@ -65,6 +67,12 @@ def visible(character: str) -> markupsafe.Markup:
     if unicodedata.category(character[0]).startswith("M") and not is_invisible(character[0]):
         character = _DOTTED_CIRCLE + character
     return shown(character)
+
+
+def code_points(text: str) -> str:
+    """Returns the code points of a text of the user's and their names, those of the first characters if it is long."""
+    more = ", …" if len(text) > _MOST_CODE_POINTS else ""
+    return ", ".join(map(describe_code_point, text[:_MOST_CODE_POINTS])) + more
 
 
 def setting(value: Any) -> markupsafe.Markup:

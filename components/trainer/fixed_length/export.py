@@ -12,7 +12,14 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.cleaning.settings import NO_CLEANING, Cleaning
-from components.trainer.judging import ANSWERS, IMPOSSIBLE, nearest_answer, parse_answers
+from components.trainer.judging import (
+    ANSWERS,
+    IMPOSSIBLE,
+    UNSAYABLE,
+    join_unsayable,
+    nearest_answer,
+    parse_answers,
+)
 from components.trainer.string_model import Reading, StringModel, graph_function, tracked, unreadable
 from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points, read_vocabulary
 from serving.contract.layout import BATCHING_PARAMETERS_NAME
@@ -117,7 +124,8 @@ class Seq2SeqModel(StringModel):
           `text` string [N]; float32 [N] each: `exact_match` (1 if the text is a right answer), `character_accuracy` (share of
           the first right answer's characters, padding included), `log_prob` (of that answer), `edits` (the fewest insertions,
           deletions and substitutions of characters that make a right answer of the model's; Levenshtein 1966) and
-          `reference_tokens` (characters of that right answer).
+          `reference_tokens` (characters of that right answer); and `unsayable` string [N], the characters of right answers that
+          the model lacks, see `join_unsayable`.
         """
         parsed = parse_answers(examples)
         answers, right_answers = parsed[ANSWER], parsed[ANSWERS]
@@ -141,7 +149,17 @@ class Seq2SeqModel(StringModel):
             "log_prob": tf.reduce_sum(character_log_prob, axis=1) + IMPOSSIBLE * beyond,
             "edits": edits,
             "reference_tokens": reference,
+            UNSAYABLE: self._unsayable(right_answers),
         }
+
+    def _unsayable(self, answers: tf.RaggedTensor) -> tf.Tensor:
+        """Returns the characters of right answers, ragged string [N, answers], that the vocabulary lacks: string [N]."""
+        characters = tf.strings.unicode_split(answers.flat_values, "UTF-8", errors="replace")
+        points = code_points(answers.flat_values).flat_values
+        known = tf.constant(sorted(map(ord, filter(None, self.vocabulary))), tf.int64)
+        places = tf.minimum(tf.searchsorted(known, points), tf.size(known) - 1)
+        rows = tf.gather(answers.value_rowids(), characters.value_rowids())
+        return join_unsayable(characters.flat_values, tf.gather(known, places) != points, rows, answers.nrows())
 
     def _predict(self, tokens: tf.Tensor) -> tf.Tensor:
         """Returns natural-log probabilities float32 [N, output_length, vocabulary]."""

@@ -9,6 +9,7 @@ import tensorflow_transform as tft
 
 from components.cleaning.settings import NO_CLEANING, Cleaning
 from components.example_gen.settings import REPLACEMENT
+from components.trainer.judging import UNSAYABLE, join_unsayable
 from components.trainer.language_model.decoding import CharacterModel, generate, read
 from components.trainer.language_model.sampling import SamplingInputs
 from components.trainer.string_model import Reading, StringModel, graph_function, tracked, unreadable
@@ -130,21 +131,27 @@ class LanguageModel(StringModel):
         figures are those of a distribution over all of Unicode.
 
         Returns:
-          float32 [N] each: `log_prob` (natural log) of the characters of `text` together, and `characters`, how many these are.
+          float32 [N] each: `log_prob` (natural log) of the characters of `text` together, and `characters`, how many these are;
+          and `unsayable` string [N], the characters of `text` that the vocabulary lacks, see `join_unsayable`.
         """
         features = {name: tf.io.FixedLenFeature([1], tf.string) for name in (CONTEXT, TEXT)}
         features[POSITION] = tf.io.FixedLenFeature([1], tf.int64)
-        indexed = self.transform(tf.io.parse_example(examples, features))
+        parsed = tf.io.parse_example(examples, features)
+        indexed = self.transform(parsed)
         lengths = tf.cast(indexed[TOKENS].row_lengths(), tf.int32)
         scored = tf.cast(tf.reshape(indexed[SCORED], [-1]), tf.int32)
         tokens = tf.cast(indexed[TOKENS].to_tensor(), tf.int32)
         log_prob, _ = read(self._model, self._model.initial_state(tf.shape(tokens)[0]), tokens, lengths)
         column = tf.range(tf.shape(tokens)[1])
         inside = (column >= (lengths - scored)[:, tf.newaxis]) & (column < lengths[:, tf.newaxis])
-        log_prob -= tf.where(tf.gather(self._is_unknown, tokens), math.log(self._unknown_points), 0.0)
+        is_unknown = tf.gather(self._is_unknown, tokens)
+        log_prob -= tf.where(is_unknown, math.log(self._unknown_points), 0.0)
+        characters = tf.strings.unicode_split(parsed[TEXT][:, 0], "UTF-8", errors="replace")
+        lacks, rows = tf.boolean_mask(is_unknown, inside), characters.value_rowids()
         return {
             "log_prob": tf.reduce_sum(tf.where(inside, log_prob, 0.0), axis=1),
             "characters": tf.cast(scored, tf.float32),
+            UNSAYABLE: join_unsayable(characters.flat_values, lacks, rows, characters.nrows()),
         }
 
     def _write(self, prompt: tf.Tensor, state: tf.Tensor, *sampling: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.cleaning.settings import NO_CLEANING, Cleaning
-from components.trainer.judging import ANSWERS, IMPOSSIBLE, parse_answers
+from components.trainer.judging import ANSWERS, IMPOSSIBLE, UNSAYABLE, join_unsayable, parse_answers
 from components.trainer.seq2seq.inference import Memory, trained_networks
 from components.trainer.seq2seq.network import FIRST_CLASS
 from components.trainer.seq2seq.search import beam, greedy, mean
@@ -23,6 +23,7 @@ from components.transform.token_pairs import (
     TARGET_VOCABULARY,
     UNKNOWN,
     read_vocabulary,
+    split,
 )
 from serving.contract.layout import BATCHING_PARAMETERS_NAME
 
@@ -191,7 +192,8 @@ class PairsModel(StringModel):
 
         Returns:
           `text` string [N]; float32 [N] each: `exact_match` (1 if the answer is right), `edits` (tokens to insert, delete or
-          replace for the nearest right answer), `reference_tokens` (of that one), `log_prob` (of the likeliest right answer).
+          replace for the nearest right answer), `reference_tokens` (of that one), `log_prob` (of the likeliest right answer);
+          and `unsayable` string [N], the tokens of right answers that the model lacks, see `join_unsayable`.
         """
         parsed = parse_answers(examples)
         answers = parsed[ANSWERS]
@@ -208,12 +210,15 @@ class PairsModel(StringModel):
         fewest = tf.math.unsorted_segment_min(edits, rows, count)
         # The longest of the answers that are equally near.
         nearest = tf.where(edits == tf.gather(fewest, rows), lengths, -1.0)
+        tokens = split(answers.flat_values, self._how.target_separator)
+        lacks = tf.boolean_mask(targets, targets >= UNKNOWN) == UNKNOWN
         return {
             "text": self._join(said),
             "exact_match": tf.cast(fewest == 0, tf.float32),
             "edits": fewest,
             "reference_tokens": tf.math.unsorted_segment_max(nearest, rows, count),
             "log_prob": tf.math.unsorted_segment_max(log_prob, rows, count),
+            UNSAYABLE: join_unsayable(tokens.flat_values, lacks, tf.gather(rows, tokens.value_rowids()), count),
         }
 
     def _remember(self, source: tf.Tensor) -> list[Memory]:

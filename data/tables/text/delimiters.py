@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from data.tables.options import Column
+from data.tables.options import Column, bare_name
 from data.tables.text.fields import sample_rows
 from data.tables.text.records import Grammar
 
@@ -33,14 +33,14 @@ def find_delimiter(sample: bytes, is_whole: bool, ending: str, wanted: Sequence[
       wanted: The columns that are asked for.
     """
     own = _OWN.get(ending, "")
-    stated = {str(column.source) for column in wanted if column.stated_by_name}
+    stated = {bare_name(str(column.source)) for column in wanted if column.stated_by_name}
     best, best_score = own, (False, 0.0)
     for delimiter in dict.fromkeys((own, *_CANDIDATES) if own else _CANDIDATES):
         quotes = delimiter != "\t" or quotes_are_syntax(sample, is_whole)
         rows, bad = sample_rows(sample, is_whole, Grammar(delimiter.encode(), quotes), _ROWS)
         if not rows:
             continue
-        if stated and stated <= set(rows[0]) and (len(rows[0]) > 1 or len(wanted) == 1):
+        if stated and stated <= set(map(bare_name, rows[0])) and (len(rows[0]) > 1 or len(wanted) == 1):
             return delimiter
         width, count = Counter(map(len, rows)).most_common(1)[0]
         share = count / (len(rows) + bad)

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from data.tables.options import Column
+from data.tables.options import Column, bare_name
 
 # What people call the columns of pairs, of predictions and of series. A row in which every field is one of these is a header.
 _HEADER_WORDS = frozenset(
@@ -33,13 +33,14 @@ _FEWEST_NUMBERS = 3
 def find_header(rows: Sequence[Sequence[str]], wanted: Sequence[Column]) -> tuple[bool, str]:
     """Returns whether the first row is a header, and why.
 
-    It is one if it has every column that was stated by name. Where none was, no field of it may stand there twice, or be a
-    value of its column further down; then it is one if
+    It is one if it has every column that was stated by name. Where none was, the columns that are asked for decide if it is
+    plain which these are: by their positions, or since the first row has their usual names, each once. Otherwise all columns
+    do. No field of these may stand there twice, or be a value of its column further down; then it is a header if
 
-    1. every field is a word that columns are usually called, such as `input`, `target`, `word`, `date`; or
-    2. a column has only numbers or dates, three or more, but for its first field; or
-    3. every field looks like a name (a letter of ASCII, then letters, digits, spaces, `_`, `-`, `.`), and every field that
-       is no such word has a character that its column has nowhere else, although the column has every one of its
+    1. every such field is a word that columns are usually called, such as `input`, `target`, `word`, `date`; or
+    2. any column has only numbers or dates, three or more, but for its first field; or
+    3. every such field looks like a name (a letter of ASCII, then letters, digits, spaces, `_`, `-`, `.`), and every field
+       that is no such word has a character that its column has nowhere else, although the column has every one of its
        characters at least twice, over 20 rows or more. By Good and Turing's estimate the chance of a new character in the
        next value is the share of those that were seen once: here none.
 
@@ -54,19 +55,22 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Sequence[Column]) -> tupl
     first, others = rows[0], rows[1:]
     stated = [str(column.source) for column in wanted if column.stated_by_name]
     if stated:
-        missing = [name for name in stated if name not in first]
+        names = set(map(bare_name, first))
+        missing = [name for name in stated if bare_name(name) not in names]
         return not missing, f"line 1 has no {missing[0]!r}" if missing else f"line 1 has {', '.join(map(repr, stated))}"
     usual = {name for column in wanted for name in (column.name, *column.usual)} | _HEADER_WORDS
-    fields = [field.strip() for field in first]
-    columns = [[row[index] for row in others if len(row) == len(first)] for index in range(len(first))]
+    all_fields = [field.strip() for field in first]
+    all_columns = [[row[index] for row in others if len(row) == len(first)] for index in range(len(first))]
+    chosen = _asked_for([field.lower() for field in all_fields], wanted)
+    fields, columns = [all_fields[index] for index in chosen], [all_columns[index] for index in chosen]
     if len(set(fields)) < len(fields):
         return False, "a field of line 1 is there twice"
     for field, column in zip(fields, columns, strict=True):
         if any(value.strip() == field for value in column):
             return False, f"{field!r} is a value of its column as well"
     if all(field.lower() in usual for field in fields):
-        return True, "every field of line 1 is a usual name of a column"
-    for field, column in zip(fields, columns, strict=True):
+        return True, f"line 1 has usual names of columns: {', '.join(map(repr, fields))}"
+    for field, column in zip(all_fields, all_columns, strict=True):
         numbers = sum(1 for value in column if _is_number(value))
         if numbers >= _FEWEST_NUMBERS and numbers == len(column) and field and not _is_number(field):
             return True, f"under {field!r} there are only numbers or dates"
@@ -79,6 +83,21 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Sequence[Column]) -> tupl
             character, field = next((new, field) for new, field in zip(new, fields, strict=True) if new)
             return True, f"under {field!r} no value has the character {character!r}"
     return False, "line 1 looks like the others"
+
+
+def _asked_for(fields: Sequence[str], wanted: Sequence[Column]) -> list[int]:
+    """Returns the indices of the columns that are asked for, or of all if it cannot be told which these are."""
+    found: list[int] = []
+    for column in wanted:
+        if column.position is not None:
+            index = column.position - 1
+        else:
+            named = [index for index, field in enumerate(fields) if field in column.usual]
+            index = named[0] if len(named) == 1 else -1
+        if not 0 <= index < len(fields):
+            return list(range(len(fields)))
+        found.append(index)
+    return sorted(set(found)) or list(range(len(fields)))
 
 
 def _new_character(field: str, column: Sequence[str]) -> str | None:

@@ -45,7 +45,9 @@ class AnswersFamily(Family):
                 Figure("character_accuracy", f"{_METRICS}.MeanOutput"),
                 Figure("log_prob", f"{_METRICS}.MeanOutput"),
             ),
-            mistakes=("components.evaluator.mistakes.WorstAnswers", "components.evaluator.mistakes.Confusion"),
+            mistakes=tuple(
+                f"components.evaluator.mistakes.{name}" for name in ("WorstAnswers", "Confusion", "Unsayable")
+            ),
             slices=config.gate.slices,
             rule=config.gate.rule,
         )

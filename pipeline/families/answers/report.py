@@ -47,7 +47,8 @@ def answer_sections(contents: "Contents", separator: str) -> list[Section]:
                 "Worst mistakes",
                 examples=evaluation.slices[0].examples,
                 worst=[describe_mistake(found, separator) for found in evaluation.mistakes.get("worst", [])],
-                unit="tokens" if separator else "characters",
+                unit="token" if separator else "character",
+                lacking=evaluation.mistakes.get("unsayable"),
                 confusions=None if confusion is None else confusions(confusion),
             ),
         ]

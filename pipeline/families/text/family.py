@@ -16,9 +16,9 @@ from pipeline.config.values import Value, build_section
 from pipeline.families.family import Draft, Family, Floors, Headline, Section
 
 if TYPE_CHECKING:
+    import tensorflow_data_validation as tfdv
     from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 
-    from components.tfx_libraries import tfdv
     from pipeline.report.contents import Contents
 
 
@@ -64,14 +64,12 @@ class TextFamily(Family):
         return TextExampleGen(data)
 
     def statistics_options(self) -> "tfdv.StatsOptions":
-        """Returns options with sketches: otherwise every different window is held in memory.
-
-        With them, what the schema says is no category is not counted. Every character of a text is.
-        """
+        """Returns options that keep the count of every character of a text: drift compares them all."""
         from components.infra_validator.request_statistics import MOST_CHARACTERS
-        from components.tfx_libraries import tfdv
 
-        return tfdv.StatsOptions(use_sketch_based_topk_uniques=True, num_rank_histogram_buckets=MOST_CHARACTERS)
+        options = super().statistics_options()
+        options.num_rank_histogram_buckets = MOST_CHARACTERS
+        return options
 
     def transform_arguments(self, config: TextConfig) -> dict[str, Any]:
         """Returns the arguments for indexing windows."""
@@ -102,7 +100,7 @@ class TextFamily(Family):
                 Figure(name, "components.evaluator.metrics.Ratio", ratio | {"unit": unit})
                 for name, unit in units.items()
             ),
-            mistakes=("components.evaluator.mistakes.WorstPassages",),
+            mistakes=("components.evaluator.mistakes.WorstPassages", "components.evaluator.mistakes.Unsayable"),
             slices=config.gate.slices,
             rule=config.gate.rule,
         )

@@ -17,7 +17,12 @@ def text_sections(contents: "Contents") -> list[Section]:
     sections = []
     if contents.evaluation:
         worst = contents.evaluation.mistakes.get("worst", [])
-        html = render(os.path.join(_HERE, "passages.html.jinja"), worst=worst)
+        html = render(
+            os.path.join(_HERE, "passages.html.jinja"),
+            worst=worst,
+            lacking=contents.evaluation.mistakes.get("unsayable"),
+            examples=contents.evaluation.slices[0].examples,
+        )
         sections.append(Section("mistakes", "Hardest passages", html))
     if contents.samples:
         html = render(os.path.join(_HERE, "samples.html.jinja"), samples=contents.samples)

@@ -4,7 +4,9 @@ The gate itself is in test_gate.py.
 """
 
 import dataclasses
+import functools
 import json
+import math
 from collections import Counter
 
 import numpy as np
@@ -202,10 +204,60 @@ def test_a_bad_model_is_refused_and_what_it_got_wrong_is_counted(tmp_path, examp
 
 
 def test_confusions_stay_within_their_bound():
-    rare = Counter({(0, str(number), "x"): 1 for number in range(mistakes._CONFUSIONS)})
+    rare = Counter({(0, str(number), "x"): 1 for number in range(mistakes._COUNTED)})
     kept = mistakes._bounded(rare + Counter({(0, "a", "b"): 5, (1, "c", "d"): 1}))
-    assert len(kept) == mistakes._CONFUSIONS // 2
+    assert len(kept) == mistakes._COUNTED // 2
     assert kept[0, "a", "b"] == 5
+
+
+def test_what_cannot_be_said_is_counted_and_listed(tmp_path, examples, schema):
+    module = Constant("10", ("exact_match", "character_accuracy", "log_prob", "edits", "reference_tokens"))
+    table = tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(["3", "7", "9"], ["51", "55", "57-769 55"]), ""
+    )
+    module.table = table
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def lacking(serialized):
+        parsed = tf.io.parse_example(serialized, {"answer": tf.io.FixedLenFeature([], tf.string)})
+        return module.evaluate(serialized) | {"unsayable": table.lookup(parsed["answer"])}
+
+    evaluation = evaluate(
+        tmp_path,
+        examples,
+        schema,
+        lambda path: tf.saved_model.save(module, path, signatures={"evaluate": lacking}),
+        baseline=constant("9"),
+    )
+    # 3 is the answer to two of the sums, 7 to six, and 9 to eight.
+    assert evaluation.mistakes["unsayable"] == {
+        "examples": 16,
+        "occurrences": 24,
+        "different": 3,
+        "tokens": [["7", 14], ["9\u0301", 8], ["3", 2]],
+    }
+
+
+def test_a_baseline_that_cannot_write_the_answers_is_wrong_in_every_character(tmp_path, schema, saved_model):
+    # Sums with their answers in Arabic-Indic digits, of which the baseline's vocabulary has none.
+    digits = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+    rows = [(f"{a}+{b}", str(a + b).translate(digits)) for a, b in PAIRS]
+    columns = {
+        "expression": [[expression.encode()] for expression, _ in rows],
+        "answer": [[answer.encode()] for _, answer in rows],
+        "digits": [[b"1+1"]] * len(rows),
+        "carries": [[0]] * len(rows),
+    }
+    examples = examples_artifact(tmp_path / "examples", pa.RecordBatch.from_pydict(columns), [TEST] * len(rows))
+    served = functools.partial(copy_folder, saved_model)
+    evaluation = evaluate(tmp_path, examples, schema, served, baseline=served)
+    for metrics in (evaluation.baseline, evaluation.metrics):
+        assert (metrics["exact_match"], metrics["error_rate"]) == (0.0, 1.0)
+        # The padding before answers of one digit is all that is right.
+        assert metrics["character_accuracy"] == pytest.approx(np.mean([len(answer) == 1 for _, answer in rows]) / 2)
+        assert metrics["log_prob"] < math.log(2.0**-126)
+    assert evaluation.mistakes["unsayable"]["examples"] == len(rows)
+    assert {token for token, _ in evaluation.mistakes["unsayable"]["tokens"]} == set("٠١٢٣٤٥٦٧٨٩")
 
 
 def test_a_version_that_was_served_before_a_figure_was_there_is_no_bound(tmp_path, examples, schema):

@@ -144,3 +144,16 @@ def test_evaluate_judges_whole_answers(served):
     assert judged["exact_match"].tolist() == [1.0, 0.0, 1.0]
     assert judged["character_accuracy"].tolist() == [1.0, 0.5, 1.0]
     assert (judged["log_prob"] < 0).all()
+    assert judged["unsayable"].tolist() == [b""] * 3
+
+
+def test_what_the_model_cannot_write_of_right_answers_is_given_out(served):
+    def example(*answers):
+        made = tf.train.Example()
+        for name, values in (("expression", ["1+2"]), ("answer", answers[:1]), ("others", answers[1:])):
+            made.features.feature[name].bytes_list.value.extend(value.encode() for value in values)
+        return made.SerializeToString()
+
+    judged = served("evaluate", examples=[example("3", "drei 3"), example("٣"), example("30000")])
+    assert judged["exact_match"].tolist() == [1.0, 0.0, 0.0]
+    assert judged["unsayable"].tolist() == [b"100 114 101 105 32", b"1635", b""]

@@ -6,10 +6,15 @@ Each case says what reading it must give: rows, empty lines and what is skipped,
 
 import bz2
 import dataclasses
+import datetime
+import decimal
 import gzip
+import io
 import json
+import lzma
 import pathlib
 import sys
+import tarfile
 from typing import Any
 
 import pyarrow as pa
@@ -75,6 +80,21 @@ def parquet(columns: dict[str, Any], **how: Any) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink, **how)
     return sink.getvalue().to_pybytes()
+
+
+def parquet_of(columns: list[Any], names: list[str]) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_arrays(columns, names), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def tar_of(name: str, content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
 
 
 def zstd(content: bytes) -> bytes:
@@ -173,11 +193,71 @@ def _good() -> list[Case]:
             parquet({"n": list(range(len(PAIRS))), "w": first, "r": pa.array(second).dictionary_encode()}),
             columns=("w", "r"),
         ),
+        Case(
+            "large.parquet",
+            parquet({"input": pa.array(first, pa.large_string()), "target": pa.array(second, pa.binary())}),
+        ),
+        Case(
+            "beside_a_struct.parquet",
+            parquet({"meta": [{"input": a, "target": b} for a, b in PAIRS], "input": first, "target": second}),
+        ),
+        Case(
+            "dates.parquet",
+            parquet({"d": [datetime.date(2021, 3, 4)], "n": pa.array([decimal.Decimal("1.50")]), "a.b": ["x"]}),
+            [("2021-03-04", "1.50")],
+            columns=("d", "n"),
+        ),
+        Case("dotted_name.parquet", parquet({"a.b": first, "c d": second}), columns=("a.b", "c d")),
+        Case(
+            "codes.parquet",
+            parquet({"a": pa.array([7, 8, 7]).dictionary_encode(), "b": ["x", "y", "z"]}),
+            [("7", "x"), ("8", "y"), ("7", "z")],
+        ),
+        Case(
+            "same_names.parquet",
+            parquet_of([pa.array(second), pa.array(first), pa.array(second)], ["a", "a", "b"]),
+            columns=("2", "3"),
+        ),
+        Case("no_rows.parquet", parquet({"input": pa.array([], pa.string()), "target": pa.array([], pa.string())}), []),
         Case("numbers.pq", parquet({"t": [1, 2], "v": [0.5, 1.25]}), [("1", "0.5"), ("2", "1.25")]),
         Case("packed.tsv.gz", gzip.compress(tsv)),
         Case("packed_twice.csv.GZ", gzip.compress(b"a,b\n") + gzip.compress(b"c,d\n"), [("a", "b"), ("c", "d")]),
         Case("packed.csv.bz2", bz2.compress(quoted(WORDS).encode()), WORDS),
         Case("packed.jsonl.zst", zstd(objects(PAIRS).encode())),
+        Case("packed_nothing.csv.gz", gzip.compress(b""), []),
+        Case("nul.csv", b"a,b\x00c\nd\x00,e\n", [("a", "b\x00c"), ("d\x00", "e")]),
+        Case("index_of_pandas.csv", b",input,target\n0,a,b\n1,c,d\n", [("a", "b"), ("c", "d")], header=True),
+        Case(
+            "more_columns.tsv",
+            b"id\tTarget\tInput\tnote\n1\ta\tb\t\n2\tc\td\t\n",
+            [("b", "a"), ("d", "c")],
+            header=True,
+        ),
+        Case(
+            "positions_of_usual_names.csv",
+            b"k,word,ipa\n1,a,b\nx,c,d\n",
+            [("a", "b"), ("c", "d")],
+            columns=("2", "3"),
+            header=True,
+        ),
+        Case(
+            "name_typed_otherwise.csv",
+            "n\u0303ame , b\nx,y\n".encode(),
+            [("x", "y")],
+            columns=("\u00f1ame", "b"),
+            header=True,
+        ),
+        Case(
+            "escapes.jsonl",
+            b'{"input": "\\ud83d\\ude42", "target": "\\u0000", "note": "\\ud83d"}\n',
+            [("\U0001f642", "\x00")],
+        ),
+        Case(
+            "deep_elsewhere.jsonl",
+            b'{"input": "a", "deep": ' + b"[" * 500 + b"]" * 500 + b', "target": "b"}\n',
+            [("a", "b")],
+        ),
+        Case("d\u00edas/\u65e5\u672c [x] #%41 ~.csv", lines(PAIRS, ",").encode()),
         Case("empty.tsv", b"", []),
         Case("header_alone.csv", b"input,target\n", [], header=True),
         Case("only_blank.csv", b"\n\n  \n", [], empty_lines=3),
@@ -305,6 +385,46 @@ def _bad() -> list[Case]:
             line=2,
             skipped=1,
         ),
+        Case(
+            "nan.parquet",
+            parquet({"a": ["x", "y", "z"], "b": pa.array([1.5, float("nan"), 2.0])}),
+            [("x", "1.5"), ("z", "2")],
+            error=("null", "'b'", "row 2"),
+            line=2,
+            skipped=1,
+        ),
+        Case(
+            "not_utf8.parquet",
+            parquet({"a": pa.array([b"x", b"\xff"]), "b": ["1", "2"]}),
+            [("x", "1")],
+            error=("not UTF-8", "'a'", "row 2", "as strings"),
+            line=2,
+            skipped=1,
+        ),
+        Case(
+            "nested_name.parquet",
+            parquet({"m": [{"a": "x"}]}),
+            columns=("m.a", "m"),
+            error=("no column 'm.a'",),
+            skipped=-1,
+        ),
+        Case(
+            "same_names_named.parquet",
+            parquet_of([pa.array(["x"]), pa.array(["y"])], ["a", "a"]),
+            columns=("a", ""),
+            error=("2 columns are called 'a'",),
+            skipped=-1,
+        ),
+        Case("odd_utf16.csv", "a,b\n".encode("utf-16")[:-1], [], error=("utf-16-le",), line=1, skipped=1),
+        Case("wrong_sum.csv.gz", gzip.compress(tsv)[:-8] + bytes(8), error=("cannot be read", "CRC"), skipped=-1),
+        Case("garbage_behind.csv.gz", gzip.compress(tsv) + b"garbage", error=("cannot be read", ".gz"), skipped=-1),
+        Case("cut_to_nothing.csv.gz", b"", error=("is empty", ".gz archive"), skipped=-1),
+        Case("not_bzip2.csv.bz2", tsv, error=("cannot be read", ".bz2"), skipped=-1),
+        Case("not_zstandard.csv.zst", tsv, error=("cannot be read", ".zst"), skipped=-1),
+        Case("is_gzip.csv", packed, error=("packed with gzip", ".gz"), skipped=-1),
+        Case("packed.csv.xz", lzma.compress(tsv), error=("packed with xz", "unpack it"), skipped=-1),
+        Case("folder.tar", tar_of("a.tsv", tsv), error=("tar archive", "unpack it"), skipped=-1),
+        Case("folder.tar.gz", gzip.compress(tar_of("a.tsv", tsv)), error=("tar archive", "unpack it"), skipped=-1),
         Case("lists.parquet", parquet({"a": ["x"], "b": [["y"]]}), error=("list", "'b'"), skipped=-1),
         Case(
             "cut_off.parquet", parquet({"a": ["x"] * 99, "b": ["y"] * 99})[:-30], error=("cannot be read",), skipped=-1

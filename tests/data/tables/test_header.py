@@ -26,6 +26,7 @@ def is_header(first, rows, wanted=PAIR):
         (("month", "milk"), [("1962-01", "589"), ("1962-02", "561"), ("1962-03", "640")]),
         (("Eingabe", "Ausgabe"), [(w, w[::-1]) for w in WORDS]),
         (("word", "Aussprache"), [(w, w[::-1]) for w in WORDS]),
+        (("", "input", "target", "more"), [("0", "a", "b", ""), ("1", "c", "d", "")]),
         (("source text", "target_text"), [("שלום" * 3, "םולש" * 3)] * 30),
     ],
 )
@@ -39,6 +40,7 @@ def test_a_header_is_found(first, rows):
         ((WORDS[0], WORDS[0][::-1]), [(w, w[::-1]) for w in WORDS[1:]]),
         (("word0", "x"), [(f"word{i}", "x") for i in range(1, 200)]),
         (("one", "1"), [("two", "2"), ("three", "3"), ("four", "4")]),
+        (("input", "target", "x"), [("a", "target", "x"), ("b", "c", "y")]),
         (("1962-01", "589"), [("1962-02", "561"), ("1962-03", "640"), ("1962-04", "656")]),
         (("12+34", "46"), [(f"{i}+1", f"{i + 1}") for i in range(100)]),
         (("input", "target"), [("input", "output"), ("word", "mot")]),

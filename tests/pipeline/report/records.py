@@ -45,10 +45,14 @@ SUMMARY = {
 }
 
 
-def answers_run(folder: Path, number=1, mistakes=(MISTAKE,), summary=SUMMARY, data=None, predictions=()):
+def answers_run(
+    folder: Path, number=1, mistakes=(MISTAKE,), summary=SUMMARY, data=None, predictions=(), unsayable=None
+):
     """A blessed run of pairs whose artifacts lie in `folder`, as the local runner lays them out."""
     results = {"blessed": True, "reasons": [], "checks": CHECKS, "floors": [FLOOR], "baseline": {"exact_match": 0.74}}
     results["mistakes"] = {"worst": list(mistakes), "confusion": [[0, "n", "n", 3]]}
+    if unsayable is not None:
+        results["mistakes"]["unsayable"] = unsayable
     results["slices"] = [{"feature": "", "value": "", "examples": 4, "metrics": METRICS}]
     # Without epochs there are no curves, which take long to draw.
     history = {

@@ -155,6 +155,19 @@ def test_tokens_are_compared_as_a_whole(tmp_path):
     assert "counted in tokens" in page_of(run, tmp_path)
 
 
+def test_what_the_model_cannot_write_is_listed_so_that_it_can_be_seen(tmp_path):
+    tokens = [["\u200b", 5], ["א", 2], ["k\u0301w", 1]]
+    lacking = {"examples": 3, "occurrences": 8, "different": 7, "tokens": tokens}
+    run = answers_run(tmp_path, unsayable=lacking)
+    page = page_of(run, tmp_path)
+    assert "3 of 4 test examples have such characters, 8 in all." in page
+    assert "the 3 most frequent of 7" in page
+    assert "\u200b" not in page
+    for said in ("U+200B ZERO WIDTH SPACE", "U+05D0 HEBREW LETTER ALEF", "U+0301 COMBINING ACUTE ACCENT"):
+        assert said in page
+    assert "cannot write" not in page_of(answers_run(tmp_path / "none", unsayable=None), tmp_path / "none")
+
+
 def test_right_to_left_differences_run_from_right_to_left(tmp_path):
     page = page_of(answers_run(tmp_path, mistakes=[MISTAKE | {"answer": "אבג", "text": "אבד", "others": []}]), tmp_path)
     assert re.search(r'class="aligned"[^>]* dir="rtl"', page)

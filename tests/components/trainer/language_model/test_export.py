@@ -138,6 +138,12 @@ def test_evaluation_counts_the_text_alone_given_its_context(served):
     scores = served("score", text=[TEXT[:60], TEXT[:25]])["log_prob"]
     assert answer["log_prob"] == pytest.approx([scores[0] - scores[1]], abs=1e-3)
     assert answer["characters"].tolist() == [35]
+    assert answer["unsayable"].tolist() == [b""]
+    example.features.feature["context"].bytes_list.value[0] = "ä".encode()
+    example.features.feature["text"].bytes_list.value[0] = f"{TEXT[25:28]}\ufffdé{TEXT[28]}".encode()
+    answer = served("evaluate", examples=[example.SerializeToString()])
+    assert answer["characters"].tolist() == [6]
+    assert answer["unsayable"].tolist() == [b"65533 233"], "the context is not judged"
 
 
 def test_an_unknown_character_is_named_with_its_place(served):

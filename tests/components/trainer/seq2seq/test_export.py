@@ -142,19 +142,21 @@ def test_evaluate_counts_edits_in_tokens(served):
         ("ceb", ["k a", say("ceb"), "b"]),  # one of several is right
         ("ceb", ["k b b d", "tʃ ɛ d"]),  # the nearer counts
         ("ceb", ["tʃ ɛ q"]),  # a token that training does not have
+        ("ceb", [say("ceb"), "x\u0301 tʃ q"]),  # it cannot be said, but another answer can
     ]
     judged = served("evaluate", examples=examples(rows))
     assert {text.decode() for text in judged["text"]} == {say("ceb")}
-    assert judged["exact_match"].tolist() == [1, 0, 1, 0, 0]
-    assert judged["edits"].tolist() == [0, 2, 0, 1, 1]
-    assert judged["reference_tokens"].tolist() == [3, 4, 3, 3, 3]
+    assert judged["exact_match"].tolist() == [1, 0, 1, 0, 0, 1]
+    assert judged["edits"].tolist() == [0, 2, 0, 1, 1, 0]
+    assert judged["reference_tokens"].tolist() == [3, 4, 3, 3, 3, 3]
     scored = served("score", text=["ceb"] * 2, target=[say("ceb"), "tʃ b b d"])["log_prob"]
     assert judged["log_prob"][:2] == pytest.approx(scored, abs=1e-4)
     assert judged["log_prob"][2] == pytest.approx(scored[0], abs=1e-4)
     known = served("score", text=["ceb"], target=["tʃ ɛ d"])["token_log_prob"]
     # In the answer with an unknown token, the two tokens before it are as likely as in the right answer.
     assert judged["log_prob"][4] <= IMPOSSIBLE + known[0, :2].sum() + 1e-3
-    assert all(judged[name].dtype == np.float32 for name in judged if name != "text")
+    assert judged["unsayable"].tolist() == [b"", b"", b"", b"", b"113", b"120-769 113"]
+    assert all(judged[name].dtype == np.float32 for name in judged if name not in ("text", "unsayable"))
 
 
 def test_an_empty_request_has_an_empty_answer(served):
