@@ -33,7 +33,7 @@ class InputError(click.ClickException):
 
 @contextlib.contextmanager
 def as_input_error(*kinds: type[Exception]) -> Iterator[None]:
-    """Turns exceptions of some kinds into bad input; a disk that is full is none, and ends the command with status 1."""
+    """Turns exceptions of some kinds into bad input, except a full disk, which ends the command with status 1."""
     try:
         yield
     except kinds as error:
