@@ -11,6 +11,7 @@ _CLASSES = (
     "data.errors.CorpusError",
     "data.errors.TableError",
     "data.series.times.AmbiguousTimesError",
+    "data.series.times.ShortStepError",
     "data.series.times.UnreadableTimeError",
     "components.example_validator.anomalies.DataAnomalyError",
     "pipeline.local.runner.ComponentFailedError",
@@ -42,6 +43,7 @@ _INPUT = {
     "no-such-run",
     "flink",
     "ambiguous-times",
+    "short-step",
     "time",
     "request-log",
 }

@@ -128,5 +128,5 @@ def test_what_is_no_text_is_refused_before_it_fills_the_memory(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["klingon", "base64", "rot13", "", "utf\x00"])
 def test_an_unknown_encoding_is_an_error_that_names_some(encoding):
-    with pytest.raises(CorpusError, match="such are utf-8"):
+    with pytest.raises(CorpusError, match="there are utf-8"):
         check_encoding(encoding)
