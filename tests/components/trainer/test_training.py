@@ -165,6 +165,7 @@ def test_early_stopping_counts_on_after_a_restart(sums_arrays, tmp_path):
         assert len(train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "cut")).history) == len(whole.history)
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_any_moment_goes_on(sums_arrays, tmp_path):
     program = textwrap.dedent("""
         import sys, keras, numpy as np
@@ -216,7 +217,9 @@ def test_settings_that_cannot_be_are_named():
         RecurrentSettings(epochs=0)
 
 
-@pytest.mark.parametrize("family", ["seq2seq", "windows", "carried state"])
+@pytest.mark.parametrize(
+    "family", [pytest.param(f, marks=pytest.mark.slow) for f in ("seq2seq", "windows")] + ["carried state"]
+)
 def test_training_on_several_devices_follows_the_same_loss(tmp_path, family):
     program = textwrap.dedent("""
         import sys, numpy as np, tensorflow as tf

@@ -100,6 +100,7 @@ def assert_same(result, expected):
         np.testing.assert_allclose(array, expected_array, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_two_workers_train_the_model_of_one_process(transformed, alone, tmp_path):
     assert_same(run(transformed, tmp_path / "run", 2), alone)
     written = {path.name for path in (tmp_path / "run" / "output").iterdir()}

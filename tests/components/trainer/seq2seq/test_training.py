@@ -81,7 +81,8 @@ def steps_of_keras(few_pairs, sizes, tmp_path_factory):
         return run(WITHOUT_CHANCE, few_pairs, sizes, tmp_path_factory.mktemp("keras"))
 
 
-@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("compiled", [False, True])
 def test_steps_in_pieces_are_those_of_keras(compiled, few_pairs, sizes, steps_of_keras, tmp_path):
     ours = run(dataclasses.replace(WITHOUT_CHANCE, parts=2, compiled=compiled), few_pairs, sizes, tmp_path)
     for name, value in ours.history[0].items():
