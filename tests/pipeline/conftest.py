@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from pipeline.cli import main
 
 CHARSEQ = str(Path(sys.executable).with_name("charseq"))
 
@@ -59,10 +62,23 @@ def charseq():
     return run
 
 
+@pytest.fixture
+def charseq_here(monkeypatch):
+    """Runs `charseq` with arguments in this process, which has imported what each process would import anew."""
+
+    def run(*arguments, cwd=None):
+        if cwd is not None:
+            monkeypatch.chdir(cwd)
+        done = CliRunner().invoke(main, [os.fspath(argument) for argument in arguments])
+        return Result(subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr))
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def place(tmp_path_factory):
-    """The root of the runs, in a folder with a space in its name."""
-    return tmp_path_factory.mktemp("runs of") / "a root"
+    """The root of the runs, with a space in its name, which looks like a pattern too."""
+    return tmp_path_factory.mktemp("runs of") / "a root[1]"
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,7 @@ def _files(root):
     return {path.relative_to(root): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_folder_is_no_pattern(charseq, first, place):
     assert first["blessed"]
     version = place / "r[1]" / "serving" / "tiny" / str(first["pushed_version"])

@@ -53,7 +53,8 @@ def place():
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("home", ["-u HOME", pytest.param("HOME=/nonexistent", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("home", ["-u HOME", "HOME=/nonexistent"])
 def test_a_user_without_a_home_runs_on_a_read_only_machine(interpreter, place, home):
     mine = place / "mine"
     mine.mkdir()

@@ -42,6 +42,11 @@ LOOKS = [
 ]
 
 
+@pytest.fixture
+def charseq(charseq_here):
+    return charseq_here
+
+
 @pytest.fixture(scope="module")
 def package(compiled, tmp_path_factory):
     path = tmp_path_factory.mktemp("package") / "sums.yaml"
