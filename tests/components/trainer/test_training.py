@@ -117,7 +117,7 @@ def test_references_are_what_their_description_says():
     assert kinds == ["CategoryEncoding", "SimpleRNN", "RepeatVector", "SimpleRNN", "TimeDistributed"]
 
 
-@pytest.mark.parametrize("architecture", ["lstm", "attention"])
+@pytest.mark.parametrize("architecture", ["lstm", pytest.param("attention", marks=pytest.mark.slow)])
 def test_the_same_seed_gives_the_same_weights(architecture, sums_arrays, tmp_path):
     settings = dataclasses.replace(MODELS[architecture], epochs=2)
     first = train(settings, sums_arrays, sums_arrays, 12, str(tmp_path / "1"))
@@ -135,7 +135,7 @@ class _Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("architecture", ["lstm", "attention"])
+@pytest.mark.parametrize("architecture", ["lstm", pytest.param("attention", marks=pytest.mark.slow)])
 def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights_and_history(
     architecture, sums_arrays, tmp_path
 ):
@@ -313,7 +313,7 @@ def test_a_part_is_for_a_core_and_neither_too_small_nor_too_large(cores, batch_s
     assert count_parts(batch_size, length) == 1
 
 
-@pytest.mark.parametrize("parts", [2, 3])
+@pytest.mark.parametrize("parts", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_a_step_in_parts_is_the_step_of_the_whole_batch(parts, sums_arrays, tmp_path):
     # The last batch of an epoch has one row, so a part has none; and three parts of 32 rows are not alike.
     sums_arrays = input_pipeline.TokenArrays(sums_arrays.tokens[:129], sums_arrays.targets[:129])

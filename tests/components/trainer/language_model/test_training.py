@@ -37,7 +37,11 @@ class Interrupt(keras.callbacks.Callback):
     ("approach", "settings"),
     [
         (Streams, dataclasses.replace(SMALL, weight_dropout=0.1, input_dropout=0.1, keep="best_val_loss", epochs=3)),
-        (Streams, dataclasses.replace(SMALL, optimizer="muon", clip_norm=1.0, warmup=0.1, epochs=3)),
+        pytest.param(
+            Streams,
+            dataclasses.replace(SMALL, optimizer="muon", clip_norm=1.0, warmup=0.1, epochs=3),
+            marks=pytest.mark.slow,
+        ),
         # Seven steps an epoch, which four do not divide.
         (Streams, dataclasses.replace(SMALL, steps_per_execution=4, epochs=3)),
         (

@@ -26,7 +26,9 @@ def test_an_answer_is_the_same_whatever_is_asked_with_it(served):
     assert together["log_prob"] == pytest.approx(np.concatenate([answer["log_prob"] for answer in alone]), abs=1e-5)
 
 
-@pytest.mark.parametrize(("trained", "beam"), [("trained_pairs", 4), ("untrained_pairs", 1)])
+@pytest.mark.parametrize(
+    ("trained", "beam"), [("trained_pairs", 4), pytest.param("untrained_pairs", 1, marks=pytest.mark.slow)]
+)
 def test_the_score_of_the_own_answer_is_its_log_prob(serve, trained, beam, request):
     served = serve(request.getfixturevalue(trained), beam=beam)
     words = [word for word, _ in PAIRS[::7]]
