@@ -9,7 +9,8 @@ import pytest
 from charseq_client import Client
 from tests.pipeline.conftest import serving
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+# Eight runs, in the first test's time.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(4 * 1800)]
 
 TEXTS = {
     "verse": "Tyger Tyger, burning bright,\nIn the forests of the night;\n",
