@@ -41,7 +41,7 @@ class RequestTable:
         self._inputs = _row_values(log.request.inputs, lists=True)
         if not self._inputs:
             raise RequestLogError("the requests have no input with a value for each row; there is no table of them")
-        # Of an answer to one text, such as the log-probabilities of its characters, lists would be of no use.
+        # An answer to one text may have lists too, such as the log-probabilities of its characters: they are of no use.
         lists = any(from_proto(log.request.inputs[name]).ndim > 1 for name in self._inputs)
         outputs = _row_values(log.response.outputs, lists)
         self._outputs = {name: f"predicted_{name}" if name in self._inputs else name for name in outputs}
