@@ -57,6 +57,16 @@ class DataFile:
         """What a cached result depends on: path, size and time of the last change."""
         return self.path, self.size, self.modified
 
+    def is_changed(self) -> bool:
+        """Returns whether a local file has changed since it was found, or is gone; object stores replace files as a whole."""
+        if patterns.is_remote(self.path):
+            return False
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return True
+        return (status.st_size, status.st_mtime) != (self.size, self.modified)
+
     @property
     def ending(self) -> str:
         """What the name ends in, in lower case, such as `.tsv`; what it is packed with left off."""

@@ -94,6 +94,17 @@ def test_too_little_space_is_said_with_folder_and_need(tmp_path, monkeypatch):
     assert "a run needs at least 64 MB" in str(raised.value)
 
 
+def test_a_disk_that_can_hold_no_more_files_is_said(tmp_path, monkeypatch):
+    status = os.statvfs(tmp_path)
+    few = os.statvfs_result((*status[:5], 1_000, 4, 4, *status[8:]))
+    monkeypatch.setattr("pipeline.file_errors.os.statvfs", lambda path: few)
+    with pytest.raises(DiskFullError, match=r"the disk of \S+ can hold no more files: 4 more are possible \(df -i\)"):
+        _check(tmp_path, "", "")
+    uncounted = os.statvfs_result((*status[:5], 0, 0, 0, *status[8:]))  # as some file systems have it
+    monkeypatch.setattr("pipeline.file_errors.os.statvfs", lambda path: uncounted)
+    _check(tmp_path, "", "")
+
+
 def test_a_damaged_database_is_named(tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "metadata.sqlite").write_text("nonsense, but not a little of it")
