@@ -145,9 +145,19 @@ def find_files(
         matched = _match(os.path.expanduser(name), endings, setting, spans, others)
         hidden += matched.hidden
         for file in matched.files:
+            _check_utf8(file.path)
             relative = file.path.removeprefix(matched.root).lstrip("/") if matched.root else file.path
             files.setdefault(file.path, DataFile(relative, file.path, file.size, file.modified))
     return FoundFiles(tuple(files.values()), tuple(dict.fromkeys(hidden)), tuple(dict.fromkeys(others)))
+
+
+def _check_utf8(path: str) -> None:
+    """Checks a file's name: it goes into reports, lineage and messages."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise DataError(f"the name of {shown} is not UTF-8; rename the file") from None
 
 
 def fingerprint(files: Iterable[DataFile]) -> str:

@@ -22,6 +22,9 @@ _FULL_WORDS = (
     "database or disk is full",
 )
 
+# As the C library and SQLite say it.
+_READ_ONLY_WORDS = (os.strerror(errno.EROFS), "attempt to write a readonly database")
+
 # What a user's own folders and limits can cause; anything else is a fault of the program, whose traceback is wanted.
 _NAMED = {
     errno.EACCES,
@@ -71,6 +74,14 @@ def lacks_files(folder: str) -> bool:
     status = os.statvfs(nearest_folder(folder))
     # Some file systems do not count files.
     return status.f_files > 0 and status.f_favail < NEEDED_FILES
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """Returns whether an error, or what it came from, is a file system that cannot be written to."""
+    return any(
+        getattr(part, "errno", None) == errno.EROFS or any(words in str(part) for words in _READ_ONLY_WORDS)
+        for part in error_chain(error)
+    )
 
 
 def describe_disk_full(folders: Sequence[str]) -> str:

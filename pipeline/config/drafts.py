@@ -65,6 +65,8 @@ def write_task(
       SettingsError: The name, the family, the data or a setting cannot be used, or a file is there already.
     """
     check_task_name(name)
+    for given in (*inputs, *assignments):
+        _check_utf8(given)
     kind = find_family(family)
     path = name + _ENDING
     runner_path = f"{name.replace('-', '_')}_runner.py" if runner else ""
@@ -94,6 +96,15 @@ def write_task(
     if runner_path:
         write_whole(runner_path, _RUNNER.format(name=name, file=runner_path, task=path).encode())
     return Written(name, path, runner_path, list(draft.found))
+
+
+def _check_utf8(given: str) -> None:
+    """Checks that a task file, which is UTF-8, can hold what was given on the command line."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(given).decode(errors="backslashreplace")
+        raise SettingsError(f"{shown} is not UTF-8, and a task file is; rename the file, or name its folder") from None
 
 
 def _typed(
