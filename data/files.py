@@ -57,6 +57,16 @@ class DataFile:
         """What a cached result depends on: path, size and time of the last change."""
         return self.path, self.size, self.modified
 
+    def is_changed(self) -> bool:
+        """Returns whether a local file has changed since it was found, or is gone; object stores replace files as a whole."""
+        if patterns.is_remote(self.path):
+            return False
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return True
+        return (status.st_size, status.st_mtime) != (self.size, self.modified)
+
     @property
     def ending(self) -> str:
         """What the name ends in, in lower case, such as `.tsv`; what it is packed with left off."""
@@ -135,9 +145,19 @@ def find_files(
         matched = _match(os.path.expanduser(name), endings, setting, spans, others)
         hidden += matched.hidden
         for file in matched.files:
+            _check_utf8(file.path)
             relative = file.path.removeprefix(matched.root).lstrip("/") if matched.root else file.path
             files.setdefault(file.path, DataFile(relative, file.path, file.size, file.modified))
     return FoundFiles(tuple(files.values()), tuple(dict.fromkeys(hidden)), tuple(dict.fromkeys(others)))
+
+
+def _check_utf8(path: str) -> None:
+    """Checks a file's name: it goes into reports, lineage and messages."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise DataError(f"the name of {shown} is not UTF-8; rename the file") from None
 
 
 def fingerprint(files: Iterable[DataFile]) -> str:

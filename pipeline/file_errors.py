@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 #: The least space that a run needs: its models stand in five folders until it is over.
 NEEDED_BYTES = 64 << 20
 
+#: The fewest files that a run needs to make.
+NEEDED_FILES = 300
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 # As the C library, SQLite and HDF5 say it; TensorFlow, ML Metadata and Beam pass the words on, not the number.
@@ -18,6 +21,9 @@ _FULL_WORDS = (
     os.strerror(errno.EFBIG),
     "database or disk is full",
 )
+
+# As the C library and SQLite say it.
+_READ_ONLY_WORDS = (os.strerror(errno.EROFS), "attempt to write a readonly database")
 
 # What a user's own folders and limits can cause; anything else is a fault of the program, whose traceback is wanted.
 _NAMED = {
@@ -63,6 +69,21 @@ def is_disk_full(error: BaseException | None) -> bool:
     )
 
 
+def lacks_files(folder: str) -> bool:
+    """Returns whether the disk of a local folder cannot hold the files of a run, however much space it has."""
+    status = os.statvfs(nearest_folder(folder))
+    # Some file systems do not count files.
+    return status.f_files > 0 and status.f_favail < NEEDED_FILES
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """Returns whether an error, or what it came from, is a file system that cannot be written to."""
+    return any(
+        getattr(part, "errno", None) == errno.EROFS or any(words in str(part) for words in _READ_ONLY_WORDS)
+        for part in error_chain(error)
+    )
+
+
 def describe_disk_full(folders: Sequence[str]) -> str:
     """Returns what to say of a disk that is full.
 
@@ -72,6 +93,13 @@ def describe_disk_full(folders: Sequence[str]) -> str:
     local = [folder for folder in (*folders, tempfile.gettempdir()) if "://" not in folder]
     fullest = min(local, key=lambda folder: shutil.disk_usage(nearest_folder(folder)).free)
     usage = shutil.disk_usage(nearest_folder(fullest))
+    for folder in local:
+        if lacks_files(folder):
+            return (
+                f"the disk of {folder} can hold no more files: {os.statvfs(nearest_folder(folder)).f_favail:,} more are "
+                f"possible (df -i), and a run needs at least {NEEDED_FILES:,}; remove some, or name other folders with "
+                "--root, --serving-dir and the variable TMPDIR"
+            )
     return (
         f"the disk of {fullest}, or your quota of it, is full: {_megabytes(usage.free)} of {_megabytes(usage.total)} are "
         f"free, and a run needs at least {_megabytes(NEEDED_BYTES)}; free some, or name other folders with --root, "

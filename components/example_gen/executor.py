@@ -29,7 +29,9 @@ from components.files import list_files, write_file
 from components.names import COUNTS_PROPERTY, FINGERPRINT_PROPERTY, SUMMARY_PROPERTY
 from components.settings import from_json
 from components.shared_artifacts import shared_artifacts
+from data.corpora import find_corpus
 from data.errors import DataError
+from data.files import DataFile
 from data.tables.report import ReadReport
 
 _BEAM_ERROR = re.compile(r"(?:data\.errors\.)(?:\w+): (?P<message>.*?)(?: \[while running .*\])?$", re.DOTALL)
@@ -46,17 +48,27 @@ class ShardedExecutor(BaseBeamExecutor, abc.ABC):
     def _write(self) -> "WriteShard":
         """Returns the DoFn that writes a shard."""
 
+    def _files(self, data_json: str) -> list[DataFile]:
+        """Returns the files that are read; none for what is generated."""
+        return []
+
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties) -> None:  # noqa: N802
         """Writes the splits of the artifact `examples` from the settings in `data`.
 
         Raises:
-          ValueError: A split would be empty.
+          DataError: A split would be empty, or the files were changed meanwhile.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         artifact = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
+        data_json = exec_properties["data"]
+        files = self._files(data_json)
         with shared_artifacts(self._beam_pipeline_args, input_dict, output_dict), data_errors():
-            self._write_shards(artifact, exec_properties["data"])
+            self._write_shards(artifact, data_json)
+        if changed := [file.path for file in files if file.is_changed()]:
+            raise DataError(
+                f"{changed[0]} was changed while it was read; run again when nobody writes to it, or name a copy of it"
+            )
         examples_utils.set_payload_format(artifact, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
 
@@ -209,6 +221,9 @@ def split_range(count: int, size: int) -> list[tuple[int, int]]:
 class PairsExecutor(ShardedExecutor):
     """Reads a user's pairs; a shard is a stretch of the hashes of their inputs."""
 
+    def _files(self, data_json: str) -> list[DataFile]:
+        return [file for found in pairs.find_pairs(from_json(PairsData, data_json)) for file in found.files]
+
     def _write_shards(self, artifact: Artifact, data_json: str) -> None:
         data = from_json(PairsData, data_json)
         groups = pairs.find_pairs(data)
@@ -264,6 +279,10 @@ class PairsExecutor(ShardedExecutor):
 
 class TextExecutor(ShardedExecutor):
     """Cuts a text into windows; a shard is a stretch of the whole corpus."""
+
+    def _files(self, data_json: str) -> list[DataFile]:
+        data = from_json(TextData, data_json)
+        return list(find_corpus(data.corpus, data.spans).files)
 
     def _write_shards(self, artifact: Artifact, data_json: str) -> None:
         # With the artifact, where every worker can read it.

@@ -19,6 +19,10 @@ _AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
 # The first attempt comes before the server listens; gRPC's own wait until the next is a second.
 _CHANNEL_OPTIONS = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50)]
 
+# Longest time for an answer about the model's state, and the time to the next question.
+_TRY_SECONDS = 5.0
+_PAUSE_SECONDS = 0.05
+
 # How much of the server's log goes into an error.
 _LOG_TAIL_BYTES = 4_000
 
@@ -76,7 +80,7 @@ def model_server(
     ):
         try:
             with grpc.insecure_channel(f"127.0.0.1:{port}", _CHANNEL_OPTIONS) as channel:
-                _wait_until_available(process, channel, model_name, time.monotonic() + timeout, log.name)
+                _wait_until_available(process, channel, model_name, timeout, log.name)
                 yield channel, log.name
         finally:
             process.terminate()
@@ -102,17 +106,19 @@ def _free_port() -> int:
 
 
 def _wait_until_available(
-    process: "subprocess.Popen[bytes]", channel: grpc.Channel, model_name: str, deadline: float, log_path: str
+    process: "subprocess.Popen[bytes]", channel: grpc.Channel, model_name: str, timeout: float, log_path: str
 ) -> None:
     stub = ModelServiceStub(channel)
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = model_name
     reason = "it did not answer"
-    while time.monotonic() < deadline:
+    waited = 0.0
+    while waited < timeout:
+        began = time.monotonic()
         if process.poll() is not None:
             raise ServerError(describe_failure(f"the server ended with status {process.returncode}", log_path))
         try:
-            versions = stub.GetModelStatus(request, timeout=5).model_version_status
+            versions = stub.GetModelStatus(request, timeout=_TRY_SECONDS).model_version_status
         except grpc.RpcError as error:
             reason = str(error.details())
         else:
@@ -122,5 +128,7 @@ def _wait_until_available(
             if failed:
                 raise ServerError(describe_failure(f"the server could not load the model: {failed[0]}", log_path))
             reason = "the model was still loading"
-        time.sleep(0.05)
+        time.sleep(_PAUSE_SECONDS)
+        # While this process was stopped (Ctrl-Z, a machine that sleeps), nobody has waited.
+        waited += min(time.monotonic() - began, _TRY_SECONDS + _PAUSE_SECONDS)
     raise ServerError(describe_failure(f"the model was not available in time: {reason}", log_path))

@@ -15,7 +15,7 @@ from components.series.settings import SeriesData
 from components.series.windows import make_examples
 from components.settings import SettingsError, from_json, to_json
 from data.errors import DataError
-from data.files import fingerprint
+from data.files import DataFile, fingerprint
 from data.series.reading import Series
 
 
@@ -30,6 +30,9 @@ class Executor(ShardedExecutor):
     """Reads series; a shard is some of them."""
 
     _plan: SeriesPlan
+
+    def _files(self, data_json: str) -> list[DataFile]:
+        return list(find_series_files(from_json(SeriesData, data_json)).files)
 
     def _write_shards(self, artifact: Artifact, data_json: str) -> None:
         self._plan = plan_series(from_json(SeriesData, data_json))

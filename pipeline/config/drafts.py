@@ -70,6 +70,8 @@ def write_task(
         raise SettingsError(
             f"{name} is a built-in task, and its model would be replaced by yours where both are served; choose another name"
         )
+    for given in (*inputs, *assignments):
+        _check_utf8(given)
     kind = find_family(family)
     path = name + _ENDING
     runner_path = f"{name.replace('-', '_')}_runner.py" if runner else ""
@@ -115,6 +117,15 @@ def render_task(config: Config) -> str:
 
 def _value(value: Any) -> Any:
     return "none" if value is None else value
+
+
+def _check_utf8(given: str) -> None:
+    """Checks that a task file, which is UTF-8, can hold what was given on the command line."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(given).decode(errors="backslashreplace")
+        raise SettingsError(f"{shown} is not UTF-8, and a task file is; rename the file, or name its folder") from None
 
 
 def _typed(

@@ -7,7 +7,14 @@ import tempfile
 
 from components.settings import SettingsError
 from pipeline.config.settings import Config
-from pipeline.file_errors import NEEDED_BYTES, DiskFullError, describe_disk_full, is_disk_full, nearest_folder
+from pipeline.file_errors import (
+    NEEDED_BYTES,
+    DiskFullError,
+    describe_disk_full,
+    is_disk_full,
+    lacks_files,
+    nearest_folder,
+)
 from pipeline.places import Places
 
 # Whoever answers at all answers on this machine's network within this time.
@@ -43,7 +50,7 @@ def check_run(config: Config, places: Places) -> None:
             f"--root: {places.root} is too long for the database in it, whose path may have {_LONGEST_DATABASE} bytes; "
             "name a folder with a shorter path, or a link to this one"
         )
-    if any(shutil.disk_usage(nearest_folder(folder)).free < NEEDED_BYTES for folder in local):
+    if any(shutil.disk_usage(nearest_folder(folder)).free < NEEDED_BYTES or lacks_files(folder) for folder in local):
         raise DiskFullError(describe_disk_full(local))
     _check_database(places.metadata_path)
     _check_port()

@@ -1,5 +1,6 @@
 """Space that a run keeps back, so that on a full disk it can still be noted why it ended, and its report be written."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 
@@ -35,7 +36,8 @@ class Reserve:
 
     def release(self) -> None:
         """Gives the space back."""
-        if os.path.exists(self._path):
+        # On a disk that has become read-only it stays; the next run replaces it.
+        with contextlib.suppress(OSError):
             os.remove(self._path)
 
     def error(self) -> DiskFullError:

@@ -1,6 +1,7 @@
 """A run of a task on this machine, from its configuration to what came of it."""
 
 import dataclasses
+import errno
 import logging
 import os
 
@@ -13,7 +14,7 @@ from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.errors import kind_of
 from pipeline.families import find_family
-from pipeline.file_errors import is_disk_full
+from pipeline.file_errors import is_disk_full, is_read_only
 from pipeline.lineage import Lineage, RunRecord, note_run, open_store
 from pipeline.local.moved_root import follow_moved_root
 from pipeline.local.reserve import Reserve
@@ -85,6 +86,7 @@ def run_task(
     Raises:
       SettingsError: The data, or a tool that the task needs, cannot be used; nothing was run.
       DiskFullError: There is not even the space to note what came of it.
+      OSError: The root's file system has become read-only, so that nothing can be noted.
       KeyboardInterrupt: It was interrupted; see `pipeline.local.runner` for what is left then.
     """
     config = find_family(config.family).settle(config)
@@ -95,9 +97,12 @@ def run_task(
     try:
         return _run(config, places, observer, catch_interrupts, reserve)
     except Exception as error:
-        if not is_disk_full(error):
-            raise
-        raise reserve.error() from error
+        if is_disk_full(error):
+            raise reserve.error() from error
+        if is_read_only(error):
+            reason = f"{os.strerror(errno.EROFS)}; it has become so during the run: look at the disk, then run again"
+            raise OSError(errno.EROFS, reason, places.root) from error
+        raise
     finally:
         reserve.release()
 

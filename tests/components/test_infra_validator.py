@@ -1,5 +1,6 @@
 """InfraValidator: the real server process, and what it refuses."""
 
+import itertools
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import grpc
 import numpy as np
 import psutil
 import pytest
@@ -19,9 +21,11 @@ from tfx.components.util import model_utils
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
+from charseq_client.messages import get_model_status_pb2
 from components.example_gen.shards import write_shard
 from components.example_gen.splits import TEST, TRAIN
 from components.example_gen.sums import to_record_batch
+from components.infra_validator import server_process, validation
 from components.infra_validator.component import Executor
 from components.infra_validator.server_process import ServerError
 from components.infra_validator.settings import InfraSettings
@@ -117,6 +121,58 @@ def test_a_server_that_never_answers_is_given_up(candidate, examples):
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
     with pytest.raises(ServerError, match="not available in time"):
         check(candidate, examples, command, InfraSettings(timeout=1.0))
+
+
+def test_time_in_which_the_run_was_stopped_is_no_waiting(monkeypatch):
+    """Ctrl-Z for ten minutes while the server starts: the deadline passes, and the model is not refused for it."""
+    answers = iter(["loading", "loading", "available"])
+    clock = itertools.count(0, 600)
+
+    class Stub:
+        def __init__(self, channel):
+            pass
+
+        def GetModelStatus(self, request, timeout):  # noqa: N802 - gRPC's name
+            response = get_model_status_pb2.GetModelStatusResponse()
+            state = (
+                get_model_status_pb2.ModelVersionStatus.AVAILABLE
+                if next(answers) == "available"
+                else get_model_status_pb2.ModelVersionStatus.LOADING
+            )
+            response.model_version_status.add(version=1, state=state)
+            return response
+
+    class Running:
+        def poll(self):
+            return None
+
+    monkeypatch.setattr(server_process, "ModelServiceStub", Stub)
+    monkeypatch.setattr(server_process.time, "monotonic", lambda: next(clock))
+    server_process._wait_until_available(Running(), None, "m", 120.0, "")
+    answers = iter(["loading"] * 100)
+    with pytest.raises(ServerError, match="not available in time: the model was still loading"):
+        server_process._wait_until_available(Running(), None, "m", 20.0, "/dev/null")
+
+
+def test_a_request_that_was_not_answered_in_time_is_sent_once_more():
+    class Late(grpc.RpcError):
+        def code(self):
+            return grpc.StatusCode.DEADLINE_EXCEEDED
+
+    class Stub:
+        late = 1
+
+        def Predict(self, request, timeout):  # noqa: N802 - gRPC's name
+            if self.late:
+                self.late -= 1
+                raise Late
+            return "answer"
+
+    stub = Stub()
+    assert validation._predict(stub, "request", 1.0) == "answer"
+    stub.late = 2
+    with pytest.raises(Late):
+        validation._predict(stub, "request", 1.0)
 
 
 def test_nothing_is_left_running(candidate, examples):

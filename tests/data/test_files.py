@@ -253,3 +253,9 @@ def test_any_file_system_that_beam_knows():
     assert file.size == 1
     with pytest.raises(DataError, match="no file matches 'bucket://data/none"):
         tables("bucket://data/none.csv")
+
+
+def test_a_name_that_is_not_utf_8_is_said(tmp_path):
+    (tmp_path / os.fsdecode(b"a\xff.tsv")).write_text("a\tb\n")
+    with pytest.raises(DataError, match=rf"^the name of {tmp_path}/a\\xff\.tsv is not UTF-8; rename the file$"):
+        find_files(str(tmp_path), [".tsv"])

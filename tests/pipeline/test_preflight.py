@@ -10,9 +10,11 @@ import pytest
 
 from components.settings import SettingsError
 from pipeline import run
+from pipeline.config.drafts import write_task
 from pipeline.config.task_files import load_task
-from pipeline.file_errors import DiskFullError
+from pipeline.file_errors import DiskFullError, describe_file_error
 from pipeline.local import preflight
+from pipeline.local import run as local_run
 from pipeline.local.preflight import check_run
 from pipeline.places import Places
 from tests.pipeline.conftest import CHARSEQ
@@ -94,6 +96,17 @@ def test_too_little_space_is_said_with_folder_and_need(tmp_path, monkeypatch):
     assert "a run needs at least 64 MB" in str(raised.value)
 
 
+def test_a_disk_that_can_hold_no_more_files_is_said(tmp_path, monkeypatch):
+    status = os.statvfs(tmp_path)
+    few = os.statvfs_result((*status[:5], 1_000, 4, 4, *status[8:]))
+    monkeypatch.setattr("pipeline.file_errors.os.statvfs", lambda path: few)
+    with pytest.raises(DiskFullError, match=r"the disk of \S+ can hold no more files: 4 more are possible \(df -i\)"):
+        _check(tmp_path, "", "")
+    uncounted = os.statvfs_result((*status[:5], 0, 0, 0, *status[8:]))  # as some file systems have it
+    monkeypatch.setattr("pipeline.file_errors.os.statvfs", lambda path: uncounted)
+    _check(tmp_path, "", "")
+
+
 def test_a_damaged_database_is_named(tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "metadata.sqlite").write_text("nonsense, but not a little of it")
@@ -132,3 +145,23 @@ def test_python_says_it_too(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="--root"):
         run("sums", root=tmp_path / "file")
+
+
+def test_a_task_file_is_not_made_of_what_it_cannot_hold(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match=r"^a\\xff\.tsv is not UTF-8, and a task file is; rename the file"):
+        write_task("mine", "pairs", (os.fsdecode(b"a\xff.tsv"),), (), False, False)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(30, "Read-only file system"), RuntimeError("INTERNAL: attempt to write a readonly database")]
+)
+def test_a_root_that_becomes_read_only_is_named(tmp_path, monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(local_run, "_run", fail)
+    with pytest.raises(OSError, match="Read-only file system; it has become so during the run") as raised:
+        local_run.run_task(load_task("sums"), Places(str(tmp_path)))
+    assert describe_file_error(raised.value).startswith(f"{tmp_path}: Read-only file system; ")

@@ -6,6 +6,7 @@ An event loop reads and writes, threads and the batches answer: a caller who wai
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -97,12 +98,15 @@ class GrpcServer:
         Raises:
           ServingError: UNAVAILABLE, it cannot be had.
         """
+        reason = _refusal(host, port)
         try:
-            bound = self._events.call(self._bind(f"{bracketed(host)}:{port}", credentials))
+            bound = 0 if reason else self._events.call(self._bind(f"{bracketed(host)}:{port}", credentials))
         except RuntimeError:
             bound = 0
         if not bound:
-            message = f"Port {port} on {host} cannot be listened on (in use?); choose another with --port."
+            message = (
+                f"Port {port} on {host} cannot be listened on ({reason or 'in use?'}); choose another with --port."
+            )
             raise ServingError(Code.UNAVAILABLE, message)
         return bound
 
@@ -261,3 +265,17 @@ def _timeout_ms(context: Any) -> int:
 def _measured(metrics: Metrics | None, request: Any, method: str) -> contextlib.AbstractContextManager[None]:
     """Returns the context in which a request is counted."""
     return contextlib.nullcontext() if metrics is None else metrics.measure(request.model_spec.name, method, "GRPC")
+
+
+def _refusal(host: str, port: int) -> str:
+    """Returns why a port cannot be had; empty if it can. gRPC does not say why, and writes a line of its own instead."""
+    if not port:
+        return ""
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

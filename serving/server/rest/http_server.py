@@ -209,7 +209,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         message = (
-            f"Port {port} on {host} cannot be listened on ({error.strerror}); choose another with --rest_api_port."
+            f"Port {port} on {host} cannot be listened on ({error.strerror}); choose another with --rest_api_port "
+            "(charseq serve: --rest-port)."
         )
         raise ServingError(Code.UNAVAILABLE, message) from error
     return listener

@@ -12,11 +12,12 @@ import tensorflow as tf
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
-from components.example_gen import shards
+from components.example_gen import executor, shards
 from components.example_gen.executor import PairsExecutor, SumsExecutor
 from components.example_gen.settings import PairsData, SumsData
 from components.names import COUNTS_PROPERTY, FINGERPRINT_PROPERTY, SUMMARY_PROPERTY
 from components.settings import to_json
+from data.errors import DataError
 from data.tables.writing import open_writer
 from pipeline.beam.settings import BeamSettings
 
@@ -83,6 +84,27 @@ def test_a_wrong_line_stops_the_component_and_leaves_no_part(tmp_path):
     with pytest.raises(Exception, match=r"p\.tsv, line 2: the row has 1 column"):
         generate(PairsExecutor, PairsData((str(path),)), tmp_path / "out")
     assert [p for p in Path(tmp_path / "out").rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.parametrize("change", ["another row", "another file of the same size"])
+def test_a_file_that_changes_while_it_is_read_is_named(tmp_path, monkeypatch, change):
+    path = tmp_path / "a.tsv"
+    path.write_text("".join(f"{n}\t{n}\n" for n in range(100, 200)))
+    real = executor.pairs.plan_pairs
+
+    def plan_pairs(data, groups):
+        planned = real(data, groups)
+        if change == "another row":
+            with path.open("a") as file:
+                file.write("200\t200\n")
+        else:
+            (tmp_path / "b.tsv").write_text("".join(f"{n}\t{n}\n" for n in range(200, 300)))
+            (tmp_path / "b.tsv").replace(path)
+        return planned
+
+    monkeypatch.setattr(executor.pairs, "plan_pairs", plan_pairs)
+    with pytest.raises(DataError, match=f"^{path} was changed while it was read; run again when nobody writes to it"):
+        generate(PairsExecutor, PairsData((str(path),), test_fraction=0.3), tmp_path / "out")
 
 
 def test_rows_that_are_skipped_are_noted_and_more_than_the_share_is_an_error(tmp_path):
