@@ -33,7 +33,9 @@ def run(settings: dict[str, Any], config: Config, places: Places) -> dict[str, f
     """Runs the components of `settings["side"]` and returns the seconds of each."""
     family = find_family(config.family)
     floors = (
-        contextlib.nullcontext() if settings.get("floor", True) else mock.patch.object(family, "floors", lambda _: None)
+        contextlib.nullcontext()
+        if settings.get("floor", True)
+        else mock.patch.object(family, "floors", return_value=None)
     )
     with floors:
         pipeline = create_pipeline(config, places)

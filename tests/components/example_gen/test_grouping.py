@@ -56,6 +56,12 @@ def test_the_examples_do_not_depend_on_order_files_or_buckets(tmp_path):
         assert again == counts
 
 
+def test_sorting_waits_for_no_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: pytest.fail("a sorted row need not outlast a power cut"))
+    write_buckets(table_of(words(300)), int(TRAIN), str(tmp_path), "0.arrow", 4)
+    assert sum(len(read_bucket(bucket_folder(str(tmp_path), bucket))) for bucket in range(4)) == 300
+
+
 def test_what_a_killed_worker_has_left_is_not_read(tmp_path):
     folder = bucket_folder(str(tmp_path), 0)
     write_buckets(table_of(words(3)), int(TRAIN), str(tmp_path), "0.arrow", 1)
