@@ -3,6 +3,7 @@
 import contextlib
 import json
 from typing import Any
+from unittest import mock
 
 from tfx.components.example_gen.component import QueryBasedExampleGen
 from tfx.components.example_gen.csv_example_gen.component import CsvExampleGen
@@ -18,6 +19,7 @@ from tfx.proto import example_gen_pb2
 from benchmarks.peers.stock_executor import StockExecutor
 from pipeline.config.settings import Config
 from pipeline.create_pipeline import create_pipeline
+from pipeline.families import find_family
 from pipeline.local.runner import LocalRunner
 from pipeline.places import Places
 from pipeline.run_observer import RunObserver
@@ -29,7 +31,14 @@ class _TransformedError(Exception):
 
 def run(settings: dict[str, Any], config: Config, places: Places) -> dict[str, float]:
     """Runs the components of `settings["side"]` and returns the seconds of each."""
-    pipeline = create_pipeline(config, places)
+    family = find_family(config.family)
+    floors = (
+        contextlib.nullcontext()
+        if settings.get("floor", True)
+        else mock.patch.object(family, "floors", return_value=None)
+    )
+    with floors:
+        pipeline = create_pipeline(config, places)
     if settings["side"] != "ours":
         pipeline = _stock_pipeline(settings, pipeline, places)
     runner = LocalRunner(_StopAfterTransform())

@@ -76,6 +76,7 @@ def _settings(path: str, workers: int) -> dict[str, object]:
         "workers": workers,
         "csv": os.path.dirname(path),
         "path": path,
+        "floor": False,  # no component up to Transform waits for it, and the peers have nothing like it
     }
 
 

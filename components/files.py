@@ -34,17 +34,16 @@ def match_all(patterns: list[str]) -> list[str]:
     return sorted(path for pattern in patterns for path in list_files(os.path.dirname(pattern)))
 
 
-def write_file(path: str, content: bytes) -> None:
+def write_file(path: str, content: bytes, lasting: bool = True) -> None:
     """Writes a file aside and then under its name: whoever looks finds the one before, or this one, whole.
-
-    On a local file system that holds after a power cut too.
 
     Args:
       path: The file; it is replaced. Folders that are missing are made.
       content: What it is to hold.
+      lasting: Whether that holds after a power cut too, on a local file system. Without it, writing is much faster.
     """
     if "://" not in path:
-        write_whole(path, content)
+        write_whole(path, content, lasting)
         return
     tf.io.gfile.makedirs(os.path.dirname(path))
     aside = f"{path}.{uuid.uuid4().hex}.part"

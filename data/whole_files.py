@@ -5,14 +5,13 @@ import os
 import uuid
 
 
-def write_whole(path: str, content: bytes) -> None:
+def write_whole(path: str, content: bytes, lasting: bool = True) -> None:
     """Writes a file under another name in its folder, then renames it. Folders that are missing are made.
-
-    After a power cut there is the file before it, or this one, whole.
 
     Args:
       path: The file; it is replaced.
       content: What it is to hold.
+      lasting: Whether after a power cut there is the file before it, or this one, whole. Waiting for the disk takes some 10 ms.
 
     Raises:
       OSError: It cannot be written; a file that was there is left as it was.
@@ -23,8 +22,9 @@ def write_whole(path: str, content: bytes) -> None:
     try:
         with open(aside, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(aside, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -32,7 +32,8 @@ def write_whole(path: str, content: bytes) -> None:
         if isinstance(error, OSError) and error.filename == aside:
             error.filename, error.filename2 = path, None
         raise
-    sync(folder or ".")
+    if lasting:
+        sync(folder or ".")
 
 
 def sync(path: str) -> None:

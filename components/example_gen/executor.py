@@ -12,6 +12,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import tensorflow as tf
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
@@ -33,6 +34,9 @@ from data.corpora import find_corpus
 from data.errors import DataError
 from data.files import DataFile
 from data.tables.report import ReadReport
+
+# Rows that a worker sorts at a time.
+_SORTED_BYTES = 16 << 20
 
 _BEAM_ERROR = re.compile(r"(?:data\.errors\.)(?:\w+): (?P<message>.*?)(?: \[while running .*\])?$", re.DOTALL)
 
@@ -156,10 +160,22 @@ class _SortPairs(beam.DoFn):
         data = from_json(PairsData, self._data_json)
         number, part = element
         report = ReadReport(data.on_error)
-        for index, batch in enumerate(pairs.read_pairs(data, part.part, report)):
+        for index, rows in enumerate(_tables(pairs.read_pairs(data, part.part, report))):
             name = f"{number:08d}-{index:06d}"
-            grouping.write_buckets(batch, part.source, self._staging, name, self._buckets)
+            grouping.write_buckets(rows, part.source, self._staging, name, self._buckets)
         yield {"part": number, "report": report.to_dict()}
+
+
+def _tables(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Yields the rows of batches in larger tables: each becomes a file for each bucket, and small files cost more than rows."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(table.nbytes for table in waiting) >= _SORTED_BYTES:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 class _WritePairsShard(WriteShard):
@@ -178,7 +194,7 @@ class _WritePairsShard(WriteShard):
         batches = grouping.group_pairs(data, rows, stated, self._count == 1, counts)
         written = shards.write_shard(batches, self._examples_uri, shard, self._count)
         content = json.dumps(dataclasses.asdict(counts)).encode()
-        write_file(os.path.join(self._staging, "counts", f"{shard:06d}.json"), content)
+        write_file(os.path.join(self._staging, "counts", f"{shard:06d}.json"), content, lasting=False)
         yield from written
 
 

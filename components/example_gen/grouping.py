@@ -32,14 +32,14 @@ _FEW_INPUTS = 100
 _SCHEMA = pa.schema([("input", pa.string()), ("target", pa.string()), ("hash", pa.uint64()), ("source", pa.uint8())])
 
 
-def hash_inputs(inputs: pa.Array) -> _Hashes:
+def hash_inputs(inputs: pa.Array | pa.ChunkedArray) -> _Hashes:
     """Returns the first 64 bits of SHA-256 of each input's UTF-8: uint64 [N]."""
     texts = inputs.cast(pa.binary()).to_pylist()
     return np.array([int.from_bytes(hashlib.sha256(text).digest()[:8], "big") for text in texts], np.uint64)
 
 
-def write_buckets(pairs: pa.RecordBatch, source: int, folder: str, name: str, buckets: int) -> None:
-    """Writes the rows of a batch into a file for each bucket that has some.
+def write_buckets(pairs: pa.Table, source: int, folder: str, name: str, buckets: int) -> None:
+    """Writes some rows into a file for each bucket that has any of them.
 
     Args:
       pairs: Columns `input` and `target`, strings.
@@ -48,6 +48,7 @@ def write_buckets(pairs: pa.RecordBatch, source: int, folder: str, name: str, bu
       name: Name of the files, in the order in which rows are to be.
       buckets: How many there are, a power of 2.
     """
+    pairs = pairs.combine_chunks()
     hashes = hash_inputs(pairs.column("input"))
     sources = pa.array(np.full(len(hashes), source, np.uint8))
     table = pa.Table.from_arrays(
@@ -65,7 +66,7 @@ def write_buckets(pairs: pa.RecordBatch, source: int, folder: str, name: str, bu
         with pa.ipc.new_stream(sink, _SCHEMA, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
             writer.write_table(part)
         path = os.path.join(bucket_folder(folder, int(bucket)), name)
-        write_file(path, sink.getvalue().to_pybytes())
+        write_file(path, sink.getvalue().to_pybytes(), lasting=False)
 
 
 def bucket_folder(folder: str, bucket: int) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
@@ -160,6 +162,21 @@ def test_the_same_rows_give_the_same_examples_from_any_table_by_any_number_of_wo
         (e["expression"][0], a) for es in found["ten"].values() for e in es for a in (*e["answer"], *e["others"])
     }
     assert answers == {(source.encode(), target.encode()) for _, source, target in rows}
+
+
+@settings(deadline=None)
+@given(
+    rows=st.lists(st.integers(0, 40), max_size=20),
+    most=st.integers(1, 200),
+)
+def test_batches_are_put_together_in_order_and_up_to_a_size(rows, most):
+    texts = [pa.array([f"{i}-{row}" for row in range(count)], pa.string()) for i, count in enumerate(rows)]
+    batches = [pa.record_batch({"input": column}) for column in texts]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executor, "_SORTED_BYTES", most)
+        tables = list(executor._tables(iter(batches)))
+    assert [row for table in tables for row in table.to_pylist()] == [row for b in batches for row in b.to_pylist()]
+    assert all(table.nbytes >= most for table in tables[:-1])
 
 
 def test_an_empty_split_is_an_error(tmp_path):

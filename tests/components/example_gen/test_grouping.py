@@ -8,7 +8,7 @@ import pytest
 from components.example_gen.grouping import bucket_folder, group_pairs, read_bucket, write_buckets
 from components.example_gen.pairs import GroupCounts
 from components.example_gen.splits import SPLITS, TEST, TRAIN, VALIDATION, SplitData
-from tests.components.example_gen.record_batches import pairs_of
+from tests.components.example_gen.record_batches import table_of
 
 FRACTIONS = SplitData(test_fraction=0.3, validation_fraction=0.2)
 
@@ -16,7 +16,7 @@ FRACTIONS = SplitData(test_fraction=0.3, validation_fraction=0.2)
 def group(tmp_path, *sources, buckets=1, data=FRACTIONS):
     """Returns (split, input, answer, others) of each example, and the counts; `sources` are (rows, split of the file)."""
     for number, (rows, source) in enumerate(sources):
-        write_buckets(pairs_of(rows), int(source), str(tmp_path), f"{number}.arrow", buckets)
+        write_buckets(table_of(rows), int(source), str(tmp_path), f"{number}.arrow", buckets)
     stated = tuple(any(source == split for _, source in sources) for split in (VALIDATION, TEST))
     counts, examples = GroupCounts(), []
     for bucket in range(buckets):
@@ -56,9 +56,15 @@ def test_the_examples_do_not_depend_on_order_files_or_buckets(tmp_path):
         assert again == counts
 
 
+def test_sorting_waits_for_no_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: pytest.fail("a sorted row need not outlast a power cut"))
+    write_buckets(table_of(words(300)), int(TRAIN), str(tmp_path), "0.arrow", 4)
+    assert sum(len(read_bucket(bucket_folder(str(tmp_path), bucket))) for bucket in range(4)) == 300
+
+
 def test_what_a_killed_worker_has_left_is_not_read(tmp_path):
     folder = bucket_folder(str(tmp_path), 0)
-    write_buckets(pairs_of(words(3)), int(TRAIN), str(tmp_path), "0.arrow", 1)
+    write_buckets(table_of(words(3)), int(TRAIN), str(tmp_path), "0.arrow", 1)
     (Path(folder) / "1.arrow.0123.part").write_bytes(b"half of")
     assert read_bucket(folder).num_rows == 3
 
