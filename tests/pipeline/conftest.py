@@ -64,7 +64,7 @@ def charseq():
 
 @pytest.fixture
 def charseq_here(monkeypatch):
-    """Runs `charseq` with arguments in this process, which has imported what each process would import anew."""
+    """Runs `charseq` with arguments in this process, which has imported what each process would import again."""
 
     def run(*arguments, cwd=None):
         if cwd is not None:
