@@ -17,7 +17,7 @@ _CLASSES = (
     "pipeline.local.runner.ComponentFailedError",
     "pipeline.file_errors.DiskFullError",
     "pipeline.memory_errors.OutOfMemoryError",
-    "pipeline.cli.streams.OutputError",
+    "pipeline.cli.terminal.streams.OutputError",
     "components.infra_validator.server_process.ServerError",
     "components.pusher.rollout.RolloutError",
     "serving.rollout.server.RolloutError",

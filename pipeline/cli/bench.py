@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.logs import held_back_stderr, set_up_logs
 from pipeline.cli.options import Command, InputError, json_option, print_json
+from pipeline.cli.terminal.logs import held_back_stderr, set_up_logs
 from pipeline.flink.jar import FlinkError
 
 # The folder above `pipeline`: in a checkout, the one that has `benchmarks` beside it.

@@ -12,9 +12,9 @@ import click
 
 from components.settings import SettingsError
 from pipeline.cli import bench, flink, forecast, kubeflow, new, predict, prune, requests, rollout, runs, serving
-from pipeline.cli.logs import set_up_logs
 from pipeline.cli.options import InputError, json_option, print_json, root_option
-from pipeline.cli.streams import checked_streams
+from pipeline.cli.terminal.logs import set_up_logs
+from pipeline.cli.terminal.streams import checked_streams
 from pipeline.file_errors import describe_file_error
 from pipeline.memory_errors import OutOfMemoryError, is_out_of_memory
 from pipeline.places import DEFAULT_TASK, Places
@@ -189,7 +189,7 @@ def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as
       charseq run sums --set train.epochs=50
       charseq run g2p-french.toml
     """
-    from pipeline.cli.run_display import show_run
+    from pipeline.cli.terminal.run_display import show_run
     from pipeline.config.task_files import load_task
     from pipeline.families import find_family
     from pipeline.local.imports import importing

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from data.whole_files import write_whole
-from pipeline.cli.logs import held_back_stderr, set_up_logs
 from pipeline.cli.options import InputError, json_option, print_json
+from pipeline.cli.terminal.logs import held_back_stderr, set_up_logs
 from pipeline.file_errors import is_disk_full
 from pipeline.places import DEFAULT_TASK
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.logs import held_back_stderr
 from pipeline.cli.options import as_input_error, as_missing_model, json_option, print_json
+from pipeline.cli.terminal.logs import held_back_stderr
 
 _model_option = click.option("--model", default="", help="The model.  [default: the only one in the log]")
 _signature_option = click.option(

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from components.trainer.progress_record import TrainingProgress
-from pipeline.cli.run_display import LiveList, describe_progress
+from pipeline.cli.terminal.run_display import LiveList, describe_progress
 from tests.pipeline.conftest import CHARSEQ
 from tests.pipeline.tiny import write_tiny_task
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import click
 
 from components.trainer.progress_record import PROGRESS_LOGGER
-from pipeline.cli.logs import held_back_stderr, set_up_logs
+from pipeline.cli.terminal.logs import held_back_stderr, set_up_logs
 from pipeline.local.imports import importing
 from pipeline.run_observer import RunObserver
 
