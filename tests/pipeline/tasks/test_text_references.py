@@ -37,5 +37,6 @@ def test_ours_is_better_in_the_references_time(metrics):
 
 
 def test_ours_with_the_time_it_likes_beats_the_ngram_by_far(metrics):
-    assert metrics["text-long"]["floor_nats_per_character"] == pytest.approx(1.472, abs=0.002)
+    # 1.469 on another edition of the book, with three splits; 1.472 on this one, with two.
+    assert metrics["text-long"]["floor_nats_per_character"] == pytest.approx(1.47, abs=0.006)
     assert metrics["text-long"]["nats_per_character"] <= 1.28
