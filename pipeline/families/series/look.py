@@ -10,6 +10,7 @@ from components.series.planning import SeriesPlan, plan_series
 from components.series.settings import SeriesData
 from components.settings import SettingsError
 from pipeline.families.family import Draft
+from pipeline.report.words import count
 
 _NAMED = 5
 
@@ -48,7 +49,7 @@ def _typed(name: str, text: str) -> Any:
 def _describe_columns(plan: SeriesPlan, columns: Mapping[str, str]) -> list[str]:
     words = {"time": "times", "value": "values", "series": "names of the series"}
     return [
-        f"{plan.table.report.rows:,} rows of {len(plan.files.files):,} files, such as {plan.files.files[0].path}"
+        f"{count(plan.table.report.rows, 'row')} in {count(len(plan.files.files), 'file')}, such as {plan.files.files[0].path}"
     ] + [f"{words[name]}: the column {column!r}" for name, column in columns.items() if column]
 
 
