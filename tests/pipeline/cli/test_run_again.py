@@ -14,14 +14,21 @@ from tests.pipeline.tiny import write_tiny_task
 pytestmark = pytest.mark.e2e
 
 
+MILK = ("--set", "train.units=8", "--set", "train.steps=30", "--set", "gate.beat_floor=false")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path, number):
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("tiny", signal.SIGKILL), ("tiny", signal.SIGTERM), ("tiny", signal.SIGHUP), ("milk", signal.SIGKILL)],
+)
+def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path, name, number):
     root = tmp_path / "root"
-    arguments = ["run", write_tiny_task(tmp_path), "--json", "--root", root]
+    task = ["milk", *MILK] if name == "milk" else [write_tiny_task(tmp_path)]
+    arguments = ["run", *task, "--json", "--root", root]
     arguments += ["--set", "train.epochs=15", "--set", "train.checkpoint_seconds=0", "--set", "run.cache=true"]
     process = subprocess.Popen([CHARSEQ, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    checkpoints = root / "checkpoints" / "tiny"
+    checkpoints = root / "checkpoints" / name
     deadline = time.monotonic() + 1_200
     while not list(checkpoints.glob("*/checkpoint.npz")):
         assert process.poll() is None
@@ -32,7 +39,8 @@ def test_a_run_killed_in_training_goes_on_from_its_checkpoint(charseq, tmp_path,
     result = charseq(*arguments)
     assert result.status == 0, result.stderr
     assert "going on from the checkpoint after epoch" in result.stderr
-    assert {"PairsExampleGen", "Transform"} <= set(result.json["cached"])
+    reader = "SeriesExampleGen" if name == "milk" else "PairsExampleGen"
+    assert {reader, "Transform"} <= set(result.json["cached"])
     assert "Trainer" not in result.json["cached"]
     assert result.json["metrics"]["epochs"] == 15
     assert os.listdir(checkpoints) == []
