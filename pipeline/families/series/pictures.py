@@ -53,7 +53,7 @@ def _draw_forecast(axes: matplotlib.axes.Axes, forecast: Mapping[str, Any]) -> N
     )
     axes.axvline(0, color=_GREY, linewidth=0.6)
     axes.tick_params(labelsize=8)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.grid(color=_GREY, alpha=0.3)
 
 
