@@ -236,6 +236,8 @@ def test_stable_without_a_label_is_what_the_policy_names(folder, server):
     assert written(folder) == ([2], {})
     server.serving["m"] = set()
     assert find_stable(folder, "m", server=SERVER) == 2
+    (folder / "m" / "2" / "saved_model.pb").unlink()
+    assert find_stable(folder, "m", server=SERVER) is None, "what is named and not there is not served"
 
 
 def test_what_is_not_there_is_refused_by_name(folder, server):
