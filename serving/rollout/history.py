@@ -94,7 +94,8 @@ def previous_stable(history: Sequence[Entry], model: str, current: int | None, o
                 promoted.append(entry.version)
             continue
         rolled_back.discard(entry.version)
-        if not promoted and entry.previous is not None:
+        # It need not be the one that was promoted last: the newest version may have been followed in between.
+        if entry.previous is not None and promoted[-1:] != [entry.previous]:
             promoted.append(entry.previous)
         promoted.append(entry.version)
     for version in reversed(promoted):

@@ -9,6 +9,7 @@ _ALL = [
     "train.histograms=false",
     "train.checkpoint_seconds=0",
     "gate.beat_floor=false",
+    "infra.timeout=1800",  # the sweep runs beside other work
     "run.cache=true",
 ]
 

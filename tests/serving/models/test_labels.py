@@ -104,3 +104,9 @@ def test_a_label_that_moves_twice_keeps_the_version_that_is_loaded(labels):
     assert labels.versions("m", "stable") == (3, 1)
     labels.assign_when_available({"m": {"stable": 1}}, loaded(1))
     assert labels.versions("m", "stable") == (1,)
+
+
+def test_a_model_that_is_new_gets_its_labels_while_it_is_loaded(labels):
+    labels.assign_when_available({"new": {"stable": 4}}, loaded())
+    assert labels.versions("new", "stable") == (4,)
+    assert labels.names("m") == ()

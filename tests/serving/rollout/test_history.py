@@ -82,6 +82,9 @@ def _history(*steps: tuple[str, int, int | None]) -> list[Entry]:
         ([("promote", 2, None)], 2, {1, 2}, 1),
         ([("promote", 1, None), ("promote", 2, 1), ("promote", 3, 2), ("rollback", 1, 3)], 1, {1, 2, 3}, None),
         ([("promote", 5, 4), ("rollback", 3, None), ("promote", 6, 3)], 6, {3, 4, 5, 6}, 3),
+        ([("promote", 5, 4), ("rollback", 3, None), ("promote", 6, None)], 6, {3, 4, 5, 6}, 3),
+        ([("promote", 2, 1), ("promote", 3, 7)], 3, {1, 2, 3, 7}, 7),  # 7 was followed as the newest in between
+        ([("promote", 2, 1), ("promote", 3, 7), ("rollback", 7, 3)], 7, {1, 2, 3, 7}, 2),
         ([], None, {1, 2}, None),
     ],
 )
@@ -89,4 +92,4 @@ def test_where_a_rollback_goes(
     steps: list[tuple[str, int, int | None]], current: int, on_disk: set[int], expected: int | None
 ) -> None:
     other = Entry(9.0, "other", "promote", 7, 6)
-    assert previous_stable([*_history(*steps), other], "m", current, on_disk) == expected
+    assert previous_stable([other, *_history(*steps), other], "m", current, on_disk) == expected

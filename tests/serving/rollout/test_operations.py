@@ -109,12 +109,34 @@ def test_rollbacks_lead_back_one_promotion_each(folder, server):
     for version in (1, 2, 3):
         promote(folder, "m", version, server=SERVER)
     assert rollback(folder, "m", server=SERVER, timeout_s=9.0) == Rollout("m", 2, 3, live=True)
-    assert server.timeouts[-1] == 9.0
+    assert set(server.timeouts[-2:]) == {9.0}
     assert rollback(folder, "m", server=SERVER) == Rollout("m", 1, 2, live=True)
     with pytest.raises(RolloutError, match=f"There is no version of m to go back to: 1 is the only one in {folder}"):
         rollback(folder, "m", server=SERVER)
     assert history(folder)[-2:] == [("m", "rollback", 2, 3), ("m", "rollback", 1, 2)]
     assert server.serving["m"] == {1}
+
+
+def test_a_rollback_begins_at_what_the_server_serves(folder, server):
+    server.serving["m"] = {2}  # 3 is being loaded
+    assert rollback(folder, "m", server=SERVER) == Rollout("m", 1, 2, live=True)
+
+
+def test_a_minute_is_the_longest_time_unless_said_otherwise(folder, server):
+    promote(folder, "m", 2, server=SERVER)
+    rollback(folder, "m", server=SERVER)
+    set_canary(folder, "m", 2, server=SERVER)
+    follow_latest(folder, "m", server=SERVER)
+    assert set(server.timeouts) == {60.0}
+
+
+def test_a_newest_version_that_the_server_refuses_to_follow_is_not_followed(folder, server):
+    promote(folder, "m", 1, server=SERVER)
+    server.refuses = 1
+    with pytest.raises(RolloutError, match="refuses the configuration"):
+        follow_latest(folder, "m", server=SERVER, timeout_s=4.0)
+    assert written(folder) == ([1], {"stable": 1})
+    assert set(server.timeouts[-2:]) == {4.0}
 
 
 def test_without_a_history_a_rollback_goes_to_the_next_older(folder, server):
@@ -183,7 +205,7 @@ def test_models_are_listed_with_what_file_folder_and_server_say(folder, server):
         Model("other", (Version(7, True, "AVAILABLE"),), 7, pinned=False),
     ]
     assert server.timeouts[-1] == 5.0
-    assert [version.state for version in list_models(folder)[0].versions] == ["", "", ""]
+    assert [(version.state, version.error) for version in list_models(folder)[0].versions] == [("", "")] * 3
 
 
 def test_models_are_listed_by_name(folder, server):
@@ -236,6 +258,8 @@ def test_stable_without_a_label_is_what_the_policy_names(folder, server):
     assert written(folder) == ([2], {})
     server.serving["m"] = set()
     assert find_stable(folder, "m", server=SERVER) == 2
+    (folder / "m" / "2" / "saved_model.pb").unlink()
+    assert find_stable(folder, "m", server=SERVER) is None, "what is named and not there is not served"
 
 
 def test_what_is_not_there_is_refused_by_name(folder, server):

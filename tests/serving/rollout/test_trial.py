@@ -161,6 +161,15 @@ def test_a_canary_that_is_slow(server, stable, canary, refused):
     assert found.reasons == ([words] if refused else [])
 
 
+@pytest.mark.parametrize(("stable", "canary"), [(0.25, 0.75), (0.125, 0.5)])
+def test_a_canary_at_the_limit_is_not_slow(server, stable, canary):
+    _, _, clock = server
+    clock["stable"], clock["canary"] = stable, canary
+    assert ask("a", max_slowdown=3.0, negligible_s=0.5).reasons == []
+    clock["canary"] = 0.8125
+    assert ask("a", max_slowdown=3.0).reasons[0].startswith("its median latency is 812.5 ms, ")
+
+
 def test_the_limits_that_hold_unless_said_otherwise():
     limits = CanaryLimits()
     assert (limits.max_slowdown, limits.min_agreement, limits.repeats, limits.timeout_s) == (3.0, 0.0, 5, 60.0)
