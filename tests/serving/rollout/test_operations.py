@@ -139,6 +139,18 @@ def test_a_newest_version_that_the_server_refuses_to_follow_is_not_followed(fold
     assert set(server.timeouts[-2:]) == {4.0}
 
 
+def test_a_rollback_follows_the_history_not_the_numbers(folder, server):
+    promote(folder, "m", 1, server=SERVER)
+    promote(folder, "m", 3, server=SERVER)
+    assert rollback(folder, "m", server=SERVER).version == 1
+
+
+def test_a_canary_beside_what_is_served_without_a_label(folder, server):
+    server.serving["m"] = {2}  # 3 is being loaded
+    assert set_canary(folder, "m", 1, server=SERVER).version == 2
+    assert written(folder) == ([1, 2], {"stable": 2, "canary": 1})
+
+
 def test_without_a_history_a_rollback_goes_to_the_next_older(folder, server):
     assert rollback(folder, "m").version == 2
     assert rollback(folder, "m").version == 1
