@@ -72,6 +72,8 @@ def start(tmp_path):
         return subprocess.Popen(
             [str(SCRIPT)],
             env=os.environ | settings | environment,
+            # What a shell starts in the background ignores Ctrl-C, and so would all that it starts itself.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
