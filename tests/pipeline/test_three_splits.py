@@ -40,8 +40,9 @@ def test_other_test_rows_give_the_same_model(charseq, tmp_path):
     for name, rows in tests.items():
         (tmp_path / name).mkdir()
         task_file = write_tiny_task(tmp_path / name)
-        (tmp_path / name / "test.tsv").write_text("".join(f"{first}\t{second}\n" for first, second in rows))
-        settings = ("--set", "data.test_files=test.tsv", "--set", "data.unknown=replace")
+        test_file = tmp_path / name / "test.tsv"
+        test_file.write_text("".join(f"{first}\t{second}\n" for first, second in rows))
+        settings = ("--set", f"data.test_files={test_file}", "--set", "data.unknown=replace")
         result = charseq("run", task_file, "--json", "--root", tmp_path / name / "root", *settings)
         assert result.status == 0, result.stderr
         (weights,) = (tmp_path / name / "root" / "serving").rglob(WEIGHTS_PATH)
