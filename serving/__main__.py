@@ -4,11 +4,10 @@ import gc
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from serving.contract.errors import ServingError
@@ -16,6 +15,7 @@ from serving.page import PATH as PAGE_PATH
 from serving.server.flags import parse_flags
 from serving.server.model_server import Address, ModelServer
 from serving.server.models.tensorflow_c_api import version
+from serving.stop_signals import call_when_told_to_stop
 
 logger = logging.getLogger("serving")
 
@@ -28,26 +28,6 @@ def _write_ready_file(path: str, address: Address) -> None:
     ports |= {"pid": os.getpid()}
     aside.write_text(json.dumps(ports) + "\n")
     os.replace(aside, target)
-
-
-def _call_when_told_to_stop(act: Callable[[], None]) -> None:
-    """Has a function called, on a thread, at the first SIGTERM or SIGINT.
-
-    The interpreter runs a signal's Python handler on the main thread alone, once that returns from what it waits for. A
-    signal that another thread takes, or that comes just before the main thread begins to wait, would be noticed at the
-    next one only. The byte in the pipe is written at once, by whichever thread takes the signal.
-    """
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, frame: None)
-
-    def wait() -> None:
-        os.read(reading, 1)
-        act()
-
-    threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told_to_stop.set()
         server.abandon_start()
 
-    _call_when_told_to_stop(stop)
+    call_when_told_to_stop(stop)
     try:
         address = server.start()
     except ServingError as error:

@@ -1,12 +1,13 @@
 """A gRPC server that sends every request back: what gRPC alone costs, to hold the model server's speed against."""
 
 import argparse
-import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
+
+from serving.stop_signals import call_when_told_to_stop
 
 
 def main() -> None:
@@ -25,8 +26,7 @@ def main() -> None:
     server.start()
     print(port, flush=True)
     told_to_stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told_to_stop.set())
+    call_when_told_to_stop(told_to_stop.set)
     told_to_stop.wait()
     server.stop(1).wait()
 
