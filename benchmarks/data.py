@@ -6,7 +6,7 @@ import logging
 import os
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from benchmarks.measure import Figure
 from benchmarks.processes import Measured, run_measured
@@ -83,17 +83,18 @@ def figures_of(name: str, measured: list[Measured], ours: list[Measured]) -> lis
     figures = []
     for part in ("ExampleGen", "StatisticsGen", "Transform"):
         figures.append(_figure(f"{name}: {part}", "s", [_seconds(one, part) for one in measured]))
-    both = _figure(f"{name}: ExampleGen and Transform", "s", [_both(one) for one in measured])
-    if measured is not ours:
-        ratio = statistics.median(map(_both, measured)) / statistics.median(map(_both, ours))
-        both = dataclasses.replace(both, note=f"{ratio:.1f} times ours")
-    cpu = _figure(f"{name}: processor time of the whole run", "s", [one.cpu_seconds for one in measured])
-    if measured is not ours:
-        ratio = statistics.median(one.cpu_seconds for one in measured) / statistics.median(
-            one.cpu_seconds for one in ours
-        )
-        cpu = dataclasses.replace(cpu, note=f"{ratio:.1f} times ours")
+    both = compared(f"{name}: ExampleGen and Transform", measured, ours, _both)
+    cpu = compared(f"{name}: processor time of the whole run", measured, ours, lambda one: one.cpu_seconds)
     return [*figures, both, cpu, _figure(f"{name}: peak memory", "MB", [one.peak_mb for one in measured])]
+
+
+def compared(name: str, measured: list[Measured], ours: list[Measured], seconds: Callable[[Measured], float]) -> Figure:
+    """Returns the seconds of a side, and how many times ours they are."""
+    figure = _figure(name, "s", [seconds(one) for one in measured])
+    if measured is ours:
+        return figure
+    ratio = statistics.median(map(seconds, measured)) / statistics.median(map(seconds, ours))
+    return dataclasses.replace(figure, note=f"{ratio:.1f} times ours")
 
 
 def _figure(name: str, unit: str, values: list[float]) -> Figure:

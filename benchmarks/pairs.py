@@ -1,11 +1,9 @@
 """The data components on large tables of pairs, as CSV and as Parquet, and TFX's own on a tenth of the CSV."""
 
-import dataclasses
 import os
-import statistics
 import tempfile
 
-from benchmarks.data import figures_of, rounds
+from benchmarks.data import compared, figures_of, rounds
 from benchmarks.measure import Figure
 from benchmarks.processes import Measured
 from benchmarks.tables import write_pairs
@@ -44,7 +42,7 @@ def _whole(folder: str, megabytes: int, ending: str, workers: int) -> list[Figur
     settings = _settings(_write(folder, megabytes, ending), workers)
     measured = rounds(folder, {"ours": settings}, name, 1)["ours"]
     os.remove(str(settings["path"]))
-    return [*figures_of(name, measured, measured), _all(name, measured)]
+    return [*figures_of(name, measured, measured), compared(f"{name}: all three", measured, measured, _all_three)]
 
 
 def _beside_peers(folder: str, megabytes: int, workers: int) -> list[Figure]:
@@ -55,7 +53,7 @@ def _beside_peers(folder: str, megabytes: int, workers: int) -> list[Figure]:
     for side, name in (("ours", "ours"), ("csv", "CsvExampleGen")):
         subject = f"{megabytes:,} MB as CSV: {name}"
         figures += figures_of(subject, found[side], found["ours"])
-        figures.append(_all(subject, found[side], found["ours"]))
+        figures.append(compared(f"{subject}: all three", found[side], found["ours"], _all_three))
     return figures
 
 
@@ -80,15 +78,6 @@ def _settings(path: str, workers: int) -> dict[str, object]:
     }
 
 
-def _all(subject: str, measured: list[Measured], ours: list[Measured] | None = None) -> Figure:
-    """Returns the seconds of all three components together, and how many times ours these are."""
-
-    def seconds(one: Measured) -> float:
-        return sum(float(value) for component, value in one.found.items() if component.endswith(_PARTS))
-
-    values = [seconds(one) for one in measured]
-    figure = Figure(f"{subject}: all three", statistics.median(values), "s", values)
-    if ours is None or ours is measured:
-        return figure
-    ratio = statistics.median(values) / statistics.median(map(seconds, ours))
-    return dataclasses.replace(figure, note=f"{ratio:.1f} times ours")
+def _all_three(one: Measured) -> float:
+    """Returns the seconds of all three components together."""
+    return sum(float(value) for component, value in one.found.items() if component.endswith(_PARTS))

@@ -15,6 +15,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from data import patterns
+from data.encodings import shown_without_utf8
 from data.errors import DataError
 from data.spans import has_span, latest_spans
 
@@ -153,11 +154,8 @@ def find_files(
 
 def _check_utf8(path: str) -> None:
     """Checks a file's name: it goes into reports, lineage and messages."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(path).decode(errors="backslashreplace")
-        raise DataError(f"the name of {shown} is not UTF-8; rename the file") from None
+    if shown := shown_without_utf8(path):
+        raise DataError(f"the name of {shown} is not UTF-8; rename the file")
 
 
 def fingerprint(files: Iterable[DataFile]) -> str:
@@ -205,9 +203,6 @@ def _nothing(name: str, endings: Sequence[str], setting: str, hidden: list[str])
     folder, missing = os.path.dirname(name.rstrip("/")), os.path.basename(name.rstrip("/"))
     while folder and not os.path.isdir(folder) and os.path.dirname(folder) != folder:
         folder, missing = os.path.dirname(folder), os.path.basename(folder)
-    if os.path.islink(name):
-        target = os.readlink(name)
-        return f"{name!r} is a link to {target!r}, which is not there; mend the link, or name another file in {setting}"
     try:
         there = sorted(entry for entry in os.listdir(folder or ".") if not entry.startswith("."))
     except OSError:

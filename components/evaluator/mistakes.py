@@ -223,7 +223,11 @@ class _UnsayableCombiner(beam.CombineFn):
         if not lines:
             return accumulator
         tokens = lines.split(b" ")
-        return accumulator.add(_Unsayable(1, len(tokens), Counter(tokens)))
+        accumulator.examples += 1
+        accumulator.occurrences += len(tokens)
+        accumulator.tokens.update(tokens)
+        accumulator.tokens = _bounded(accumulator.tokens)
+        return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[_Unsayable]) -> _Unsayable:
         return functools.reduce(_Unsayable.add, accumulators, _Unsayable())

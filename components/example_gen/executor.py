@@ -169,11 +169,13 @@ class _SortPairs(beam.DoFn):
 def _tables(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Yields the rows of batches in larger tables: each becomes a file for each bucket, and small files cost more than rows."""
     waiting: list[pa.RecordBatch] = []
+    size = 0
     for batch in batches:
         waiting.append(batch)
-        if sum(table.nbytes for table in waiting) >= _SORTED_BYTES:
+        size += batch.nbytes
+        if size >= _SORTED_BYTES:
             yield pa.Table.from_batches(waiting)
-            waiting = []
+            waiting, size = [], 0
     if waiting:
         yield pa.Table.from_batches(waiting)
 

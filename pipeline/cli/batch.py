@@ -21,7 +21,8 @@ Command = Callable[..., Any]
 # A request about a file's rows waits for the others in flight, and for a server that restarts.
 FILE_TIMEOUT = 300.0
 
-_STANDARD = "-"
+# As a path: standard input or output.
+STANDARD = "-"
 _BAD_ROWS_SHOWN = 20
 
 
@@ -80,7 +81,7 @@ def open_batch(
 
     with contextlib.ExitStack() as stack:
         journal = None
-        if output != _STANDARD:
+        if output != STANDARD:
             table_ending(output)
             if os.path.isdir(output):
                 raise InputError(f"{output} is a folder; name a file in it")

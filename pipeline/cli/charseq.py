@@ -3,6 +3,7 @@
 Commands import what they need when they run: TensorFlow alone takes seconds, and `--help` needs none of it.
 """
 
+import dataclasses
 import os
 import shlex
 import sys
@@ -90,8 +91,6 @@ def tasks(task: str | None, assignments: tuple[str, ...], as_json: bool) -> None
     from pipeline.config.task_files import list_tasks, load_task
 
     if task is not None:
-        import dataclasses
-
         from pipeline.config.drafts import render_task
 
         config = load_task(task, assignments)

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from pipeline.cli.batch import FILE_TIMEOUT, batch_options, is_given, open_batch, show_summary, stopping
+from pipeline.cli.batch import FILE_TIMEOUT, STANDARD, batch_options, is_given, open_batch, show_summary, stopping
 from pipeline.cli.options import InputError, as_input_error, asking, json_option, request_options
 
 if TYPE_CHECKING:
     from pipeline.families.series.forecasting import ForecastJob
     from pipeline.predict.job import OnBadRow
-
-_STANDARD = "-"
 
 _PICTURES = (".png", ".svg", ".pdf")
 
@@ -104,14 +102,14 @@ def forecast(
     with (
         asking(model_dir or server, version, label),
         as_input_error(DataError, ValueError),
-        open_batch(table, output or _STANDARD, where, timeout, requests) as (back_end, journal),
+        open_batch(table, output or STANDARD, where, timeout, requests) as (back_end, journal),
     ):
         question = make_question(back_end.signatures, "serving_default", {})
         with open_series(table, reading, cast("OnBadRow", on_error), forecast_context(question)) as source:
             job = ForecastJob(source, question, back_end, cast("OnBadRow", on_error), with_version)
             with stopping(progress, journal):
                 if output is not None and journal is not None:
-                    summary = job.run_resumably(output, journal, progress, restart=restart or table == _STANDARD)
+                    summary = job.run_resumably(output, journal, progress, restart=restart or table == STANDARD)
                 else:
                     summary = job.collect(progress)
     forecasts = job.forecasts()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from pipeline.cli.batch import FILE_TIMEOUT, batch_options, is_given, open_batch, show_summary, stopping
+from pipeline.cli.batch import FILE_TIMEOUT, STANDARD, batch_options, is_given, open_batch, show_summary, stopping
 from pipeline.cli.options import (
     as_input_error,
     asking,
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pipeline.predict.job import Job, OnBadRow, Summary
     from pipeline.predict.progress import Progress
     from pipeline.predict.source import RowSource
-
-_STANDARD = "-"
 
 _SAMPLING = ("length", "temperature", "top_k", "top_p", "seed")
 
@@ -52,7 +50,7 @@ _OF_FILES = (
 )
 @click.option(
     "--output",
-    default=_STANDARD,
+    default=STANDARD,
     metavar="FILE",
     help="Where the answers go; the ending of its name decides the format.  [default: -]",
 )
@@ -134,11 +132,11 @@ def predict(
 
         ask_texts(texts, nbest, model_dir, server, model, version, label, timeout, as_json)
         return
-    if assignments and (model_dir is None or _STANDARD in (input_path, of_files["output"])):
+    if assignments and (model_dir is None or STANDARD in (input_path, of_files["output"])):
         raise click.UsageError("--set beam...: for --model-dir with files as --input and --output")
     if nbest is not None and "signature" not in given:
         of_files["signature"] = "nbest"
-    if as_json and of_files["output"] == _STANDARD:
+    if as_json and of_files["output"] == STANDARD:
         raise click.UsageError("--json and the answers cannot both go to standard output: name a file with --output")
     sampling = {name: of_files[name] for name in _SAMPLING if name in given}
     where = {"server": server, "model": model, "version": version, "label": label, "model_dir": model_dir}
@@ -157,7 +155,7 @@ def check_options(arguments: list[str]) -> None:
     given = {name for name in context.params if is_given(context, name)}
     if wrong := sorted(given & {"texts", "server", "model", "label", "timeout", "requests"}):
         raise click.UsageError(f"a step asks the model in the volume about a table: leave out {', '.join(wrong)}")
-    if _STANDARD in (context.params["input_path"], context.params["output"]):
+    if STANDARD in (context.params["input_path"], context.params["output"]):
         raise click.UsageError("a step has no standard input and output: name files")
 
 
@@ -220,7 +218,7 @@ def _ask_file(
             elif journal is None:
                 summary = _to_standard_output(job, how["output_format"], progress)
             else:
-                restart = how["restart"] or input_path == _STANDARD  # which cannot be read once more
+                restart = how["restart"] or input_path == STANDARD  # which cannot be read once more
                 summary = job.run_resumably(output, journal, progress, restart=restart)
     show_summary(summary, progress, {"output": output} if as_json else None)
 

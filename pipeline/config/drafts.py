@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.settings import SettingsError
+from data.encodings import shown_without_utf8
 from data.errors import DataError
 from data.whole_files import write_whole
 from pipeline.config.overrides import parse_assignments
@@ -121,11 +122,8 @@ def _value(value: Any) -> Any:
 
 def _check_utf8(given: str) -> None:
     """Checks that a task file, which is UTF-8, can hold what was given on the command line."""
-    try:
-        given.encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(given).decode(errors="backslashreplace")
-        raise SettingsError(f"{shown} is not UTF-8, and a task file is; rename the file, or name its folder") from None
+    if shown := shown_without_utf8(given):
+        raise SettingsError(f"{shown} is not UTF-8, and a task file is; rename the file, or name its folder")
 
 
 def _typed(

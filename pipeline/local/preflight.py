@@ -6,6 +6,7 @@ import socket
 import tempfile
 
 from components.settings import SettingsError
+from data.encodings import shown_without_utf8
 from pipeline.config.settings import Config
 from pipeline.file_errors import (
     NEEDED_BYTES,
@@ -88,14 +89,11 @@ def _check_folder(option: str, folder: str) -> None:
 
 def _check_name(option: str, folder: str) -> None:
     """Checks that ML Metadata and the file system take a folder's name."""
-    try:
-        folder.encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(folder).decode(errors="backslashreplace")
+    if shown := shown_without_utf8(folder):
         raise SettingsError(
             f"{option}: the name of {shown} is not UTF-8, which ML Metadata and TensorFlow ask for; rename the folder, "
             "or name another"
-        ) from None
+        )
     longest = max(folder.split(os.sep), key=lambda name: len(name.encode()))
     if len(longest.encode()) > _LONGEST_NAME:
         raise SettingsError(
