@@ -1,5 +1,6 @@
 """What all tests share, how they are put on several workers (`make test`), and what keeps `make test-fast` from processes."""
 
+import itertools
 import os
 import subprocess
 
@@ -23,12 +24,26 @@ _OF_ONE_ROOT = (
     "tests/pipeline/test_overrides.py",
 )
 
+# Files whose tests look at the same models, which a worker makes once: they stay on one worker.
+_OF_SAME_MODELS = {
+    "models of sums": (
+        "tests/components/trainer/test_export.py",
+        "tests/components/trainer/test_training.py",
+        "tests/components/browser/test_browser.py",
+        "tests/components/evaluator/test_evaluator.py",
+        "tests/components/test_infra_validator.py",
+    ),
+    "models of pairs": ("tests/components/trainer/seq2seq/",),
+    "models of text": ("tests/components/trainer/language_model/", "tests/components/test_ngram.py"),
+}
+
 # What takes longest begins first, so that no worker is left alone with it at the end.
 _LONG = (
     "tests/pipeline/kubeflow/test_end_to_end.py",
     *_OF_ONE_ROOT,
     "tests/pipeline/tasks/test_text_run.py",
     "tests/pipeline/cli/test_run_again.py",
+    *itertools.chain(*_OF_SAME_MODELS.values()),
     "tests/components/trainer",
 )
 
@@ -47,13 +62,14 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """Puts a file's tests, and those of one root, on the same worker."""
+    """Puts a file's tests on one worker, and those of files that share a root or models."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.split("::")[0]
-            return "one root" if path in _OF_ONE_ROOT else path
+            rooms = {"one root": _OF_ONE_ROOT, **_OF_SAME_MODELS}
+            return next((room for room, files in rooms.items() if path.startswith(files)), path)
 
     return Scheduling(config, log)
 

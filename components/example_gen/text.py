@@ -4,7 +4,6 @@ It takes one pass over the corpus. The shards that it makes can then be written 
 """
 
 import dataclasses
-import hashlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -15,9 +14,9 @@ import numpy.typing as npt
 
 from components.example_gen.settings import REPLACEMENT, TextData
 from components.example_gen.shards import SplitBatch
-from components.example_gen.splits import TEST, TEST_SPLIT, TRAIN, VALIDATION_SPLIT, sides
 from components.example_gen.staging import StagedText, StagingFile
-from components.example_gen.windows import FileRange, count_training_windows, is_trained_on, training_end, windows
+from components.example_gen.text_sides import FileRange, check_sides, divide_file, is_trained_on, training_end
+from components.example_gen.windows import windows
 from components.settings import SettingsError
 from data.corpora import find_corpus
 from data.errors import CorpusError
@@ -126,53 +125,6 @@ def _stage(data: TextData, file: DataFile, staging: StagingFile) -> FileRange:
             _LOG.info("reading %s: %s characters", file.path, f"{staging.characters - start:,}")
     characters = staging.characters - start
     return divide_file(data, file.name, start, characters)
-
-
-def divide_file(data: TextData, name: str, start: int, characters: int) -> FileRange:
-    """Returns which part of a file is on which side.
-
-    Args:
-      data: How a text is divided.
-      name: The file's name within the corpus.
-      start: Position of its first character in the corpus.
-      characters: How many it has.
-    """
-    stop = start + characters
-    if data.split == "position":
-        shares = 1 - data.test_fraction - data.validation_fraction, 1 - data.test_fraction
-        validation, test = (start + int(characters * share) for share in shares)
-        return FileRange(start, validation, test, stop)
-    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") * 2.0**-64
-    side = sides(data, np.array([place]))[0]
-    validation = stop if side == TRAIN else start
-    test = start if side == TEST else stop
-    return FileRange(start, validation, test, stop)
-
-
-def check_sides(data: TextData, ranges: Sequence[FileRange]) -> None:
-    """Checks that there is a window on each side.
-
-    Raises:
-      SettingsError: The text is too short, or all of it is on one side.
-    """
-    characters = ranges[-1].stop
-    if not characters:
-        raise SettingsError(f"the corpus {data.corpus!r} is empty: {len(ranges)} files without a character")
-    found = f"the corpus {data.corpus!r} has {characters:,} characters in {len(ranges):,} file{'s' if len(ranges) != 1 else ''}"
-    remedy = "use data.split=position, add files" if data.split == "file" else "use a longer text"
-    for split, there in (
-        (VALIDATION_SPLIT, any(file.validation < file.test for file in ranges)),
-        (TEST_SPLIT, any(file.test < file.stop for file in ranges)),
-    ):
-        if not there:
-            raise SettingsError(f"{found}, and none is for the {split} split; {remedy}, or raise data.{split}_fraction")
-    if not any(count_training_windows(data, file) for file in ranges):
-        longest = max(file.validation - file.start for file in ranges)
-        raise SettingsError(
-            f"{found}, of which training has {longest:,} in one file at most: too short for a window of data.context + "
-            f"data.length = {data.context + data.length:,}; {remedy}, or lower these, data.test_fraction or "
-            "data.validation_fraction"
-        )
 
 
 def _count_characters(data: TextData, ranges: list[FileRange], staging: StagingFile) -> tuple[_Counts, _Counts]:

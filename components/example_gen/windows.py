@@ -1,6 +1,5 @@
 """Windows of a text: where they are, and the characters in them; whole arrays at a time."""
 
-import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +9,7 @@ import pyarrow as pa
 from components.example_gen.settings import TextData
 from components.example_gen.shards import SplitBatch
 from components.example_gen.splits import TEST, TRAIN, VALIDATION, Sides
+from components.example_gen.text_sides import FileRange, count_training_windows
 
 CodePoints = npt.NDArray[np.uint32]
 _Int64Array = npt.NDArray[np.int64]
@@ -17,42 +17,6 @@ _Int64Array = npt.NDArray[np.int64]
 # Rows, and characters of all rows together, that are in memory at a time.
 _BATCH_ROWS = 16_384
 _BATCH_CHARACTERS = 1 << 21
-
-
-@dataclasses.dataclass(frozen=True)
-class FileRange:
-    """Where a file's text lies in the corpus, in characters: training, then validation, then test. Each may be empty.
-
-    Attributes:
-      start: Position of the file's first character. It is in the training split unless that is empty.
-      validation: Position of the first character after the training split.
-      test: Position of the first character after the validation split.
-      stop: Behind the file's last character.
-    """
-
-    start: int
-    validation: int
-    test: int
-    stop: int
-
-
-def count_training_windows(data: TextData, file: FileRange) -> int:
-    """Returns how many training windows a file has: all are full, context included."""
-    return max(0, (file.validation - file.start - data.context - data.length) // data.step + 1)
-
-
-def training_end(data: TextData, file: FileRange) -> int:
-    """Returns the position behind the last character of a file that a training window has; its start if there is none."""
-    windows = count_training_windows(data, file)
-    return file.start + (windows - 1) * data.step + data.context + data.length if windows else file.start
-
-
-def is_trained_on(data: TextData, file: FileRange, start: int, stop: int) -> npt.NDArray[np.bool_]:
-    """Returns which of the characters at positions `start` to `stop`, all of one file, a training window has: bool [N]."""
-    positions = np.arange(start, stop)
-    # Windows that are further apart than they are long leave gaps.
-    inside = (positions - file.start) % data.step < data.context + data.length
-    return inside & (positions < training_end(data, file))
 
 
 def windows(

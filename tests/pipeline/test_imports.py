@@ -31,6 +31,14 @@ assert not {"sklearn", "pymongo"} & {name.partition(".")[0] for name in sys.modu
 import sklearn.base  # as ever, for whoever does need it
 """
 
+LOOKED_AT = """
+import sys
+from pipeline.config.drafts import write_task
+for family, file in (("pairs", "pairs.csv"), ("text", "book.txt"), ("series", "series.csv")):
+    write_task(family + "-of-mine", family, (file,), (), False, False)
+    assert "tensorflow" not in sys.modules, family
+"""
+
 
 def test_nothing_is_collected_while_importing_and_what_was_imported_is_never_looked_at_again():
     subprocess.run([sys.executable, "-c", SEARCHES], check=True)
@@ -48,3 +56,12 @@ def test_garbage_is_collected_again_after_an_import_that_failed():
     gc.unfreeze()
     gc.set_threshold(*thresholds)
     assert gc.isenabled()
+
+
+def test_data_is_looked_at_without_tensorflow(tmp_path):
+    (tmp_path / "pairs.csv").write_text("".join(f"word{i},w o r d {i}\n" for i in range(50)))
+    (tmp_path / "book.txt").write_text("It was a dark night. " * 200)
+    (tmp_path / "series.csv").write_text(
+        "month,value\n" + "".join(f"{2000 + i // 12}-{i % 12 + 1:02d},{i}\n" for i in range(120))
+    )
+    subprocess.run([sys.executable, "-c", LOOKED_AT], check=True, cwd=tmp_path)

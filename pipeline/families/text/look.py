@@ -3,8 +3,7 @@
 from collections import Counter
 
 from components.example_gen.settings import TextData
-from components.example_gen.text import check_sides, divide_file
-from components.example_gen.windows import FileRange
+from components.example_gen.text_sides import FileRange, check_sides, divide_file
 from data.corpora import find_corpus
 from data.reading import read_text
 from pipeline.report.words import count
