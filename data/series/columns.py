@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from data.errors import DataError
 from data.files import DataFile
 from data.series.options import ID_NAMES, TIME_NAMES, VALUE_NAMES
 from data.series.reading import parse_values
-from data.series.times import AmbiguousTimesError, ShortStepError, UnreadableTimeError, parse_times
+from data.series.times import AmbiguousTimesError, ShortStepError, TimeFormatError, UnreadableTimeError, parse_times
 from data.tables.options import TableOptions
 from data.tables.reading import read_table
 
@@ -81,6 +82,8 @@ def find_series_columns(
             parse_times(values, time_format)
         except (AmbiguousTimesError, ShortStepError):
             return True
+        except TimeFormatError:
+            raise
         except UnreadableTimeError as error:  # the reader says which ones are wrong
             return len(set(error.texts)) < _MOST * len(set(values))
         except DataError:
@@ -91,6 +94,7 @@ def find_series_columns(
     if not time:
         times = [name for name in _by_name(left, TIME_NAMES) if are_times(name)]
         times += [name for name in left if not are_numbers(name) and are_times(name)]
+        times += [name for name in left if _are_steps(columns[name])]
         if not times:
             raise DataError(
                 f"no column of {path} has times; it has {_list(columns)}: name one with --set data.time=..., and its "
@@ -136,6 +140,15 @@ def _marks(decimal: str) -> tuple[str, ...]:
 def _are_numbers(values: Sequence[str], decimal: str, wrong_share: float = 0.0) -> bool:
     numbers, wrong = parse_values(values, decimal)
     return bool(wrong.sum() <= wrong_share * len(values)) and bool(np.isfinite(numbers).any())
+
+
+def _are_steps(values: Sequence[str]) -> bool:
+    """Returns whether values are whole numbers that rise by the same amount from row to row."""
+    try:
+        rises = {int(after) - int(before) for before, after in itertools.pairwise(values)}
+    except ValueError:
+        return False
+    return len(rises) == 1 and min(rises) > 0
 
 
 def _read_columns(file: DataFile, table: TableOptions) -> dict[str, list[str]]:

@@ -49,6 +49,7 @@ def parse_times(values: Sequence[str], stated: str = "", setting: str = "data.ti
     Raises:
       UnreadableTimeError: A value is no time.
       AmbiguousTimesError: They can be read in two ways.
+      TimeFormatError: `stated` is no format.
     """
     if not len(values):
         return np.zeros(0, "datetime64[s]"), False
@@ -60,12 +61,14 @@ def parse_times(values: Sequence[str], stated: str = "", setting: str = "data.ti
 
 def _parse(texts: "pd.Series[str]", stated: str, setting: str) -> tuple[Times, bool]:
     if stated:
-        return _checked(
-            pd.to_datetime(texts, format=stated, errors="coerce"),
-            texts,
-            f"does not have the format {stated!r}",
-            setting,
-        ), False
+        try:
+            parsed = pd.to_datetime(texts, format=stated, errors="coerce")
+        except ValueError as error:
+            raise TimeFormatError(
+                f"{setting} is {stated!r}: {error}; write it as Python's strptime has it, such as '%d.%m.%Y %H:%M'; numbers "
+                "of seconds since 1970 need no format"
+            ) from None
+        return _checked(parsed, texts, f"does not have the format {stated!r}", setting), False
     if (
         texts.str.fullmatch(r"-?\d+").all()
         and not texts.str.fullmatch(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:\d\d)?").all()
@@ -140,6 +143,14 @@ class AmbiguousTimesError(DataError):
     kind = "ambiguous-times"
     meaning = "The times of a table can be read in two ways, such as 01/02/2024."
     remedy = "State how they are written, as the message says."
+
+
+class TimeFormatError(DataError):
+    """A stated format that is none."""
+
+    kind = "time-format"
+    meaning = "The format that is stated for a column of times is none."
+    remedy = "State it as Python's `strptime` has it, such as `%d.%m.%Y`, or leave it out."
 
 
 class ShortStepError(DataError):

@@ -14,7 +14,7 @@ import click
 from components.settings import SettingsError
 from pipeline.cli import bench, flink, forecast, kubeflow, new, predict, prune, requests, rollout, runs, serving
 from pipeline.cli.options import InputError, json_option, print_json, root_option
-from pipeline.cli.terminal.logs import set_up_logs
+from pipeline.cli.terminal.logs import held_back_stderr, set_up_logs
 from pipeline.cli.terminal.streams import checked_streams
 from pipeline.file_errors import describe_file_error
 from pipeline.memory_errors import OutOfMemoryError, is_out_of_memory
@@ -158,7 +158,7 @@ def errors(markdown: bool, as_json: bool) -> None:
     from pipeline.errors import errors_page, list_errors
     from pipeline.local.imports import importing
 
-    with importing():  # the modules that have them
+    with held_back_stderr(), importing():  # the modules that have them
         kinds = list_errors()
     if markdown:
         click.echo(errors_page(), nl=False)

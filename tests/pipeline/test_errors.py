@@ -58,7 +58,7 @@ def test_the_kind_of_an_error(error, kind):
 @pytest.mark.e2e
 def test_the_command_lists_them(charseq):
     result = charseq("errors", "--json")
-    assert result.status == 0
+    assert (result.status, result.stderr) == (0, "")
     assert [error["kind"] for error in result.json["errors"]] == [error.kind for error in list_errors()]
 
 

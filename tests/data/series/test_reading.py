@@ -114,6 +114,14 @@ def test_the_columns_are_found_by_what_is_in_them(tmp_path):
     assert [one.name for one in plan(path).series] == ["a", "b"]
 
 
+@pytest.mark.parametrize(("first", "step"), [(0, 1), (1_700_000_000, 900)])
+def test_whole_numbers_that_rise_evenly_are_the_times_of_a_table_without_dates(tmp_path, first, step):
+    rows = [f"{100 + index % 7},{first + step * index}" for index in range(200)]
+    found = plan(write(tmp_path, rows, header="kw,sample"))
+    assert (found.data.time, found.data.value) == ("sample", "kw")
+    np.testing.assert_array_equal(found.series[0].values[:3], [100, 101, 102])
+
+
 def test_short_and_constant_series_are_named(tmp_path):
     rows = [f"long,{row}" for row in rows_of()] + [f"short,{row}" for row in rows_of(20)]
     rows += [f"flat,{row}" for row in rows_of(value=lambda step: 5)]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from data.errors import DataError
 from data.series.frequency import UNITS, Frequency, find_frequency, parse_frequency
-from data.series.times import AmbiguousTimesError, UnreadableTimeError, parse_times
+from data.series.times import AmbiguousTimesError, TimeFormatError, UnreadableTimeError, parse_times
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,12 @@ def test_dates_that_can_be_read_in_two_ways_are_refused_with_the_remedy():
     with pytest.raises(AmbiguousTimesError, match=r"%d/%m/%Y and as %m/%d/%Y.*data\.time_format"):
         parse_times(["01/02/2024", "02/02/2024", "03/02/2024"])
     assert parse_times(["01/02/2024", "02/02/2024"], "%d/%m/%Y")[0][1] == np.datetime64("2024-02-02")
+
+
+@pytest.mark.parametrize("stated", ["%s", "%Y-%q", "%"])
+def test_a_format_that_is_none_is_refused_with_the_remedy(stated):
+    with pytest.raises(TimeFormatError, match="data.time_format is '%.*such as '%d.%m.%Y"):
+        parse_times(["1700000000", "1700000900"], stated)
 
 
 def test_the_one_value_that_is_no_time_is_named():
