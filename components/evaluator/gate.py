@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from components.evaluator.results import Check, Floor
 from components.evaluator.settings import Rule
 
-# Two-sided 95% of the normal distribution: the interval behind `_low` and `_high`.
-_Z = 1.959964
-
 
 def check(
     rule: Rule, metrics: Mapping[str, float], baseline: Mapping[str, float] | None, floors: Sequence[Floor]
@@ -90,8 +87,10 @@ def _note(change: float | None, name: str, metrics: Mapping[str, float], baselin
     if change is None:
         return "the version being served has no such figure"
     try:
-        widths = [(figures[f"{name}_high"] - figures[f"{name}_low"]) / (2 * _Z) for figures in (metrics, baseline)]
+        # The halves that face each other (Newcombe 1998, https://doi.org/10.1002/(SICI)1097-0258(19980430)17:8<873, method 10).
+        low, high = sorted((metrics, baseline), key=lambda figures: figures[name])
+        halves = low[f"{name}_high"] - low[name], high[name] - high[f"{name}_low"]
     except KeyError:
         return ""
-    noise = _Z * math.hypot(*widths)
+    noise = math.hypot(*halves)
     return f"the difference is {'within' if abs(change) <= noise else 'more than'} the noise of {noise:.4f}"

@@ -38,9 +38,15 @@ _Interval = tuple[float, float]
 class MeanOutput(tfma.metrics.Metric):  # type: ignore[misc]
     """The mean over examples of a scalar output of the model's evaluation signature, by the output's name."""
 
-    def __init__(self, name: str):
-        """Averages the output `name`; the metric has that name too."""
-        super().__init__(metric_util.merge_per_key_computations(_mean), name=name)
+    def __init__(self, name: str, least: float = -math.inf, most: float = math.inf):
+        """Averages the output `name`; the metric has that name too.
+
+        Args:
+          name: The output's name.
+          least: The least that an output can be; the interval does not go below it.
+          most: The most that it can be.
+        """
+        super().__init__(metric_util.merge_per_key_computations(_mean), name=name, least=least, most=most)
 
 
 class Share(tfma.metrics.Metric):  # type: ignore[misc]
@@ -54,7 +60,9 @@ class Share(tfma.metrics.Metric):  # type: ignore[misc]
 class Ratio(tfma.metrics.Metric):  # type: ignore[misc]
     """The sum over examples of one output, over that of another."""
 
-    def __init__(self, name: str, numerator: str, denominator: str, sign: float = 1.0, unit: str = ""):
+    def __init__(
+        self, name: str, numerator: str, denominator: str, sign: float = 1.0, unit: str = "", least: float = -math.inf
+    ):
         """Divides.
 
         Args:
@@ -63,6 +71,7 @@ class Ratio(tfma.metrics.Metric):  # type: ignore[misc]
           denominator: Another.
           sign: What the quotient is multiplied by.
           unit: What becomes of it then: nothing, `bits` (from nats) or `perplexity`.
+          least: The least that the metric can be; the interval does not go below it.
         """
         super().__init__(
             metric_util.merge_per_key_computations(_ratio),
@@ -71,6 +80,7 @@ class Ratio(tfma.metrics.Metric):  # type: ignore[misc]
             denominator=denominator,
             sign=sign,
             unit=unit,
+            least=least,
         )
 
 
@@ -82,8 +92,12 @@ def wilson_interval(successes: float, trials: float) -> _Interval:
     return max(0.0, center - half), min(1.0, center + half)
 
 
-def _mean(name: str, model_name: str = "") -> metric_types.MetricComputations:
-    return _computations(name, model_name, lambda sums: sums.ratio(name, _EXAMPLES))
+def _mean(name: str, least: float, most: float, model_name: str = "") -> metric_types.MetricComputations:
+    def mean(sums: "_Sums") -> tuple[float, float, float]:
+        value, low, high = sums.ratio(name, _EXAMPLES)
+        return value, max(least, low), min(most, high)
+
+    return _computations(name, model_name, mean)
 
 
 def _share(name: str, model_name: str = "") -> metric_types.MetricComputations:
@@ -95,11 +109,11 @@ def _share(name: str, model_name: str = "") -> metric_types.MetricComputations:
 
 
 def _ratio(
-    name: str, numerator: str, denominator: str, sign: float, unit: str, model_name: str = ""
+    name: str, numerator: str, denominator: str, sign: float, unit: str, least: float, model_name: str = ""
 ) -> metric_types.MetricComputations:
     def ratio(sums: "_Sums") -> tuple[float, float, float]:
         value, low, high = (sign * part for part in sums.ratio(numerator, denominator))
-        return _UNITS[unit](value), _UNITS[unit](min(low, high)), _UNITS[unit](max(low, high))
+        return _UNITS[unit](value), max(least, _UNITS[unit](min(low, high))), _UNITS[unit](max(low, high))
 
     return _computations(name, model_name, ratio)
 

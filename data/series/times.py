@@ -146,10 +146,10 @@ class AmbiguousTimesError(DataError):
 
 
 class TimeFormatError(DataError):
-    """A stated format that is none."""
+    """A stated format that cannot be used."""
 
     kind = "time-format"
-    meaning = "The format that is stated for a column of times is none."
+    meaning = "The stated format of a column of times cannot be used."
     remedy = "State it as Python's `strptime` has it, such as `%d.%m.%Y`, or leave it out."
 
 

@@ -41,9 +41,13 @@ class AnswersFamily(Family):
             label="answer",
             figures=(
                 Figure("exact_match", f"{_METRICS}.Share"),
-                Figure("error_rate", f"{_METRICS}.Ratio", {"numerator": "edits", "denominator": "reference_tokens"}),
-                Figure("character_accuracy", f"{_METRICS}.MeanOutput"),
-                Figure("log_prob", f"{_METRICS}.MeanOutput"),
+                Figure(
+                    "error_rate",
+                    f"{_METRICS}.Ratio",
+                    {"numerator": "edits", "denominator": "reference_tokens", "least": 0.0},
+                ),
+                Figure("character_accuracy", f"{_METRICS}.MeanOutput", {"least": 0.0, "most": 1.0}),
+                Figure("log_prob", f"{_METRICS}.MeanOutput", {"most": 0.0}),
             ),
             mistakes=tuple(
                 f"components.evaluator.mistakes.{name}" for name in ("WorstAnswers", "Confusion", "Unsayable")

@@ -74,8 +74,8 @@ class SeriesFamily(Family):
         return Judging(
             label="target",
             figures=tuple(
-                Figure(name, "components.evaluator.metrics.MeanOutput")
-                for name in ("mase", "mean_absolute_error", "coverage")
+                Figure(name, "components.evaluator.metrics.MeanOutput", {"least": 0.0} | most)
+                for name, most in (("mase", {}), ("mean_absolute_error", {}), ("coverage", {"most": 1.0}))
             ),
             mistakes=("components.series.forecasts.Forecasts", "components.series.forecasts.ErrorsByStep"),
             slices=config.gate.slices,

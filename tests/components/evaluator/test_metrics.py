@@ -54,6 +54,14 @@ def test_a_means_interval_is_the_normal_one():
     )
 
 
+def test_an_interval_holds_no_figure_that_cannot_be():
+    rows = [{"covered": 1.0, "edits": 0.0, "tokens": 5.0}] * 9 + [{"covered": 0.9, "edits": 1.0, "tokens": 5.0}]
+    mean = compute(MeanOutput("covered", least=0.0, most=1.0), rows)
+    assert (mean["covered"], mean["covered_high"]) == (pytest.approx(0.99), 1.0)
+    rate = compute(Ratio("rate", "edits", "tokens", least=0.0), rows)
+    assert (rate["rate"], rate["rate_low"]) == (pytest.approx(0.02), 0.0)
+
+
 def test_a_ratios_interval_covers_the_true_ratio_19_times_in_20():
     random = np.random.default_rng(5)
     ratio = Ratio("bits", "log_prob", "characters", sign=-1.0, unit="bits")
