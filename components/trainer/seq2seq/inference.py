@@ -5,7 +5,6 @@ what counts there is how many operations it has: each is one of all networks, wh
 """
 
 import dataclasses
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -16,8 +15,8 @@ from components.transform.token_pairs import PADDING
 # Minus infinity for a softmax, but without NaN where all of a row is.
 _NEVER = -1e9
 
-# Of a vocabulary of at most so many tokens, a table has what the decoder's gates get from each: 4 * units instead of
-# `embedding` numbers. A larger table would be much larger than the model.
+# Of a vocabulary of at most so many tokens, a table has what each adds to the decoder's gates: 4 * units numbers instead of
+# `embedding`. A larger table would be much larger than the rest of the model.
 _MOST_TABLED = 512
 
 
@@ -46,7 +45,7 @@ class State:
     """What the decoders know after a token.
 
     Attributes:
-      gates: What the outputs of the LSTMs add to the gates of the next step, float [networks, N, 4 * units].
+      gates: What the outputs of the LSTMs add to the gates of the next step, float [4, networks, N, units].
       cell: Their cell states, float [networks, N, units].
     """
 
@@ -55,7 +54,7 @@ class State:
 
     def take(self, rows: tf.Tensor) -> "State":
         """Returns the states of some rows, int32 [any]."""
-        return State(tf.gather(self.gates, rows, axis=1), tf.gather(self.cell, rows, axis=1))
+        return State(tf.gather(self.gates, rows, axis=2), tf.gather(self.cell, rows, axis=1))
 
 
 class TrainedNetworks(tf.Module):
@@ -84,21 +83,24 @@ class TrainedNetworks(tf.Module):
             for layer in range(self._shape.layers)
         ]
         self._decoder = [lstm("decoder", member) for member in self._members]
-        # In the order of the gates that `step` takes: those with a sigmoid, then the candidate.
+        # The gates come first of all dimensions, so that to take one copies nothing.
         kernel, bias, recurrent = (
-            _candidate_last(weights[f"decoder_{name}"]) for name in ("kernel", "bias", "recurrent_kernel")
+            _gates_first(weights[f"decoder_{name}"]) for name in ("kernel", "bias", "recurrent_kernel")
         )
-        self._from_token: tuple[tf.Variable, ...] = variable(kernel), variable(bias[:, tf.newaxis])
+        bias = bias[:, :, tf.newaxis]
+        self._from_token: tuple[tf.Variable, ...] = variable(kernel), variable(bias)
         if self._shape.target_size <= _MOST_TABLED:
-            table = tf.matmul(weights["target_embedding"], kernel) + bias[:, tf.newaxis]
-            self._from_token = (variable(table),)
-        # With what is read goes what the hidden layer makes of it; with the keys, the scale of the scores; with what the LSTM's
-        # output adds to the next gates, what it adds to the hidden layer.
+            self._from_token = (variable(tf.matmul(weights["target_embedding"], kernel) + bias),)
+        # With what is read goes what the hidden layer makes of it, with its bias, for shares add up to 1; with the keys, the
+        # scale of the scores; with what the LSTM's output adds to the next gates, what it adds to the hidden layer.
         from_state, from_memory = tf.split(weights["hidden_kernel"], [units, 2 * units], 1)
         keys = tf.transpose(weights["query"], [0, 2, 1]) / (2 * units) ** 0.5
-        self._keys_and_values = [variable(tf.concat([keys[m], from_memory[m]], -1)) for m in self._members]
-        self._from_output = variable(tf.concat([recurrent, from_state], -1))
-        self._hidden_bias = variable(weights["hidden_bias"][:, tf.newaxis])
+        hidden_bias = tf.pad(weights["hidden_bias"], [[0, 0], [units, 0]])
+        self._keys_and_values = [
+            (variable(tf.concat([keys[member], from_memory[member]], -1)), variable(hidden_bias[member]))
+            for member in self._members
+        ]
+        self._from_output = variable(tf.concat([recurrent, from_state[tf.newaxis]], 0))
         self._output = variable(weights["output_kernel"]), variable(weights["output_bias"][:, tf.newaxis])
 
     def encode(self, source: tf.Tensor) -> Memory:
@@ -119,7 +121,8 @@ class TrainedNetworks(tf.Module):
                 outputs = tf.reshape(_lstm(backward, backward_in, nothing), [-1, units])
                 hidden = tf.concat([_lstm(forward, forward_in, nothing), tf.gather(outputs, backwards)], -1)
                 forward_in, backward_in = hidden, tf.gather(tf.reshape(hidden, [-1, 2 * units]), backwards)
-            read.append(tf.matmul(tf.reshape(hidden, [-1, 2 * units]), self._keys_and_values[member]))
+            kernel, bias = self._keys_and_values[member]
+            read.append(tf.nn.bias_add(tf.matmul(tf.reshape(hidden, [-1, 2 * units]), kernel), bias))
         found = tf.reshape(tf.stack(read), [len(self._members), steps, rows, 2 * units])
         keys, values = tf.split(found, 2, -1)
         padding = tf.cast(source == PADDING, tf.float32)[:, tf.newaxis] * _NEVER
@@ -128,19 +131,18 @@ class TrainedNetworks(tf.Module):
     def begin(self, rows: tf.Tensor) -> State:
         """Returns the state before anything is said."""
         members, units = len(self._members), self._shape.units
-        return State(tf.zeros([members, rows, 4 * units]), tf.zeros([members, rows, units]))
+        return State(tf.zeros([4, members, rows, units]), tf.zeros([members, rows, units]))
 
     def step(self, memory: Memory, state: State, token: tf.Tensor) -> tuple[tf.Tensor, State]:
         """Returns the probability of each class after one more token, int32 [N]: float [N, classes], and the new state."""
-        units = self._shape.units
-        open_, candidate = tf.split(self._read_token(token) + state.gates, [3 * units, units], -1)
-        in_gate, forget_gate, out_gate = tf.split(tf.sigmoid(open_), 3, -1)
-        cell = forget_gate * state.cell + in_gate * tf.tanh(candidate)
+        gates = self._read_token(token) + state.gates
+        in_gate, forget_gate, out_gate = tf.unstack(tf.sigmoid(gates[:3]))
+        cell = forget_gate * state.cell + in_gate * tf.tanh(gates[3])
         output = out_gate * tf.tanh(cell)
-        gates, own = tf.split(tf.matmul(output, self._from_output), [4 * units, units], -1)
-        # Each network's rows have keys of their own.
+        added = tf.matmul(output, self._from_output)
+        # Each row of each network has keys of its own.
         read = tf.squeeze(tf.matmul(_shares(memory, output[:, :, tf.newaxis]), memory.values), 2)
-        return self._say(own + read), State(gates, cell)
+        return self._say(added[4] + read), State(added[:4], cell)
 
     def read(self, memory: Memory, begun: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Reads beginnings of answers, int32 [N, target_length].
@@ -156,22 +158,22 @@ class TrainedNetworks(tf.Module):
         outputs = tf.stack([_lstm(self._decoder[member], embedded[member], nothing) for member in self._members])
         output = tf.transpose(outputs, [0, 2, 1, 3])  # (networks, N, target_length, units)
         shares = _shares(memory, output)
-        own = tf.matmul(tf.reshape(output, [members, -1, units]), self._from_output[..., 4 * units :])
+        own = tf.matmul(tf.reshape(output, [members, -1, units]), self._from_output[4])
         said = self._say(own + tf.reshape(tf.matmul(shares, memory.values), [members, -1, units]))
         return tf.reshape(said, [rows, length, self._shape.classes]), tf.reduce_mean(shares, 0)
 
     def _read_token(self, token: tf.Tensor) -> tf.Tensor:
-        """Returns what tokens int32 [N] add to the gates, float [networks, N, 4 * units]."""
+        """Returns what tokens int32 [N] add to the gates, float [4, networks, N, units]."""
         if len(self._from_token) == 1:
-            return tf.gather(self._from_token[0], token, axis=1)
+            return tf.gather(self._from_token[0], token, axis=2)
         kernel, bias = self._from_token
         return tf.matmul(tf.gather(self._target_embedding, token, axis=1), kernel) + bias
 
     def _say(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Returns the networks' mean probabilities [rows, classes] by their hidden layers [networks, rows, units]."""
+        """Returns the mean probabilities [rows, classes] by the hidden layers before tanh, [networks, rows, units]."""
         kernel, bias = self._output
-        said = tf.nn.softmax(tf.matmul(tf.tanh(hidden + self._hidden_bias), kernel) + bias)
-        return tf.reduce_sum(said, 0) * (1 / len(self._members))
+        said = tf.nn.softmax(tf.matmul(tf.tanh(hidden), kernel) + bias)
+        return tf.reduce_mean(said, 0)
 
 
 def trained_networks(model: keras.Model) -> TrainedNetworks:
@@ -211,7 +213,7 @@ def _reversed_rows(tokens: tf.Tensor) -> tf.Tensor:
     return tf.where(step < lengths, lengths - 1 - step, step) * rows + tf.range(rows)
 
 
-def _candidate_last(gates: Any) -> tf.Tensor:
-    """Returns gates [..., 4 * units] (input, forget, candidate, output) as (input, forget, output, candidate)."""
+def _gates_first(gates: tf.Tensor) -> tf.Tensor:
+    """Returns [..., 4 * units] (input, forget, candidate, output) as [4, ..., units], the candidate last."""
     in_gate, forget_gate, candidate, out_gate = tf.split(gates, 4, axis=-1)
-    return tf.concat([in_gate, forget_gate, out_gate, candidate], -1)
+    return tf.stack([in_gate, forget_gate, out_gate, candidate])

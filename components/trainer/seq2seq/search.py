@@ -45,10 +45,12 @@ def greedy(networks: TrainedNetworks, memory: Memory, limit: int) -> tuple[tf.Te
     ) -> tuple[Any, ...]:
         probabilities, after = networks.step(memory, State(*state), token)
         # At the last step all rows end.
-        values, indices = tf.math.top_k(probabilities * tf.where(index == limit, only_end, open_), 1)
-        token = indices[:, 0] + FIRST_CLASS
+        # (Where a whole tensor is chosen, the operation of TensorFlow 1 is ten times as fast.)
+        sayable = tf.compat.v1.where(index == limit, only_end, open_)
+        values, indices = tf.math.top_k(probabilities * sayable, 1)
+        token = tf.squeeze(indices, 1) + FIRST_CLASS
         done |= token == END
-        said, found = said.write(index, token), found.write(index, values[:, 0])
+        said, found = said.write(index, token), found.write(index, tf.squeeze(values, 1))
         return index + 1, ~tf.reduce_all(done), token, done, said, found, after.gates, after.cell
 
     state = networks.begin(rows)
@@ -150,7 +152,7 @@ def beam(
         variables,
         shape_invariants=(
             *shapes,
-            *(tf.TensorShape([part.shape[0], None, part.shape[2]]) for part in (state.gates, state.cell)),
+            *(tf.TensorShape([*part.shape[:-2], None, part.shape[-1]]) for part in (state.gates, state.cell)),
         ),
         parallel_iterations=1,
     )
