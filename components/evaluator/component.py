@@ -20,6 +20,7 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import json_utils
 
 from components.baseline.component import baseline_version
+from components.beam_pipelines import quickly_made
 from components.evaluator import gate
 from components.evaluator.results import FILE_NAME, Evaluation, to_json
 from components.evaluator.settings import Judging, Rule
@@ -46,7 +47,8 @@ class Executor(tfx_executor.Executor):
         floors = [floor for artifact in inputs.pop(FLOOR_KEY, []) for floor in read_floors(artifact.uri)]
         properties = dict(exec_properties)
         rule, figures = from_json(Rule, properties.pop("rule")), json.loads(properties.pop("figures"))
-        super().Do(inputs, output_dict, properties)
+        with quickly_made():
+            super().Do(inputs, output_dict, properties)
         artifact = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
         slices, baseline, mistakes = read_tfma_results(artifact.uri, figures)
         checks = gate.check(rule, slices[0].metrics, baseline, floors)

@@ -153,7 +153,7 @@ class _Sums:
             self.names = list(outputs)
             self.products = np.zeros((len(outputs), len(outputs)))
         values = np.array([outputs[name] for name in self.names])
-        self.products += np.outer(values, values)
+        self.products += values[:, np.newaxis] * values
 
     def total(self, name: str) -> float:
         return self._product(name, _EXAMPLES)

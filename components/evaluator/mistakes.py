@@ -117,7 +117,9 @@ class _WorstCombiner(beam.CombineFn):
 
     def add_input(self, accumulator: list[_Item], element: metric_types.StandardMetricInputs) -> list[_Item]:
         item = self._judge(element, self._key.model_name)
-        return _lowest([*accumulator, item]) if item else accumulator
+        if item is None or (len(accumulator) == _WORST and item[:2] >= accumulator[-1][:2]):
+            return accumulator
+        return _lowest([*accumulator, item])
 
     def merge_accumulators(self, accumulators: Iterable[list[_Item]]) -> list[_Item]:
         return _lowest(item for accumulator in accumulators for item in accumulator)

@@ -1,1 +1,1 @@
-"""StatisticsGen: TFX's own, reading examples a batch at a time."""
+"""StatisticsGen: TFX's own, without a Beam pipeline."""

@@ -19,6 +19,7 @@ from tfx.types.standard_component_specs import (
     TRANSFORMED_EXAMPLES_KEY,
 )
 
+from components.beam_pipelines import quickly_made
 from components.example_batches import examples_in_batches
 from components.example_file import ExampleFile, remove_unfinished
 from components.executor import Artifacts, Properties
@@ -34,7 +35,7 @@ class Executor(tfx_executor.Executor):
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties) -> None:  # noqa: N802
         """Writes the Transform graph, and the transformed examples with the shards that the examples have."""
-        with shared_artifacts(self._beam_pipeline_args, input_dict, output_dict):
+        with quickly_made(), shared_artifacts(self._beam_pipeline_args, input_dict, output_dict):
             analysis = {name: artifacts for name, artifacts in output_dict.items() if name != TRANSFORMED_EXAMPLES_KEY}
             with examples_in_batches():
                 super().Do(input_dict, analysis, exec_properties)

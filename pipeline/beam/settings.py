@@ -7,8 +7,8 @@ from typing import Literal
 from components.settings import SettingsError
 from pipeline.beam.forked_worker import prepare_to_fork
 
-# The components whose work grows with the data and is cut into shards. The others that use Beam stay here: StatisticsGen and
-# Evaluator keep what they compute in one process' memory anyway, and take seconds.
+# The components whose work grows with the data and is cut into shards. Evaluator uses Beam too, and stays here: it keeps what
+# it computes in the memory of one process, and takes seconds.
 DISTRIBUTED = ("ExampleGen", "Transform")
 
 # How long a worker waits for its next stage.

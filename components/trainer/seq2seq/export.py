@@ -12,7 +12,7 @@ from components.cleaning.settings import NO_CLEANING, Cleaning
 from components.trainer.judging import ANSWERS, IMPOSSIBLE, UNSAYABLE, join_unsayable, parse_answers
 from components.trainer.seq2seq.inference import Memory, trained_networks
 from components.trainer.seq2seq.network import FIRST_CLASS
-from components.trainer.seq2seq.search import beam, greedy, mean
+from components.trainer.seq2seq.search import beam, greedy
 from components.trainer.string_model import Reading, StringModel, graph_function, unreadable
 from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS
 from components.transform.token_pairs import (
@@ -87,9 +87,8 @@ class PairsModel(StringModel):
         """
         source = read_vocabulary(transform_output, SOURCE_VOCABULARY)
         target = read_vocabulary(transform_output, TARGET_VOCABULARY)
-        networks = trained_networks(model)
         super().__init__([], transform_output, source, decoding.cleaning)
-        self._networks = networks
+        self._networks = trained_networks(model)
         self._how = decoding
         # Each with the separator behind it, so that an answer is one join.
         behind = decoding.target_separator
@@ -113,7 +112,7 @@ class PairsModel(StringModel):
         If unknown tokens are replaced, `unknown` int32 [N] is how many the input has.
         """
         source = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
-        said, log_prob = self._answer(self._remember(source))
+        said, log_prob = self._answer(self._networks.encode(source))
         answer = {"text": self._join(said), "log_prob": log_prob}
         if self._how.unknown == "replace":
             answer["unknown"] = tf.reduce_sum(tf.cast(source == UNKNOWN, tf.int32), axis=1)
@@ -141,10 +140,10 @@ class PairsModel(StringModel):
 
         with tf.control_dependencies([self.refuse(wrong, describe)]):
             count = tf.identity(count)
-        memories = self._remember(self._index_or_refuse(text, EXPRESSION, TOKENS, "text"))
+        memory = self._networks.encode(self._index_or_refuse(text, EXPRESSION, TOKENS, "text"))
         width = tf.maximum(count * _BEGINNINGS_PER_ANSWER, max(_LEAST_BEGINNINGS, self._how.beam))
         how = self._how
-        said, log_probs = beam(self._networks, memories, how.target_limit, width, count, how.length_penalty)
+        said, log_probs = beam(self._networks, memory, how.target_limit, width, count, how.length_penalty)
         return {"texts": self._join(said), "log_probs": log_probs}
 
     @graph_function(text=tf.string, target=tf.string)
@@ -157,7 +156,7 @@ class PairsModel(StringModel):
         """
         source = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
         targets = self._index_or_refuse(target, ANSWER, TARGETS, "target")
-        token_log_prob = self._token_log_prob(self._remember(source), targets)
+        token_log_prob = self._token_log_prob(self._networks.encode(source), targets)
         return {
             "log_prob": tf.reduce_sum(token_log_prob, axis=1),
             "tokens": tf.reduce_sum(tf.cast(targets >= UNKNOWN, tf.int32), axis=1),
@@ -174,16 +173,15 @@ class PairsModel(StringModel):
           source_length]: how much of each source token was read for each target token, shares of 1. The ends count as tokens.
         """
         source = self._index_or_refuse(text, EXPRESSION, TOKENS, "text")
-        memories = self._remember(source)
-        said, log_prob = self._answer(memories)
-        begun = _begun(said)
-        shares = [net.read(memory, begun)[1] for net, memory in zip(self._networks, memories, strict=True)]
+        memory = self._networks.encode(source)
+        said, log_prob = self._answer(memory)
+        _, shares = self._networks.read(memory, _begun(said))
         return {
             "text": self._join(said),
             "log_prob": log_prob,
             "source": tf.gather(self._tokens[EXPRESSION], source),
             "target": tf.gather(self._tokens[ANSWER], said),
-            "attention": mean(shares),
+            "attention": shares,
         }
 
     @graph_function(examples=tf.string)
@@ -200,10 +198,9 @@ class PairsModel(StringModel):
         source = self._index(parsed[EXPRESSION], EXPRESSION, TOKENS)
         targets = self._index(answers.flat_values, ANSWER, TARGETS)
         rows = tf.cast(answers.value_rowids(), tf.int32)
-        memories = self._remember(source)
-        said, _ = self._answer(memories)
-        own = [Memory(*(tf.gather(part, rows) for part in (m.keys, m.values, m.padding))) for m in memories]
-        log_prob = tf.reduce_sum(self._token_log_prob(own, targets), axis=1)
+        memory = self._networks.encode(source)
+        said, _ = self._answer(memory)
+        log_prob = tf.reduce_sum(self._token_log_prob(memory.take(rows), targets), axis=1)
         edits = tf.edit_distance(_sparse(tf.gather(said, rows)), _sparse(targets), normalize=False)
         lengths = tf.reduce_sum(tf.cast(targets >= UNKNOWN, tf.float32), axis=1)
         count = tf.shape(source)[0]
@@ -221,24 +218,20 @@ class PairsModel(StringModel):
             UNSAYABLE: join_unsayable(tokens.flat_values, lacks, tf.gather(rows, tokens.value_rowids()), count),
         }
 
-    def _remember(self, source: tf.Tensor) -> list[Memory]:
-        return [network.encode(source) for network in self._networks]
-
-    def _answer(self, memories: list[Memory]) -> tuple[tf.Tensor, tf.Tensor]:
+    def _answer(self, memory: Memory) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the best answers int32 [N, steps] and their log-probabilities [N]."""
         how = self._how
         if how.beam == 1:
-            return greedy(self._networks, memories, how.target_limit)
-        said, log_probs = beam(self._networks, memories, how.target_limit, how.beam, 1, how.length_penalty)
+            return greedy(self._networks, memory, how.target_limit)
+        said, log_probs = beam(self._networks, memory, how.target_limit, how.beam, 1, how.length_penalty)
         return said[:, 0], log_probs[:, 0]
 
-    def _token_log_prob(self, memories: list[Memory], targets: tf.Tensor) -> tf.Tensor:
+    def _token_log_prob(self, memory: Memory, targets: tf.Tensor) -> tf.Tensor:
         """Returns the log-probability of each token of answers int32 [N, length], 0 of padding: float32 [N, length].
 
         An unknown token costs IMPOSSIBLE: the model never says one, whatever its untrained class gets.
         """
-        begun = _begun(targets)
-        said = mean([net.read(memory, begun)[0] for net, memory in zip(self._networks, memories, strict=True)])
+        said, _ = self._networks.read(memory, _begun(targets))
         own = tf.gather(said, tf.maximum(targets - FIRST_CLASS, 0), batch_dims=2)
         # A probability that float32 rounds to 0 costs as much.
         log_prob = tf.where(targets == UNKNOWN, IMPOSSIBLE, tf.maximum(tf.math.log(own), IMPOSSIBLE))

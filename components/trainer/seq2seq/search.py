@@ -1,11 +1,10 @@
 """Search for answers: greedy, and with a beam. Both stop when nothing can change any more."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from components.trainer.seq2seq.inference import Memory, Network
+from components.trainer.seq2seq.inference import Memory, State, TrainedNetworks
 from components.trainer.seq2seq.network import FIRST_CLASS
 from components.transform.token_pairs import BEGIN, END, PADDING, UNKNOWN
 
@@ -16,49 +15,62 @@ _NEVER = -1e9
 IMPOSSIBLE = tf.float32.min
 
 
-def greedy(networks: Sequence[Network], memories: Sequence[Memory], limit: int) -> tuple[tf.Tensor, tf.Tensor]:
+def greedy(networks: TrainedNetworks, memory: Memory, limit: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Takes the most likely token at every step.
 
     Args:
       networks: Those whose mean probabilities count.
-      memories: What each of them remembers of inputs.
+      memory: What they remember of inputs.
       limit: Most tokens of an answer. Then it ends, whatever is likelier.
 
     Returns:
       Answers, int32 [N, steps], each with END and then padding; and their natural-log probabilities, float32 [N].
     """
-    rows = tf.shape(memories[0].keys)[0]
+    rows = tf.shape(memory.padding)[0]
+    open_, only_end = _open(networks.classes, last=False), _open(networks.classes, last=True)
+    arrays = [
+        tf.TensorArray(dtype, limit + 1, element_shape=[None], clear_after_read=False)
+        for dtype in (tf.int32, tf.float32)
+    ]
 
+    # What has ended goes on, until all has: to leave it out is done once, behind the loop.
     def step(
-        index: tf.Tensor, token: tf.Tensor, done: tf.Tensor, log_prob: tf.Tensor, said: tf.TensorArray, *states: Any
+        index: tf.Tensor,
+        _: tf.Tensor,
+        token: tf.Tensor,
+        done: tf.Tensor,
+        said: tf.TensorArray,
+        found: tf.TensorArray,
+        *state: tf.Tensor,
     ) -> tuple[Any, ...]:
-        probabilities, after = _step(networks, memories, states, token)
-        best, probability = _best(probabilities, index == limit)
-        token = tf.where(done, PADDING, best)
-        log_prob += tf.where(done, 0.0, tf.math.log(probability))
-        return index + 1, token, done | (best == END), log_prob, said.write(index, token), *after
+        probabilities, after = networks.step(memory, State(*state), token)
+        # At the last step all rows end.
+        # (Where a whole tensor is chosen, the operation of TensorFlow 1 is ten times as fast.)
+        sayable = tf.compat.v1.where(index == limit, only_end, open_)
+        values, indices = tf.math.top_k(probabilities * sayable, 1)
+        token = tf.squeeze(indices, 1) + FIRST_CLASS
+        done |= token == END
+        said, found = said.write(index, token), found.write(index, tf.squeeze(values, 1))
+        return index + 1, ~tf.reduce_all(done), token, done, said, found, after.gates, after.cell
 
-    said = tf.TensorArray(tf.int32, size=0, dynamic_size=True, element_shape=[None])
-    _, _, _, log_prob, said, *_ = tf.while_loop(
-        lambda index, token, done, *_: (index <= limit) & ~tf.reduce_all(done),
+    state = networks.begin(rows)
+    begun = tf.fill([rows], BEGIN)
+    count, _, _, _, said, found, *_ = tf.while_loop(
+        lambda _, going_on, *__: going_on,
         step,
-        (
-            tf.constant(0),
-            tf.fill([rows], BEGIN),
-            tf.zeros([rows], tf.bool),
-            tf.zeros([rows]),
-            # One step that says nothing, so that there is something to stack if there are no rows.
-            said.write(0, tf.zeros([rows], tf.int32)),
-            *_begin(networks, rows),
-        ),
+        # One step is made even if there are no rows, so that there is something to stack.
+        (tf.constant(0), tf.constant(True), begun, tf.zeros([rows], tf.bool), *arrays, state.gates, state.cell),
         parallel_iterations=1,
     )
-    return tf.transpose(said.stack()), log_prob
+    said, found = (tf.transpose(array.gather(tf.range(count))) for array in (said, found))
+    ended = tf.cumsum(tf.cast(said == END, tf.int32), axis=1, exclusive=True) > 0
+    log_prob = tf.reduce_sum(tf.where(ended, 0.0, tf.math.log(found)), axis=1)
+    return tf.where(ended, PADDING, said), log_prob
 
 
 def beam(
-    networks: Sequence[Network],
-    memories: Sequence[Memory],
+    networks: TrainedNetworks,
+    memory: Memory,
     limit: int,
     width: tf.Tensor | int,
     answers: tf.Tensor | int,
@@ -71,7 +83,7 @@ def beam(
 
     Args:
       networks: Those whose mean probabilities count.
-      memories: What each of them remembers of inputs.
+      memory: What they remember of inputs.
       limit: Most tokens of an answer.
       width: Beginnings to keep.
       answers: Answers to return, at most `width`.
@@ -81,9 +93,9 @@ def beam(
       Answers, int32 [N, answers, steps], best first, each with END and then padding, and their natural-log probabilities,
       float32 [N, answers]: IMPOSSIBLE, and no token, where there are not so many.
     """
-    rows = tf.shape(memories[0].keys)[0]
+    rows = tf.shape(memory.padding)[0]
     # Each input `width` times, one after the other.
-    memories = [Memory(*(tf.repeat(part, width, axis=0) for part in (m.keys, m.values, m.padding))) for m in memories]
+    memory = memory.take(tf.repeat(tf.range(rows), width))
     first = tf.repeat(tf.range(rows) * width, width)  # where each beginning's row begins
 
     def lengths(said: tf.Tensor) -> tf.Tensor:
@@ -102,11 +114,10 @@ def beam(
         return (index <= limit) & tf.reduce_any(possible > enough)
 
     def step(
-        index: tf.Tensor, token: tf.Tensor, log_prob: tf.Tensor, said: tf.Tensor, *states: tf.Tensor
+        index: tf.Tensor, token: tf.Tensor, log_prob: tf.Tensor, said: tf.Tensor, *state: tf.Tensor
     ) -> tuple[Any, ...]:
         ended = (token == END) | (token == PADDING)
-        probabilities, after = _step(networks, memories, states, token)
-        classes = probabilities.shape[-1]
+        probabilities, after = networks.step(memory, State(*state), token)
         gained = tf.math.log(probabilities) + _barred(classes, index == limit)
         # What has ended goes on in one way, instead of END, which costs nothing and says PADDING.
         once = tf.one_hot(END - FIRST_CLASS, classes, 0.0, _NEVER)
@@ -120,23 +131,29 @@ def beam(
         token = tf.where(tf.gather(ended, origin), PADDING, token)
         before = tf.gather(tf.reshape(said, [rows * width, index]), origin)
         said = tf.reshape(tf.concat([before, token[:, tf.newaxis]], axis=1), [rows, width, index + 1])
-        return index + 1, token, log_prob, said, *(tf.gather(state, origin) for state in after)
+        after = after.take(origin)
+        return index + 1, token, log_prob, said, after.gates, after.cell
 
     start = tf.one_hot(0, width, 0.0, _NEVER)  # all beginnings are the same, so only one counts
-    states = _begin(networks, rows * width)
+    state = networks.begin(rows * width)
+    classes = networks.classes
     variables = (
         tf.constant(0),
         tf.fill([rows * width], BEGIN),
         tf.repeat(start[tf.newaxis], rows, axis=0),
         tf.zeros([rows, width, 0], tf.int32),
-        *states,
+        state.gates,
+        state.cell,
     )
     shapes = [tf.TensorShape(shape) for shape in ([], [None], [None, None], [None, None, None])]
     _, _, log_prob, said, *_ = tf.while_loop(
         going_on,
         step,
         variables,
-        shape_invariants=(*shapes, *(tf.TensorShape([None, state.shape[1]]) for state in states)),
+        shape_invariants=(
+            *shapes,
+            *(tf.TensorShape([*part.shape[:-2], None, part.shape[-1]]) for part in (state.gates, state.cell)),
+        ),
         parallel_iterations=1,
     )
     ended = tf.reduce_any(said == END, axis=-1) & (log_prob > _NEVER / 2)
@@ -147,38 +164,12 @@ def beam(
     return tf.gather(said, order, batch_dims=1), tf.gather(log_prob, order, batch_dims=1)
 
 
-def _step(
-    networks: Sequence[Network], memories: Sequence[Memory], states: Sequence[tf.Tensor], token: tf.Tensor
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Returns the networks' mean probabilities of each class, [N, classes], and all states after the step."""
-    said: list[tf.Tensor] = []
-    after: list[tf.Tensor] = []
-    for index, (network, memory) in enumerate(zip(networks, memories, strict=True)):
-        output, cell = states[2 * index : 2 * index + 2]
-        probabilities, state = network.step(memory, (output, cell), token)
-        said.append(probabilities)
-        after += state
-    return mean(said), after
-
-
-def mean(values: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Returns the mean of tensors of one shape."""
-    return values[0] if len(values) == 1 else tf.add_n(list(values)) * (1 / len(values))
-
-
-def _begin(networks: Sequence[Network], rows: tf.Tensor) -> list[tf.Tensor]:
-    return [tensor for network in networks for tensor in network.begin(rows)]
-
-
 def _barred(classes: int, last: tf.Tensor) -> tf.Tensor:
     """Returns what is added to log-probabilities: unknown tokens are not said, and of the last token only END is."""
     unknown = tf.one_hot(UNKNOWN - FIRST_CLASS, classes, _NEVER, 0.0)
     return tf.where(last, tf.one_hot(END - FIRST_CLASS, classes, 0.0, _NEVER), unknown)
 
 
-def _best(probabilities: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the most likely tokens int32 [N] and their probabilities; END if it is the last."""
-    classes = probabilities.shape[-1]
-    open_ = tf.where(last, tf.one_hot(END - FIRST_CLASS, classes), 1 - tf.one_hot(UNKNOWN - FIRST_CLASS, classes))
-    values, indices = tf.math.top_k(probabilities * open_, 1)
-    return indices[:, 0] + FIRST_CLASS, values[:, 0]
+def _open(classes: int, *, last: bool) -> tf.Tensor:
+    """Returns 1 for each class that may be said, else 0: no unknown token, and of the last token only END."""
+    return tf.one_hot(END - FIRST_CLASS, classes) if last else 1 - tf.one_hot(UNKNOWN - FIRST_CLASS, classes)

@@ -193,8 +193,7 @@ def sample_predictions(
     chosen = spread(len(pairs), SAMPLED_PREDICTIONS)
     asked, right = (rows.padded(chosen) for rows in (pairs.source, pairs.target))
     networks = trained_networks(model)
-    memories = [network.encode(tf.constant(asked)) for network in networks]
-    said, _ = greedy(networks, memories, decoding.target_limit)
+    said, _ = greedy(networks, networks.encode(tf.constant(asked)), decoding.target_limit)
 
     def join(indices: Iterable[int], tokens: Sequence[str], separator: str) -> str:
         # What training does not have has no name here.

@@ -34,7 +34,7 @@ def model():
 @pytest.fixture(scope="module")
 def asked(model):
     networks = trained_networks(model)
-    return networks, [network.encode(tf.constant(SOURCE)) for network in networks]
+    return networks, networks.encode(tf.constant(SOURCE))
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +104,6 @@ def test_there_are_no_more_answers_than_there_are(asked, all_answers):
 
 def test_no_rows_have_no_answers(model):
     networks = trained_networks(model)
-    memories = [network.encode(tf.zeros([0, 3], tf.int32)) for network in networks]
-    assert greedy(networks, memories, LIMIT)[0].shape[0] == 0
-    assert beam(networks, memories, LIMIT, 4, 2, 0.0)[0].shape[0] == 0
+    memory = networks.encode(tf.zeros([0, 3], tf.int32))
+    assert greedy(networks, memory, LIMIT)[0].shape[0] == 0
+    assert beam(networks, memory, LIMIT, 4, 2, 0.0)[0].shape[0] == 0
