@@ -217,9 +217,8 @@ def test_settings_that_cannot_be_are_named():
         RecurrentSettings(epochs=0)
 
 
-@pytest.mark.parametrize(
-    "family", [pytest.param(f, marks=pytest.mark.slow) for f in ("seq2seq", "windows")] + ["carried state"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["seq2seq", "windows", "carried state"])
 def test_training_on_several_devices_follows_the_same_loss(tmp_path, family):
     program = textwrap.dedent("""
         import sys, numpy as np, tensorflow as tf

@@ -154,6 +154,7 @@ def test_what_cannot_be_forecast_is_refused_by_name(charseq, server, place):
         np.testing.assert_allclose(longer.outputs["forecast"], shorter.outputs["forecast"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_another_unit_is_drift(charseq, series_run, place):
     rows = [f"{shop};{day};{float(value) * 1000}" for shop, day, value in (row.split(";") for row in make_rows(150))]
     write(place / "sales.csv", rows)
