@@ -5,6 +5,8 @@ import os
 import shutil
 import sys
 
+from serving.contract.layout import ModelFolder
+
 DEFAULT_ROOT = "runs"
 
 DEFAULT_TASK = "sums"
@@ -58,7 +60,7 @@ class Places:
 
     def model_dir(self, task: str) -> str:
         """Folder of a task's pushed versions."""
-        return os.path.join(self.serving_dir, task)
+        return ModelFolder(self.serving_dir, task).path
 
     def report_path(self, task: str, run_id: str) -> str:
         """The report of a run."""

@@ -7,7 +7,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 
 from charseq_client.messages import model_server_config_pb2
-from serving.contract.layout import CONFIG_NAME, SAVED_MODEL_NAMES, STABLE
+from serving.contract.layout import SAVED_MODEL_NAMES, STABLE, ModelFolder
 from serving.contract.versions import parse_version
 
 
@@ -39,10 +39,11 @@ def served_version(model_dir: str) -> int | None:
 
 def _read_config(model_dir: str) -> Any:
     """Returns what the serving folder's configuration says of a model; an empty one if it says nothing."""
-    serving_dir, name = os.path.split(model_dir.rstrip("/"))
-    path = os.path.join(serving_dir, CONFIG_NAME)
+    folder = ModelFolder.at(model_dir)
     config = model_server_config_pb2.ModelServerConfig()
-    if tf.io.gfile.exists(path):
-        with tf.io.gfile.GFile(path) as file:
+    if tf.io.gfile.exists(folder.config_path):
+        with tf.io.gfile.GFile(folder.config_path) as file:
             text_format.Parse(file.read(), config)
-    return next((c for c in config.model_config_list.config if c.name == name), model_server_config_pb2.ModelConfig())
+    return next(
+        (c for c in config.model_config_list.config if c.name == folder.name), model_server_config_pb2.ModelConfig()
+    )

@@ -16,7 +16,7 @@ import tensorflow as tf
 from components.baseline.served import list_versions
 from components.files import copy_folder, sync_folder, sync_parents, write_file
 from data.whole_files import sync
-from serving.contract.layout import SAVED_MODEL_NAMES
+from serving.contract.layout import SAVED_MODEL_NAMES, ModelFolder
 from serving.contract.model_config import register
 
 # The highest version ever given out, beside the versions: one that was deleted is not given out again.
@@ -58,8 +58,8 @@ def publish(model_path: str, model_dir: str, add_files: Callable[[str], None]) -
         sync(model_dir)
         sync_parents(model_dir)
         # An object store has neither locks nor renames, and TensorFlow Serving there is told by its operator.
-        serving_dir, name = os.path.split(os.path.abspath(model_dir))
-        register(serving_dir, name)
+        folder = ModelFolder.at(os.path.abspath(model_dir))
+        register(folder.serving_dir, folder.name)
     return version
 
 

@@ -1,11 +1,11 @@
 """The rollout of a pushed version, by the serving side's own program."""
 
-import os
 import subprocess
 import sys
 
 from components.pusher.settings import RolloutSettings
 from serving.contract.canary_result import CanaryResult
+from serving.contract.layout import ModelFolder
 
 
 class RolloutError(Exception):
@@ -41,13 +41,13 @@ def roll_out(settings: RolloutSettings, model_dir: str, version: int) -> CanaryR
 
 def _run(settings: RolloutSettings, model_dir: str, arguments: list[str]) -> str:
     """Runs the program; returns its last line."""
-    serving_dir, model = os.path.split(model_dir.rstrip("/"))
+    folder = ModelFolder.at(model_dir)
     command = [
         sys.executable,
         "-m",
         "serving.rollout.canary",
-        serving_dir,
-        model,
+        folder.serving_dir,
+        folder.name,
         f"--server={settings.server}",
         *arguments,
     ]

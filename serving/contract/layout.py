@@ -1,5 +1,7 @@
 """The names in a serving folder: ``<serving_dir>/models.config`` and ``<serving_dir>/<model>/<version>/...``."""
 
+import os
+from dataclasses import dataclass
 from typing import Final
 
 # In the serving folder: the ``ModelServerConfig`` that sets policies and labels.
@@ -25,3 +27,31 @@ REQUEST_STATISTICS_PATH: Final = "assets.extra/RequestStats.pb"
 
 # Weights in the form that training needs them, within a version, for a training that begins from them.
 WEIGHTS_PATH: Final = "assets.extra/weights.npz"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """The folder of a model's versions, in a serving folder.
+
+    Attributes:
+      serving_dir: The serving folder; an object store's address too.
+      name: The model's name.
+    """
+
+    serving_dir: str
+    name: str
+
+    @classmethod
+    def at(cls, path: str) -> "ModelFolder":
+        """Returns what a path says; it may end with a slash."""
+        return cls(*os.path.split(path.rstrip("/")))
+
+    @property
+    def path(self) -> str:
+        """The folder itself."""
+        return os.path.join(self.serving_dir, self.name)
+
+    @property
+    def config_path(self) -> str:
+        """The file of the serving folder that sets the model's policy and labels."""
+        return os.path.join(self.serving_dir, CONFIG_NAME)
