@@ -12,6 +12,7 @@ from pathlib import Path
 from components.browser.graph import save_numeric
 from components.files import copy_folder
 from components.settings import SettingsError
+from serving.page import SHARED
 
 _TOOLS = Path(__file__).resolve().parents[2] / ".browser"
 
@@ -64,6 +65,8 @@ def export(model_path: str, vocabulary: Sequence[str], name: str, version: str, 
         site = Path(temporary) / "site"
         with as_file(files("components.browser") / "page") as page:
             shutil.copytree(page, site)
+        for file in SHARED:
+            (site / file).write_bytes((files("serving.page") / file).read_bytes())
         lengths = save_numeric(model_path, os.path.join(temporary, "numeric"))
         _convert(tools / _CONVERTER, os.path.join(temporary, "numeric"), str(site / "model"))
         (site / "tfjs").mkdir()

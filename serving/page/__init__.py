@@ -11,7 +11,12 @@ from importlib.resources import files
 PATH = "/"
 
 # In the order in which they use each other.
-_SCRIPTS = ("api.js", "lines.js", "answer.js", "writing.js", "forecast.js", "main.js")
+_SCRIPTS = ("shared.js", "api.js", "lines.js", "answer.js", "writing.js", "forecast.js", "main.js")
+
+_STYLES = ("shared.css", "page.css")
+
+# The page of a model in the browser has these too.
+SHARED = ("shared.css", "shared.js")
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def render(models: Sequence[PageModel], *, grpc: str, rest: str = "", tls: bool 
 def _template() -> tuple[str, dict[str, str]]:
     """Returns the page but for its data, and headers that let it run what it brings, ask its own server, and nothing else."""
     folder = files(__name__)
-    style = folder.joinpath("page.css").read_text("utf-8")
+    style = "".join(folder.joinpath(name).read_text("utf-8") for name in _STYLES)
     script = "\n".join(folder.joinpath(name).read_text("utf-8") for name in _SCRIPTS)
     html = folder.joinpath("page.html").read_text("utf-8").replace("{{style}}", style).replace("{{script}}", script)
     policy = (

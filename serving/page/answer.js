@@ -1,12 +1,5 @@
 // A model from text to text: its answer, character by character.
 
-/** A probability as one reads it; never rounded to certainty. */
-function percent(probability) {
-  if (probability > 0.9995) return "> 99.9%";
-  if (probability < 0.0005) return "< 0.1%";
-  return `${(probability * 100).toFixed(1)}%`;
-}
-
 function answerRequest(text) {
   return predictRequest(chosen.model, chosen.resolved, "serving_default", { text: [text] });
 }
@@ -81,21 +74,6 @@ function showAnswer(text, said, places, probability, scored) {
   if (said && !scored) parts.push("this version does not say the probability of each character");
   byId("whole").textContent = `${parts.join(" · ")}.`;
   byId("answer").hidden = false;
-}
-
-function characterCell({ character, probability, blank = "blank" }, place) {
-  const cell = element("li", { className: character ? "" : "blank" });
-  cell.style.setProperty("--place", place);
-  cell.append(element("bdi", { className: "character", textContent: character || blank }));
-  if (probability !== undefined) cell.append(...likelihood(probability));
-  return cell;
-}
-
-/** A bar of a probability, and its figure. */
-function likelihood(probability) {
-  const bar = element("span", { className: "bar" });
-  bar.style.setProperty("--probability", probability);
-  return [bar, element("span", { className: "percent", textContent: percent(probability) })];
 }
 
 function showAlternatives(several) {

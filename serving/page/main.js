@@ -1,13 +1,5 @@
 // What is chosen, and what the page shows of it.
 
-const byId = (id) => document.getElementById(id);
-
-function element(tag, properties, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
 const served = JSON.parse(byId("served").textContent);
 /** What is chosen: `choice` is "" for the newest, "versions/N" or "labels/L"; `resolved` is what that stands for now. */
 const chosen = { model: "", choice: "", resolved: null };
