@@ -15,8 +15,11 @@ from pipeline.cli import main
 
 CHARSEQ = str(Path(sys.executable).with_name("charseq"))
 
-# Enough to learn something, in seconds; the gate is set to what that gives. To compile takes longer than so few steps.
-QUICK = ("--set", "train.epochs=4", "--set", "gate.exact_match=0.001", "--set", "train.compiled=false")
+# Few examples; to compile takes longer than so few steps.
+_SMALL = ("--set", "data.count=3000", "--set", "train.compiled=false")
+
+# Enough to learn something, in seconds; the gate is set to what that gives.
+QUICK = (*_SMALL, "--set", "train.epochs=4", "--set", "gate.exact_match=0.001")
 
 
 class Result:
@@ -92,7 +95,7 @@ def first_run(charseq, place):
 @pytest.fixture(scope="session")
 def refused_run(charseq, place, first_run):
     """A run whose model the gate refuses, in the same root, on the same examples; a version is served already."""
-    settings = ("--set", "train.epochs=1", "--set", "run.cache=true")
+    settings = (*_SMALL, "--set", "train.epochs=1", "--set", "run.cache=true")
     result = charseq("run", "sums", "--json", "--root", place, *settings)
     assert result.status == 1, result.stderr
     return result

@@ -48,7 +48,7 @@ def test_a_run_says_everything_in_one_json_object(first_run, place):
     assert result["reasons"] == []
     assert result["serving_dir"] == str(place / "serving")
     assert list(result["seconds"]) == COMPONENTS
-    assert result["metrics"]["examples"] > 4_000
+    assert result["metrics"]["examples"] > 1_000
     assert 0 < result["metrics"]["exact_match"] <= 1
     assert versions(place)[0] == result["pushed_version"] == result["served_version"]
     report = Path(result["report"]).read_text()
@@ -159,7 +159,7 @@ def test_a_refused_model_is_not_pushed_and_what_was_served_still_answers(
 
 def test_drifted_data_stops_the_run_with_the_anomaly_in_words(charseq, first_run, place):
     result = charseq(
-        "run", "sums", "--json", "--root", place, "--set", "data.largest=9", "--set", "data.count=81", *QUICK
+        "run", "sums", "--json", "--root", place, *QUICK, "--set", "data.largest=9", "--set", "data.count=81"
     )
     assert result.status == 1
     answer = result.json
