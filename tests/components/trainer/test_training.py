@@ -270,6 +270,7 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path, family):
     subprocess.run(command, check=True, timeout=300, cwd=root)
 
 
+@pytest.mark.slow
 def test_mixed_precision_and_op_determinism_are_options(tmp_path):
     program = textwrap.dedent("""
         import sys, numpy as np, keras

@@ -116,6 +116,7 @@ def test_a_folder_gives_the_servers_answers(charseq, server, place):
     assert (place / "predicted.csv").read_bytes() == (place / "forecasts.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_tuner_a_warm_start_and_a_canary_lead_to_the_next_version(charseq, server, series_run, place):
     changes = ("tune.trials=2", "tune.trial_epochs=1", "tune.space=learning_rate=1e-3:1e-2", "train.warm_start=true")
     changes += ("gate.largest_rise=9", f"rollout.server={server}", "run.cache=true")
