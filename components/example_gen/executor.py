@@ -19,6 +19,7 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
+from components.beam_pipelines import quickly_made
 from components.example_file import remove_unfinished
 from components.example_gen import grouping, pairs, shards, sums, text
 from components.example_gen.dates import generator
@@ -67,7 +68,7 @@ class ShardedExecutor(BaseBeamExecutor, abc.ABC):
         artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
         data_json = exec_properties["data"]
         files = self._files(data_json)
-        with shared_artifacts(self._beam_pipeline_args, input_dict, output_dict), data_errors():
+        with quickly_made(), shared_artifacts(self._beam_pipeline_args, input_dict, output_dict), data_errors():
             self._write_shards(artifact, data_json)
         if changed := [file.path for file in files if file.is_changed()]:
             raise DataError(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -38,8 +38,10 @@ from serving.server.monitoring import Metrics, prometheus_path
 from serving.server.prediction_service import PredictionService
 from serving.server.request_log import RequestLogs
 from serving.server.rest.api import RestApi
-from serving.server.rest.http_server import HttpServer
 from serving.server.session_config import apply_xla, session_config
+
+if TYPE_CHECKING:
+    from serving.server.rest.http_server import HttpServer
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +145,8 @@ class ModelServer:
             self._server.listen_on_socket(flags.grpc_socket_path, self._credentials)
         address = Address(flags.bind_address, grpc_port, flags.rest_port)
         if flags.rest_port:
+            from serving.server.rest.http_server import HttpServer  # half of the imports, which gRPC alone does without
+
             self._rest = HttpServer(
                 RestApi(
                     PredictionService(self._manager, check_method_name=check, metrics=self._metrics, logs=self._logs),

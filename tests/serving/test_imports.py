@@ -48,3 +48,13 @@ def test_who_calls_a_server_imports_none(module: str) -> None:
     """)
 
     assert printed == "[]"
+
+
+def test_a_server_imports_what_speaks_http_only_when_it_serves_rest() -> None:
+    printed = _run("""
+        import sys
+        import serving.server.model_server
+        print([name for name in sys.modules if name.split(".")[0] == "aiohttp"])
+    """)
+
+    assert printed == "[]"
