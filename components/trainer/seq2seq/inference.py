@@ -15,7 +15,7 @@ from components.transform.token_pairs import PADDING
 # Minus infinity for a softmax, but without NaN where all of a row is.
 _NEVER = -1e9
 
-# Of a vocabulary of at most so many tokens, a table has what each adds to the decoder's gates: 4 * units numbers instead of
+# For a vocabulary of at most so many tokens, a table has what each adds to the decoder's gates: 4 * units numbers instead of
 # `embedding`. A larger table would be much larger than the rest of the model.
 _MOST_TABLED = 512
 
