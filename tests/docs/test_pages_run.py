@@ -34,7 +34,10 @@ HOW_TOS = [DOCS / name for name in re.findall(r": ([\w/-]+\.md)$", _ROOM, re.M)]
 _PROGRAM = re.compile(r"// (?P<name>[\w.]+)[^:\n]*: (?P<command>.+)")
 
 # One epoch of a narrow network that may be as bad as it is.
-_SMALL = "train.compiled=false train.members=1 train.epochs=1 train.units=16 train.layers=1 train.embedding=8 gate.beat_floor=false"
+_SMALL = (
+    "train.compiled=false train.members=1 train.epochs=1 train.units=16 train.layers=1 train.embedding=8 "
+    "gate.beat_floor=false"
+)
 
 # Adds the ports of the test to what a reader types without them, and patience for a machine that does much else.
 _CHARSEQ = """#!/bin/bash
