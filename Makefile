@@ -82,7 +82,7 @@ sweep: dev ## kills runs of every family at 60 moments, and cuts their power at 
 	$(BIN)/python -m tests.sweep --power
 
 # A subject at a time, so that each can be made again alone (rm runs/bench/train.json), and then the page.
-BENCHES := generate serve train data data-large pairs days pipeline series
+BENCHES := generate serve train data data-large pairs days pipeline series seq2seq
 BENCH_generate := generate
 BENCH_serve := serve
 BENCH_train := train --runs 7
@@ -92,6 +92,7 @@ BENCH_pairs := pairs
 BENCH_days := days
 BENCH_pipeline := pipeline
 BENCH_series := series
+BENCH_seq2seq := seq2seq
 
 bench: $(BENCHES:%=runs/bench/%.json) ## measures what it costs beside the peers, an hour, and writes docs/performance.md
 	cp runs/bench/*.json benchmarks/figures/

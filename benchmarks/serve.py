@@ -81,19 +81,21 @@ def measure(runs: int) -> list[Figure]:
         model_dir = os.path.join(serving_dir, _MODEL, "1")
         _export(model_dir, os.path.join(folder, "transform"))
         request = text_request(_MODEL, _TEXT)
-        port, rest_port, echo_port = _free_port(), _free_port(), _free_port()
+        port, rest_port, echo_port = free_port(), free_port(), free_port()
         command = server_command(serving_dir, port=port, rest_port=rest_port, executable="builtin")
-        ours = _grpc_load(port, request)
-        servers.enter_context(_server(command, ours))
-        echo = _grpc_load(echo_port, request)
-        servers.enter_context(_server([sys.executable, "-m", "serving.load_test.echo", f"--port={echo_port}"], echo))
+        ours = grpc_load(port, request)
+        servers.enter_context(running_server(command, ours))
+        echo = grpc_load(echo_port, request)
+        servers.enter_context(
+            running_server([sys.executable, "-m", "serving.load_test.echo", f"--port={echo_port}"], echo)
+        )
         rest = _http_load(rest_port, f"/v1/models/{_MODEL}:predict", {"instances": [_TEXT]})
         figures += _compare({"charseq": ours, "gRPC alone (echo)": echo, "charseq, REST": rest}, runs)
         missing = {}
         if shutil.which(TENSORFLOW_MODEL_SERVER):
-            port = _free_port()
-            load = _grpc_load(port, request)
-            with _server(server_command(serving_dir, port=port, executable=TENSORFLOW_MODEL_SERVER), load):
+            port = free_port()
+            load = grpc_load(port, request)
+            with running_server(server_command(serving_dir, port=port, executable=TENSORFLOW_MODEL_SERVER), load):
                 figures += _compare({"charseq": ours, "TensorFlow Serving": load}, runs)[1::2]
         else:
             missing["TensorFlow Serving"] = f"skipped: there is no {TENSORFLOW_MODEL_SERVER} on PATH"
@@ -102,11 +104,11 @@ def measure(runs: int) -> list[Figure]:
             if python is None:
                 missing[name] = "skipped: not installed (make peers)"
                 continue
-            port = _free_port()
+            port = free_port()
             load = _peer_load(python, peer, port)
             sides = {f"charseq, beside {name}": ours, f"{name} {peer_version(python, peer.package)}": load}
             try:
-                with _server([str(python), str(_PEERS / peer.script), str(port), model_dir], load):
+                with running_server([str(python), str(_PEERS / peer.script), str(port), model_dir], load):
                     figures += _compare(sides, runs)
             except RuntimeError as error:
                 missing[name] = f"failed: {error}"
@@ -138,7 +140,9 @@ def _compare(loads: Mapping[str, Load], runs: int) -> list[Figure]:
     return figures
 
 
-def _grpc_load(port: int, request: bytes, method: str = PREDICT) -> Load:
+def grpc_load(port: int, request: bytes, method: str = PREDICT) -> Load:
+    """Returns what loads the server at a port with a request over and over."""
+
     def load(callers: int, seconds: float) -> LoadResult:
         return sample_load(f"127.0.0.1:{port}", request, callers=callers, seconds=seconds, method=method).result()
 
@@ -174,11 +178,11 @@ def _peer_load(python: Path, peer: Peer, port: int) -> Load:
     command = [str(python), str(_PEERS / peer.script), "--request", _TEXT]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     request = bytes.fromhex(printed.splitlines()[-1])
-    return _grpc_load(port, request, "/inference.GRPCInferenceService/ModelInfer")
+    return grpc_load(port, request, "/inference.GRPCInferenceService/ModelInfer")
 
 
 @contextlib.contextmanager
-def _server(command: Sequence[str], load: Load) -> Iterator[None]:
+def running_server(command: Sequence[str], load: Load) -> Iterator[None]:
     """Runs a server, with all that it starts, from when it answers.
 
     Raises:
@@ -207,7 +211,8 @@ def _server(command: Sequence[str], load: Load) -> Iterator[None]:
             process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Returns a port that nothing listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -152,6 +152,20 @@ def serve(runs: int, as_json: bool) -> None:
 
 
 @bench.command()
+@_runs_option(5)
+@json_option
+def seq2seq(runs: int, as_json: bool) -> None:
+    """Training examples and answers a second of the model of pairs, compared with the same network in PyTorch.
+
+    \b
+    Example:
+      make peers                      # PyTorch, in an environment of its own
+      charseq bench seq2seq --runs 3
+    """
+    _run("seq2seq", "compiling the model, exporting it untrained, starting a server", as_json, runs)
+
+
+@bench.command()
 @click.option(
     "--seeds", default=5, show_default=True, type=click.IntRange(1), help="Trainings of ours; the median counts."
 )

@@ -35,11 +35,19 @@ def train(
       callbacks: More callbacks.
       start: What to begin with.
     """
+    data = fit_data(settings, training, validation)
+    return fit(
+        settings, lambda: start.apply(build_model(settings, source_size, target_size)), data, checkpoint_dir, callbacks
+    )
+
+
+def fit_data(settings: Seq2SeqSettings, training: TokenPairs, validation: TokenPairs) -> FitData:
+    """Returns what `train` fits a model to."""
     buckets = Buckets(training, settings.batch_size, settings.shapes)
     parts = settings.parts or count_parts(settings.members, settings.batch_size)
     accuracy = TokenAccuracy(name="accuracy")
     batches = validation_batches(validation)
-    data = FitData(
+    return FitData(
         lambda epoch, _: training_batches(training, buckets, settings.seed, epoch),
         buckets.steps,
         batches,
@@ -47,7 +55,4 @@ def train(
         loss=SmoothedCrossEntropy(settings.label_smoothing),
         accuracy=accuracy,
         own_steps=lambda model: train_in_pieces(model, accuracy, next(iter(batches)), parts),
-    )
-    return fit(
-        settings, lambda: start.apply(build_model(settings, source_size, target_size)), data, checkpoint_dir, callbacks
     )

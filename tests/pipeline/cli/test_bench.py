@@ -149,8 +149,8 @@ def test_a_ratio_of_the_page_is_that_of_two_figures_of_it():
         for name, figure in figures.items():
             if found := re.search(r"ours is ([\d.]+) times this", figure["note"]):
                 subject, side = name.split(": ", 1)
-                beside = figures.get(f"{subject}: charseq, beside {side.rsplit(' ', 1)[0]}")
-                ours = beside or figures.get(f"{subject}: charseq") or figures[f"{subject}: ours"]
+                sides = f"charseq, beside {side.rsplit(' ', 1)[0]}", "charseq", "ours, over gRPC", "ours"
+                ours = next(figures[f"{subject}: {name}"] for name in sides if f"{subject}: {name}" in figures)
                 assert float(found[1]) == pytest.approx(ours["value"] / figure["value"], abs=0.006), name
 
 
@@ -171,6 +171,22 @@ def test_training_is_measured_beside_the_notebooks(charseq):
     assert len(names) == 10
     figures = {figure["name"]: figure["value"] for figure in result.json["figures"]}
     assert all(figures[f"{task}: ours"] > 0 for task in ("sums-lstm", "text-lstm"))
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+def test_the_model_of_pairs_is_trained_and_asked(charseq):
+    result = charseq("bench", "seq2seq", "--runs", "1", "--json")
+    assert result.status == 0, result.stderr
+    figures = {figure["name"]: figure["value"] for figure in result.json["figures"]}
+    subjects = {
+        name: subject for name in figures for subject, _, side in [name.partition(": ")] if side.startswith("ours")
+    }
+    assert list(subjects.values()) == ["training", "1 caller", "64 callers"]
+    assert all(figures[name] > 0 for name in subjects)
+    # Callers who share batches: many times as many answers in truth; how many is for a quiet machine to say.
+    alone, together = (figures[f"{callers}: ours, over gRPC"] for callers in ("1 caller", "64 callers"))
+    assert together > 2 * alone
 
 
 @pytest.mark.e2e

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.trainer.seq2seq import inference
 from components.trainer.seq2seq.inference import trained_networks
 from components.trainer.seq2seq.model import build_model
 from components.trainer.seq2seq.search import IMPOSSIBLE, beam, greedy
@@ -100,6 +101,18 @@ def test_there_are_no_more_answers_than_there_are(asked, all_answers):
     assert (log_probs.numpy()[:, :4] > IMPOSSIBLE).all()
     assert (log_probs.numpy()[:, 4:] == IMPOSSIBLE).all()
     assert not said.numpy()[:, 4:].any()
+
+
+def test_a_large_vocabulary_has_the_same_answers_without_a_table(asked, model, monkeypatch):
+    monkeypatch.setattr(inference, "_MOST_TABLED", 0)
+    networks = inference.trained_networks(model)
+    assert sum(tf.size(variable).numpy() for variable in networks.variables) < sum(
+        tf.size(variable).numpy() for variable in asked[0].variables
+    )
+    said, log_prob = greedy(networks, networks.encode(tf.constant(SOURCE)), LIMIT)
+    expected_said, expected_log_prob = greedy(*asked, LIMIT)
+    assert said.numpy().tolist() == expected_said.numpy().tolist()
+    assert log_prob.numpy() == pytest.approx(expected_log_prob.numpy(), abs=1e-5)
 
 
 def test_no_rows_have_no_answers(model):
