@@ -182,8 +182,8 @@ def _peer_load(python: Path, peer: Peer, port: int) -> Load:
 
 
 @contextlib.contextmanager
-def running_server(command: Sequence[str], load: Load) -> Iterator[None]:
-    """Runs a server, with all that it starts, from when it answers.
+def running_server(command: Sequence[str], load: Load) -> Iterator[int]:
+    """Runs a server, with all that it starts, from when it answers. Yields its process id.
 
     Raises:
       RuntimeError: It did not start; the message ends with what it wrote last.
@@ -200,7 +200,7 @@ def running_server(command: Sequence[str], load: Load) -> Iterator[None]:
                     log.seek(0)
                     raise RuntimeError(f"{' '.join(command)} did not answer:\n{log.read()[-2_000:]}")
                 time.sleep(0.5)
-            yield
+            yield process.pid
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)

@@ -5,6 +5,7 @@ Run by the interpreter of the peers, see `processes.peer_process`.
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -50,8 +51,8 @@ class _Network(nn.Module):
         return self.output(self.dropout(hidden)), state
 
 
-def _training(networks: nn.ModuleList, settings: dict[str, Any]) -> Callable[[], int]:
-    """Returns what trains an epoch, with batches of pairs of like lengths, and returns the number of pairs."""
+def _training(networks: nn.ModuleList, settings: dict[str, Any]) -> Callable[[], None]:
+    """Returns what trains an epoch, with batches of pairs of like lengths."""
     pairs = [
         tuple(
             torch.cat([torch.randint(_FIRST, size, [length]), torch.tensor([_END])])
@@ -65,7 +66,7 @@ def _training(networks: nn.ModuleList, settings: dict[str, Any]) -> Callable[[],
         networks.parameters(), settings["learning_rate"], betas=(0.9, 0.98), weight_decay=settings["weight_decay"]
     )
 
-    def epoch() -> int:
+    def epoch() -> None:
         networks.train()
         for index in torch.randperm(len(batches)).tolist():
             source, target = (rnn.pad_sequence(side, batch_first=True) for side in zip(*batches[index], strict=True))
@@ -83,13 +84,12 @@ def _training(networks: nn.ModuleList, settings: dict[str, Any]) -> Callable[[],
             loss.backward()
             nn.utils.clip_grad_norm_(networks.parameters(), settings["clip_norm"])
             optimizer.step()
-        return len(pairs)
 
     return epoch
 
 
-def _answering(networks: nn.ModuleList, settings: dict[str, Any]) -> Callable[[], int]:
-    """Returns what answers inputs of `length` tokens greedily, with so many tokens, and returns how many inputs it were."""
+def _answering(networks: nn.ModuleList, settings: dict[str, Any]) -> Callable[[], None]:
+    """Returns what answers inputs of `length` tokens greedily, with so many tokens, several times."""
     rows, length, times = (int(settings[name]) for name in ("rows", "length", "times"))
     networks.eval()
     source = torch.randint(_FIRST, settings["source_size"], [rows, length + 1])
@@ -118,23 +118,24 @@ def _answering(networks: nn.ModuleList, settings: dict[str, Any]) -> Callable[[]
             token = index_of_best[:, None]
         return torch.stack(said, 1)
 
-    def work() -> int:
+    def work() -> None:
         for _ in range(times):
             answer()
-        return rows * times
 
     return work
 
 
 def main() -> None:
-    """Does its work whenever a line comes, and answers with how much it was."""
+    """Does its work whenever a line comes, and answers with the seconds of processor time that it took."""
     settings = json.loads(sys.argv[1])
-    torch.set_num_threads(settings["threads"])
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     networks = nn.ModuleList(_Network(settings) for _ in range(settings["members"]))
     work = _training(networks, settings) if "lengths" in settings else _answering(networks, settings)
     for _ in sys.stdin:
-        print(work(), flush=True)
+        begin = time.process_time()
+        work()
+        print(time.process_time() - begin, flush=True)
 
 
 if __name__ == "__main__":
