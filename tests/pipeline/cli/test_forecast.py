@@ -209,6 +209,7 @@ def test_what_cannot_be_done_ends_with_a_reason(ask, models, tmp_path, arguments
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_the_table_is_that_of_an_undisturbed_command(models, tmp_path):
     table = tmp_path / "many.csv"
     with table.open("w") as file:

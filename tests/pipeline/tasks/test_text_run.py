@@ -171,6 +171,7 @@ def test_the_samples_of_every_epoch_are_kept(text_run, text_place):
     assert {(s["epoch"], s["temperature"]) for s in samples} == {(e, t) for e in (1, 2) for t in (0.2, 0.5, 1.0, 1.2)}
 
 
+@pytest.mark.slow
 def test_a_text_in_another_alphabet_is_drift_from_what_is_served(charseq, text_run, text_place, tmp_path):
     corpus = write_corpus(tmp_path / "corpus", "chinese")
     places = ("--root", tmp_path / "runs", "--serving-dir", text_place / "serving")
