@@ -50,10 +50,10 @@ run: install ## trains, gates, pushes and serves the sums model, and asks it a f
 cluster: install ## makes a kind cluster with Kubeflow, runs sums on it and asks the model (Docker, kind, 16 GB, an hour)
 	k8s/kind/run.sh
 
-# Four files at a time on two cores: servers and other processes that tests start are waited for. tests/conftest.py says which
+# Three files at a time on two cores: servers and other processes that tests start are waited for. tests/conftest.py says which
 # tests stay together, and that the longest begin first.
 test: dev ## runs the tests, 12 minutes on 2 cores
-	$(BIN)/python -m pytest -m "not slow" -n 4 --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" -n 3 --no-loadscope-reorder
 
 test-fast: dev ## runs the tests that start no process and train nothing
 	$(BIN)/python -m pytest -m "not slow and not e2e and not model" --no-processes -n 2 --no-loadscope-reorder
