@@ -54,7 +54,7 @@ class FitSettings:
 
     TRAINER: ClassVar[str]
     SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=1e-3:1e-2", "units=32|64|128")
-    # The value of epochs and batch_size where a family finds them from the data: 0.
+    # 0 where the data may choose epochs, batch_size and learning_rate, which are 0 then.
     LEAST: ClassVar[int] = 1
 
     optimizer: Optimizer = "adam"
@@ -85,7 +85,7 @@ class FitSettings:
         check_least(
             self, 0, "weight_decay", "clip_norm", "patience", "steps_per_execution", "parts", "checkpoint_seconds"
         )
-        if self.learning_rate <= 0:
+        if self.learning_rate < 0 or (self.learning_rate == 0 and self.LEAST):
             raise SettingsError(f"train.learning_rate is {self.learning_rate}; it must be positive")
         check_shares(self, "warmup", "beta_2")
         if self.optimizer == "rmsprop" and self.weight_decay:

@@ -13,14 +13,20 @@ _BATCH_SIZES = ((1_000, 16), (10_000, 32), (50_000, 64), (math.inf, 128))
 # XLA compiles for some 15 s for each shape: with few pairs that is more than the padding that another shape spares.
 _SHAPES = ((1_000, 1), (3_000, 2), (math.inf, 4))
 
-# Networks that answer together have fewer errors; many pairs take too long with them.
-_MEMBERS = ((200_000, 3), (1_000_000, 2), (math.inf, 1))
+# Of few pairs, three narrow networks that answer together learn more than a wide one in the same time; of many pairs it is the
+# wide one (docs/tasks.md). It needs smaller steps.
+_MEMBERS = ((50_000, 3), (math.inf, 1))
+_UNITS = ((50_000, 128), (math.inf, 256))
+_EMBEDDING = ((50_000, 64), (math.inf, 96))
+_LEARNING_RATE = ((50_000, 4e-3), (math.inf, 2e-3))
 
 # Many pairs leave a network of this width little room to learn them by heart.
 _DROPOUT = ((20_000, 0.3), (200_000, 0.2), (math.inf, 0.1))
 
-# (factor, power) of the number of pairs; the fewest epochs hold. 101 for 12 pairs, 60 for 300, 40 for 3,600, 10 for 120,000.
-_EPOCHS = ((152, -0.163), (1_060, -0.4))
+# Epochs: a factor times a power of the number of pairs; the smaller of the two holds. 101 for 12 pairs, 60 for 300, 40 for
+# 3,600. The wide network gets a fifth more, 12 for 120,000, in the time of three narrow ones.
+_FEW_EPOCHS = (152, -0.163)
+_MANY_EPOCHS = ((50_000, (1_060, -0.4)), (math.inf, (1_290, -0.4)))
 _FEWEST_EPOCHS = 2
 
 _FOUND = -1.0
@@ -32,6 +38,7 @@ class Seq2SeqSettings(FitSettings):
 
     Attributes:
       architecture: Reads the input in both directions, and attends to it while it writes the answer token by token.
+      learning_rate: The peak of the learning rate; 0 chooses it by the data.
       units: Width of an LSTM; 0 chooses it by the data.
       embedding: Width of a token's vector; 0 chooses it by the data.
       layers: Bidirectional layers of the encoder.
@@ -50,7 +57,7 @@ class Seq2SeqSettings(FitSettings):
     LEAST: ClassVar[int] = 0
 
     architecture: Literal["seq2seq"] = "seq2seq"
-    learning_rate: float = 4e-3
+    learning_rate: float = 0.0
     warmup: float = 0.05
     weight_decay: float = 0.01
     beta_2: float = 0.98
@@ -90,9 +97,12 @@ def resolve(settings: Seq2SeqSettings, pairs: int) -> Seq2SeqSettings:
     """
     found: dict[str, Any] = {
         "batch_size": _by_pairs(_BATCH_SIZES, pairs),
-        "epochs": max(_FEWEST_EPOCHS, round(min(factor * pairs**power for factor, power in _EPOCHS))),
-        "units": 128,
-        "embedding": 64,
+        "epochs": max(
+            _FEWEST_EPOCHS, min(round(f * pairs**p) for f, p in (_FEW_EPOCHS, _by_pairs(_MANY_EPOCHS, pairs)))
+        ),
+        "learning_rate": _by_pairs(_LEARNING_RATE, pairs),
+        "units": _by_pairs(_UNITS, pairs),
+        "embedding": _by_pairs(_EMBEDDING, pairs),
         "members": _by_pairs(_MEMBERS, pairs),
         "shapes": _by_pairs(_SHAPES, pairs),
     }

@@ -117,7 +117,9 @@ def test_what_is_left_open_is_found_and_what_is_set_stays(pairs):
     assert min(found.batch_size, found.epochs, found.units, found.embedding, found.members, found.shapes) >= 1
     assert from_json(Seq2SeqSettings, to_json(found)) == found
     assert 0 <= found.dropout < 1
-    own = Seq2SeqSettings(batch_size=1, epochs=3, units=5, embedding=9, members=4, shapes=1, dropout=0.0)
+    own = Seq2SeqSettings(
+        learning_rate=1e-3, batch_size=1, epochs=3, units=5, embedding=9, members=4, shapes=1, dropout=0.0
+    )
     assert resolve(own, pairs) == own
 
 
