@@ -13,8 +13,8 @@ _BATCH_SIZES = ((1_000, 16), (10_000, 32), (50_000, 64), (math.inf, 128))
 # XLA compiles for some 15 s for each shape: with few pairs that is more than the padding that another shape spares.
 _SHAPES = ((1_000, 1), (3_000, 2), (math.inf, 4))
 
-# Of few pairs, three narrow networks that answer together learn more than a wide one in the same time; of many pairs it is the
-# wide one (docs/tasks.md). It needs smaller steps.
+# Three narrow networks that answer together learn more of few pairs than a wide one does in the same time. With many pairs the
+# wide one learns more (docs/tasks.md). It needs smaller steps.
 _MEMBERS = ((50_000, 3), (math.inf, 1))
 _UNITS = ((50_000, 128), (math.inf, 256))
 _EMBEDDING = ((50_000, 64), (math.inf, 96))
