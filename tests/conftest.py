@@ -28,6 +28,7 @@ _OF_ONE_ROOT = (
 _OF_SAME_MODELS = {
     "models of sums": (
         "tests/components/trainer/test_export.py",
+        "tests/components/trainer/test_input_pipeline.py",
         "tests/components/trainer/test_training.py",
         "tests/components/browser/test_browser.py",
         "tests/components/evaluator/test_evaluator.py",
