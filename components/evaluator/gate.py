@@ -87,7 +87,7 @@ def _note(change: float | None, name: str, metrics: Mapping[str, float], baselin
     if change is None:
         return "the version being served has no such figure"
     try:
-        # The halves that face each other (Newcombe 1998, https://doi.org/10.1002/(SICI)1097-0258(19980430)17:8<873, method 10).
+        # The halves that face each other (Newcombe 1998, Statistics in Medicine 17, 873-890, method 10).
         low, high = sorted((metrics, baseline), key=lambda figures: figures[name])
         halves = low[f"{name}_high"] - low[name], high[name] - high[f"{name}_low"]
     except KeyError:
