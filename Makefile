@@ -82,7 +82,7 @@ sweep: dev ## kills runs of every family at 60 moments, and cuts their power at 
 	$(BIN)/python -m tests.sweep --power
 
 # A subject at a time, so that each can be made again alone (rm runs/bench/train.json), and then the page.
-BENCHES := generate serve train data data-large pairs days pipeline series seq2seq
+BENCHES := generate serve train data data-large pairs days pipeline series seq2seq pronunciations
 BENCH_generate := generate
 BENCH_serve := serve
 BENCH_train := train --runs 7
@@ -93,6 +93,7 @@ BENCH_days := days
 BENCH_pipeline := pipeline
 BENCH_series := series
 BENCH_seq2seq := seq2seq
+BENCH_pronunciations := pronunciations --language bul --language fre --language hun --cmudict
 
 bench: $(BENCHES:%=runs/bench/%.json) ## measures what it costs beside the peers, an hour, and writes docs/performance.md
 	cp runs/bench/*.json benchmarks/figures/
@@ -103,7 +104,7 @@ runs/bench/%.json: | install
 	$(BIN)/charseq bench $(BENCH_$*) --json > $@.part
 	mv $@.part $@
 
-peers: .venv-peers/train/installed .venv-peers/serve/installed .venv-peers/series/installed ## installs what the benchmarks are held beside, 8 GB
+peers: .venv-peers/train/installed .venv-peers/serve/installed .venv-peers/series/installed .venv-peers/pairs/installed ## installs what the benchmarks are held beside, 8 GB
 
 .venv-peers/%/installed: requirements-peers-%.lock | install
 	"$(PYTHON)" -m venv .venv-peers/$*
@@ -130,6 +131,7 @@ lock: install ## refreshes the locks to the newest versions that pyproject.toml 
 	$(LOCK) --no-config --upgrade requirements-browser.in -o requirements-browser.lock
 	$(LOCK) --upgrade --group peers-serve -o requirements-peers-serve.lock
 	$(LOCK) --upgrade --group peers-series -o requirements-peers-series.lock
+	$(LOCK) --upgrade --group peers-pairs -o requirements-peers-pairs.lock
 
 check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	cp requirements.lock .venv/requirements.lock && cp requirements-dev.lock .venv/requirements-dev.lock
@@ -152,6 +154,9 @@ check-lock: install ## shows that the locks are what pyproject.toml compiles to
 	cp requirements-peers-series.lock .venv/requirements-peers-series.lock
 	$(LOCK) --group peers-series -o .venv/requirements-peers-series.lock
 	diff requirements-peers-series.lock .venv/requirements-peers-series.lock
+	cp requirements-peers-pairs.lock .venv/requirements-peers-pairs.lock
+	$(LOCK) --group peers-pairs -o .venv/requirements-peers-pairs.lock
+	diff requirements-peers-pairs.lock .venv/requirements-peers-pairs.lock
 
 clean: ## removes what was installed and what runs have left
 	rm -rf .venv .venv-peers .browser runs site

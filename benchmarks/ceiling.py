@@ -38,6 +38,31 @@ class Product:
         return 2.0 * self.rows * self.inner * self.columns * self.count
 
 
+def recurrence(batch: int, units: int, steps: int) -> list[Product]:
+    """Returns the products of an LSTM's steps, each as large as it can be.
+
+    Those that every step waits for, forward and backward; and that of the kernel's gradient, one for all steps. None for a
+    one-hot vector, which only selects a row of the kernel.
+
+    Args:
+      batch: Rows.
+      units: Width.
+      steps: How many have a state before them that is not zero.
+    """
+    gates = 4 * units
+    forward, backward = Product(batch, units, gates, steps), Product(batch, gates, units, steps)
+    return [forward, backward, Product(units, steps * batch, gates, batch="inner")]
+
+
+def dense(rows: int, inner: int, columns: int) -> list[Product]:
+    """Returns the products of a dense layer, forward and backward; one for all steps, or for a vector that is repeated."""
+    return [
+        Product(rows, inner, columns),
+        Product(rows, columns, inner),
+        Product(inner, rows, columns, batch="inner"),
+    ]
+
+
 # Enough that a measurement is longer than the clock's and the scheduler's grain.
 _OPERATIONS = 5e9
 

@@ -12,7 +12,19 @@ from components.files import write_file
 _TEMPLATE = Path(__file__).with_name("performance.md.jinja")
 
 # Names of the files that `make bench` leaves, without their ending.
-SUBJECTS = ("train", "data", "data-large", "pairs", "days", "pipeline", "generate", "serve", "series", "seq2seq")
+SUBJECTS = (
+    "train",
+    "data",
+    "data-large",
+    "pairs",
+    "days",
+    "pipeline",
+    "generate",
+    "serve",
+    "series",
+    "seq2seq",
+    "pronunciations",
+)
 
 # Digits behind the point of figures that are small by nature; others have one.
 _DIGITS = {"MASE": 3}

@@ -1,4 +1,4 @@
-"""Training steps of references 2 and 3: ours, the notebooks' model.fit as written, PyTorch, and the machine's ceiling."""
+"""Training steps of references 2 and 3, and of `text`: ours, the notebooks' model.fit, PyTorch, and the machine's ceiling."""
 
 import contextlib
 import dataclasses
@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks.ceiling import Ceiling, Product
+from benchmarks import streams
+from benchmarks.ceiling import Ceiling, Product, dense, recurrence
 from benchmarks.measure import Figure, compare, timed
 from benchmarks.peers.notebooks import one_hot, sums_model, text_model
 from benchmarks.peers.processes import peer_process, peer_python, peer_version
@@ -53,38 +54,19 @@ TEXT = Shape("text-lstm", 88, 40, 0, 6_400, 1)
 
 
 def measure(runs: int) -> list[Figure]:
-    """Measures examples a second of both references, side by side.
+    """Measures examples a second of both references, and characters a second of `text`, side by side.
 
     Nothing depends on what the characters are, so they are drawn at random.
     """
-    return [figure for shape in (SUMS, TEXT) for figure in _measure(shape, runs)]
+    return [*(figure for shape in (SUMS, TEXT) for figure in _measure(shape, runs)), *streams.measure(runs)]
 
 
 def products(shape: Shape) -> list[Product]:
-    """Returns the matrix products that a step cannot do without, each as large as it can be.
-
-    Those that every step of a recurrence waits for, forward and backward; those of the kernels' gradients, one for all steps;
-    none for a one-hot vector, which only selects a row of the kernel; none for the state that a recurrence begins with, which
-    is zero; one for a vector that is repeated.
-    """
-    gates = 4 * _UNITS
-
-    def recurrence(steps: int) -> list[Product]:
-        forward = Product(_BATCH, _UNITS, gates, steps - 1)
-        backward = Product(_BATCH, gates, _UNITS, steps - 1)
-        return [forward, backward, Product(_UNITS, (steps - 1) * _BATCH, gates, batch="inner")]
-
-    def dense(rows: int, inner: int, columns: int) -> list[Product]:
-        return [
-            Product(rows, inner, columns),
-            Product(rows, columns, inner),
-            Product(inner, rows, columns, batch="inner"),
-        ]
-
-    encoder = recurrence(shape.inputs)
+    """Returns the matrix products that a step cannot do without."""
+    encoder = recurrence(_BATCH, _UNITS, shape.inputs - 1)
     if not shape.outputs:
         return [*encoder, *dense(_BATCH, _UNITS, shape.vocabulary)]
-    decoder = [*dense(_BATCH, _UNITS, gates), *recurrence(shape.outputs)]
+    decoder = [*dense(_BATCH, _UNITS, 4 * _UNITS), *recurrence(_BATCH, _UNITS, shape.outputs - 1)]
     return [*encoder, *decoder, *dense(shape.outputs * _BATCH, _UNITS, shape.vocabulary)]
 
 

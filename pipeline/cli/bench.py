@@ -167,6 +167,28 @@ def seq2seq(runs: int, as_json: bool) -> None:
 
 @bench.command()
 @click.option(
+    "--language",
+    "languages",
+    default=("fre",),
+    show_default=True,
+    multiple=True,
+    help="A language of the task g2p; repeat it for several.",
+)
+@click.option("--cmudict", is_flag=True, help="Also measure the task cmudict, which takes most of an hour.")
+@json_option
+def pronunciations(languages: tuple[str, ...], cmudict: bool, as_json: bool) -> None:
+    """Words wrong of the model of pairs, compared with Phonetisaurus on the same rows.
+
+    \b
+    Example:
+      make peers                      # Phonetisaurus, in an environment of its own
+      charseq bench pronunciations --language fre --language hun
+    """
+    _run("pronunciations", "training on each language", as_json, languages, cmudict)
+
+
+@bench.command()
+@click.option(
     "--seeds", default=5, show_default=True, type=click.IntRange(1), help="Trainings of ours; the median counts."
 )
 @click.option("--count", default=200, show_default=True, type=click.IntRange(0), help="Made series; 0 leaves them out.")
