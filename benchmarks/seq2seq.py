@@ -19,7 +19,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from benchmarks.measure import Figure, compare
 from benchmarks.peers.processes import peer_process, peer_python, peer_version
-from benchmarks.serve import Load, free_port, grpc_load, running_server
+from benchmarks.serve import Load, grpc_load, running_server
 from components.trainer.fitting import compile_model
 from components.trainer.seq2seq.export import Decoding, PairsModel
 from components.trainer.seq2seq.model import build_model
@@ -28,6 +28,7 @@ from components.trainer.seq2seq.pairs import Rows, TokenPairs
 from components.trainer.seq2seq.settings import Seq2SeqSettings, resolve
 from components.trainer.seq2seq.training import fit_data
 from components.transform.token_pairs import END, FIRST, preprocessing_fn
+from serving.free_port import free_port
 from serving.launch import server_command
 from serving.load_test.load import text_request
 from serving.load_test.samples import LoadResult

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from components.trainer.fixed_length.models import build_model
 from components.trainer.fixed_length.settings import AttentionSettings
 from components.transform.preprocessing import preprocessing_fn, read_vocabulary
 from pipeline.config.task_files import load_task
+from serving.free_port import free_port
 from serving.launch import TENSORFLOW_MODEL_SERVER, server_command
 from serving.load_test.load import PREDICT, sample_calls, sample_load, text_request
 from serving.load_test.samples import LoadResult
@@ -209,13 +209,6 @@ def running_server(command: Sequence[str], load: Load) -> Iterator[int]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def free_port() -> int:
-    """Returns a port that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _export(path: str, transform_dir: str) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import grpc
 
 from charseq_client.messages import ModelServiceStub, get_model_status_pb2
+from serving.free_port import free_port
 
 _AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
 
@@ -63,7 +63,7 @@ def model_server(
     Raises:
       ServerError: The server ended, or did not load the version in time.
     """
-    port = _free_port()
+    port = free_port()
     arguments = [
         *_ENDS_WITH_US,
         str(os.getpid()),
@@ -97,12 +97,6 @@ def describe_failure(what: str, log_path: str) -> str:
         lines = log.read().decode(errors="replace").strip().splitlines()
     tail = "\n".join(line for line in lines if not _LIBRARY_NOTE.match(line))
     return f"{what}; the server's log ends with:\n{tail or '(nothing)'}"
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait_until_available(

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.flink.jar import FlinkError, flink_jar
+from serving.free_port import free_port
 
 _HOST = "127.0.0.1"
 
@@ -93,7 +94,7 @@ class SessionCluster:
           ports: Ports of the REST interface and the worker pool; 0 takes a free one.
         """
         self._folder, self._slots, self._count = Path(folder).resolve(), slots, task_managers
-        rest_port, self._pool_port = (port or _free_port() for port in ports)
+        rest_port, self._pool_port = (port or free_port() for port in ports)
         self.rest_url = f"http://{_HOST}:{rest_port}"
         self.job_server = ""  # known once it runs
         self.worker_pool = f"{_HOST}:{self._pool_port}"
@@ -105,7 +106,7 @@ class SessionCluster:
         self._folder.mkdir(parents=True, exist_ok=True)
         configuration = _CONFIGURATION.format(
             host=_HOST,
-            rpc_port=_free_port(),
+            rpc_port=free_port(),
             rest_port=self.rest_url.rpartition(":")[2],
             slots=self._slots,
             folder=json.dumps(str(self._folder)),
@@ -212,12 +213,6 @@ class SessionCluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((_HOST, 0))
-        return int(listener.getsockname()[1])
 
 
 def _answers(address: str) -> bool:

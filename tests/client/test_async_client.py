@@ -16,8 +16,9 @@ import pytest
 from charseq_client import AsyncClient, Client, PredictionError, Retries
 from charseq_client.text import Sampling, generate_async, stream, stream_async
 from serving.contract.errors import Code
+from serving.free_port import free_port
 from tests.serving.conftest import Push
-from tests.serving.processes import ROOT, RunningServer, free_port, running_server
+from tests.serving.processes import ROOT, RunningServer, running_server
 from tests.serving.scripted import Scripted
 
 pytestmark = pytest.mark.e2e

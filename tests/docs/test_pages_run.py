@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_model
+from serving.free_port import free_port
 from tests.docs.pages import DOCS, ROOT, Block, read_blocks
-from tests.serving.processes import free_port
 from tests.serving.saved_models import save_forecaster, save_writer
 
 pytestmark = pytest.mark.e2e

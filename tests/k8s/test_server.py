@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from charseq_client import Client
 from charseq_client.text import Sampling
 from serving.contract.model_config import register
+from serving.free_port import free_port
 from serving.rollout import list_models, promote
 from tests.k8s.conftest import K8S, named, pods
 from tests.k8s.test_manifests import _arguments
@@ -73,7 +74,7 @@ def test_a_pod_waits_for_the_first_version_then_answers_and_follows_a_promotion(
     arguments = [argument for argument in arguments if not argument.startswith(fixed)]
     (tmp_path / "server").mkdir()
     quick = ["--model_config_file_poll_wait_seconds=1", "--file_system_poll_wait_seconds=0.1", "--rest_api_port=0"]
-    rest = ["--rest_api_port=" + str(_free_port())]
+    rest = ["--rest_api_port=" + str(free_port())]
     with running_server(tmp_path / "server", *arguments, *quick, *rest) as running, Client(running.target) as client:
         assert health(running.target) == health_pb2.HealthCheckResponse.SERVING
         assert client.predict({"text": ["ab"]}, model="shout").strings("text") == ["1:ab:AB"]
@@ -110,9 +111,3 @@ def test_the_script_of_the_init_container_leaves_a_rollouts_configuration_alone(
     completed = subprocess.run([*init["command"], script], timeout=120, check=False)
     assert completed.returncode == 0, shlex.join([*init["command"], script])
     assert config.read_text() == "what a rollout wrote"
-
-
-def _free_port():
-    from tests.serving.processes import free_port
-
-    return free_port()

@@ -15,7 +15,7 @@ import tensorflow as tf
 from components.example_gen.splits import TRAIN_SPLIT, VALIDATION_SPLIT
 from components.settings import to_json
 from components.trainer.fixed_length.settings import AttentionSettings
-from tests.serving.processes import free_port
+from serving.free_port import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_800)]
 

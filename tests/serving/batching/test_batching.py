@@ -17,9 +17,10 @@ from charseq_client import Client, PredictionError
 from charseq_client.arrays import from_proto, to_proto
 from charseq_client.messages import PredictionServiceStub, predict_pb2
 from serving.contract.errors import Code, ServingError
+from serving.free_port import free_port
 from serving.server.batching.parameters import read_batching_parameters
 from tests.serving.conftest import Push
-from tests.serving.processes import RunningServer, free_port, run_server, running_server
+from tests.serving.processes import RunningServer, run_server, running_server
 
 pytestmark = pytest.mark.e2e
 

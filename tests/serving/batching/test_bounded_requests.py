@@ -13,10 +13,11 @@ from charseq_client import Client, Retries
 from charseq_client.arrays import to_proto
 from charseq_client.messages import PredictionServiceStub, predict_pb2
 from serving.contract.errors import ServingError
+from serving.free_port import free_port
 from serving.server.models.limits import RequestLimits
 from tests.serving.conftest import Push
 from tests.serving.load import load
-from tests.serving.processes import RunningServer, free_port, running_server
+from tests.serving.processes import RunningServer, running_server
 
 pytestmark = pytest.mark.e2e
 

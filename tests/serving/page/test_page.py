@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from serving.free_port import free_port
 from serving.launch import server_command
 from serving.page import PageModel, render
 from tests.serving.conftest import Push
-from tests.serving.processes import free_port, run_server, running_server
+from tests.serving.processes import run_server, running_server
 
 pytestmark = pytest.mark.e2e
 

@@ -15,9 +15,10 @@ import pytest
 from google.protobuf import json_format
 
 from charseq_client.messages import PredictionServiceStub, predict_pb2
+from serving.free_port import free_port
 from tests.browser import DESKTOP, IN_CHROMIUM, PHONE, Scheme, Tab, axe_violations, page_in_chromium
 from tests.serving.conftest import Push
-from tests.serving.processes import ROOT, RunningServer, free_port, running_server
+from tests.serving.processes import ROOT, RunningServer, running_server
 
 pytestmark = IN_CHROMIUM
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from serving.free_port import free_port
 from serving.server.rest.http_server import HttpServer
-from tests.serving.processes import free_port
 
 
 class _Api:

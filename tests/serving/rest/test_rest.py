@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from serving.free_port import free_port
 from serving.server.rest.json_format import format_decimal
 from tests.serving.conftest import Push
-from tests.serving.processes import RunningServer, free_port, run_server, running_server
+from tests.serving.processes import RunningServer, run_server, running_server
 
 pytestmark = pytest.mark.e2e
 

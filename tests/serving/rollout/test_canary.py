@@ -12,12 +12,13 @@ import pytest
 from charseq_client import Client, PredictionError
 from charseq_client.arrays import to_proto
 from charseq_client.messages import prediction_log_pb2
+from serving.free_port import free_port
 from serving.rollout import RolloutError, promote, rollback
 from serving.rollout.canary import hold, roll_out
 from serving.rollout.history import read_history
 from serving.rollout.trial import CanaryLimits
 from tests.serving.conftest import Push
-from tests.serving.processes import RunningServer, free_port, running_server
+from tests.serving.processes import RunningServer, running_server
 from tests.serving.saved_models import write_records, write_warmup
 
 pytestmark = pytest.mark.e2e

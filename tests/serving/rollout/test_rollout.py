@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from charseq_client import Client, PredictionError
+from serving.free_port import free_port
 from serving.rollout import RolloutError, follow_latest, list_models, promote, rollback, set_canary
 from serving.rollout.history import read_history
 from tests.serving.conftest import Push
-from tests.serving.processes import RunningServer, free_port, running_server
+from tests.serving.processes import RunningServer, running_server
 
 pytestmark = pytest.mark.e2e
 

@@ -17,10 +17,11 @@ from charseq_client import Client, PredictionError, Retries
 from charseq_client.arrays import to_proto
 from charseq_client.messages import prediction_log_pb2
 from serving.contract.errors import Code
+from serving.free_port import free_port
 from serving.rollout import promote, rollback
 from tests.serving.conftest import Push
 from tests.serving.load import QUICK, checked_version, load
-from tests.serving.processes import ROOT, free_port, running_server
+from tests.serving.processes import ROOT, running_server
 from tests.serving.saved_models import write_warmup
 
 pytestmark = pytest.mark.e2e

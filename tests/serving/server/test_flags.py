@@ -14,12 +14,13 @@ from google.protobuf import text_format
 from charseq_client import Client, PredictionError
 from charseq_client.messages import config_pb2, model_server_config_pb2, rewriter_config_pb2
 from serving.contract.errors import ServingError
+from serving.free_port import free_port
 from serving.launch import server_command
 from serving.server.flag_table import UNSUPPORTED, WITHOUT_EFFECT
 from serving.server.flags import Flags, parse_flags
 from serving.server.session_config import session_config
 from tests.serving.conftest import Push
-from tests.serving.processes import RunningServer, free_port, run_server, running_server
+from tests.serving.processes import RunningServer, run_server, running_server
 
 # What `tensorflow_model_server --help` lists (2.20), each with a value that it takes.
 _REAL_FLAGS = {

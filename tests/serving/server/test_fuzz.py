@@ -14,8 +14,9 @@ import pytest
 from charseq_client import Client
 from charseq_client.arrays import to_proto
 from charseq_client.messages import predict_pb2, types_pb2
+from serving.free_port import free_port
 from tests.serving.conftest import Push
-from tests.serving.processes import RunningServer, free_port, running_server
+from tests.serving.processes import RunningServer, running_server
 
 pytestmark = pytest.mark.e2e
 

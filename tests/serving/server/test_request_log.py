@@ -23,11 +23,12 @@ from charseq_client.messages import (
 from serving.contract.errors import Code, ServingError
 from serving.contract.request_logs import find_logs, read_logs
 from serving.contract.tfrecord import frame_record
+from serving.free_port import free_port
 from serving.rollout.trial import read_requests
 from serving.server import request_log
 from serving.server.monitoring import Metrics
 from serving.server.request_log import RequestLogs
-from tests.serving.processes import free_port, run_server, running_server
+from tests.serving.processes import run_server, running_server
 
 
 def _entry(name: str, model: Path, prefix: Path | None, rate: float = 1.0, kind: str = "tfrecord") -> Any:

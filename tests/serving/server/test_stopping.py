@@ -14,9 +14,10 @@ import pytest
 
 from charseq_client import Client, PredictionError, Retries
 from serving.contract.errors import Code
+from serving.free_port import free_port
 from tests.serving.conftest import Push
 from tests.serving.load import QUICK, checked_version, load
-from tests.serving.processes import free_port, running_server
+from tests.serving.processes import running_server
 
 pytestmark = pytest.mark.e2e
 

@@ -11,8 +11,9 @@ import pytest
 
 from charseq_client import AsyncClient, Client, PredictionError, Retries
 from serving.contract.errors import Code
+from serving.free_port import free_port
 from tests.serving.conftest import Push
-from tests.serving.processes import free_port, run_server, running_server
+from tests.serving.processes import run_server, running_server
 
 pytestmark = pytest.mark.e2e
 
