@@ -7,11 +7,12 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.trainer.fixed_length.models import build_model as build_fixed
 from components.trainer.fixed_length.settings import AttentionSettings, RecurrentSettings
 from components.trainer.language_model.settings import StreamSettings, WindowSettings
-from components.trainer.language_model.streams import build_stream_model
+from components.trainer.language_model.streams import Streams, initial_states
 from components.trainer.language_model.windows import build_window_model
 from components.trainer.seq2seq.model import build_model as build_pairs
 from components.trainer.seq2seq.network import FIRST_CLASS
@@ -62,8 +63,10 @@ SMALL = {"units": 6, "warm_start": True}
             lambda model, tokens: model(tokens),
         ),
         (
-            functools.partial(build_stream_model, StreamSettings(**SMALL, layers=1)),
-            lambda model, tokens: model([tokens, *(np.zeros([1, 6], np.float32) for _ in model.inputs[1:])])[0],
+            lambda size: (
+                Streams(StreamSettings(**SMALL)).of_vocabulary(OLD if size == len(OLD) else NEW).build(size).core
+            ),
+            lambda model, tokens: model([tf.constant(tokens), *initial_states(model, 1)])[0],
         ),
         (lambda size: build_window_model(WindowSettings(**SMALL), size), lambda model, tokens: model(tokens)),
     ],

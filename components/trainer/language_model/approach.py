@@ -1,6 +1,7 @@
 """What differs between models that read a stream and models that read windows: to train, to validate, to read on."""
 
 import abc
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -27,6 +28,10 @@ class Approach(abc.ABC):
     """
 
     settings: LanguageModelSettings
+
+    def of_vocabulary(self, vocabulary: Sequence[str]) -> "Approach":
+        """Returns what trains a model of these characters, by index."""
+        return self
 
     @abc.abstractmethod
     def build(self, vocabulary_size: int) -> keras.Model:

@@ -55,9 +55,9 @@ class CharacterModel(abc.ABC):
     def _features(self, state: State) -> tf.Tensor:
         """Returns what the output layer reads, [N, units]."""
 
-    def _step(self, tokens: tf.Tensor, states: list[tf.Tensor]) -> list[tf.Tensor]:
-        """Runs all layers' cells for one character of each row."""
-        hidden = self._inputs(tokens[:, tf.newaxis])[:, 0]
+    def _step(self, tokens: tf.Tensor, states: list[tf.Tensor], ngrams: tf.Tensor | float = 0.0) -> list[tf.Tensor]:
+        """Runs all layers' cells for one character of each row, `ngrams` added to its vector."""
+        hidden = self._inputs(tokens[:, tf.newaxis])[:, 0] + ngrams
         after: list[tf.Tensor] = []
         for cell in self._cells:
             count = len(_state_widths(cell))

@@ -15,6 +15,7 @@ from components.trainer.layers.dropout import Dropout
 from components.trainer.layers.fused_lstm import FusedLSTM
 
 INPUTS = "inputs"
+NGRAMS = "ngrams"
 
 
 def recurrent_name(layer: int) -> str:
@@ -38,7 +39,11 @@ class Layers:
         self.states = 2 if settings.cell == "lstm" else 1
 
     def read(
-        self, tokens: keras.KerasTensor, every: bool, states: list[keras.KerasTensor] | None = None
+        self,
+        tokens: keras.KerasTensor,
+        every: bool,
+        states: list[keras.KerasTensor] | None = None,
+        ngrams: keras.KerasTensor | None = None,
     ) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:
         """Returns the logits and the states after the text.
 
@@ -46,9 +51,12 @@ class Layers:
           tokens: int32 [batch, length].
           every: Whether there are logits after every character, [batch, length, vocabulary], and not only after the last.
           states: The states before the text, each [batch, units], `self.states` for each layer; None to start from nothing.
+          ngrams: Added to the characters' vectors, [batch, length, embedding].
         """
         settings = self._settings
         hidden = self._inputs(tokens)  # (batch, length, features)
+        if ngrams is not None:
+            hidden = layers.Add()([hidden, ngrams])
         hidden = _dropout(settings.input_dropout, over_time=True)(hidden)
         after: list[keras.KerasTensor] = []
         for index in range(settings.layers):

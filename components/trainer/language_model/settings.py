@@ -5,7 +5,7 @@ import math
 from typing import ClassVar, Literal
 
 from components.settings import SettingsError
-from components.trainer.settings import FitSettings, Optimizer, check_least, check_shares
+from components.trainer.settings import FitSettings, check_least, check_shares
 
 Cell = Literal["lstm", "gru"]
 Inputs = Literal["one_hot", "scaled", "embedding"]
@@ -88,6 +88,10 @@ class StreamSettings(LanguageModelSettings):
         the first epochs is their number: with 64 instead of 128 the held-out loss falls as far in half the time.
       carry_state: Whether the state at a segment's end is that at the next one's start, rows of a batch being consecutive
         streams of the text. Otherwise segments are drawn at random and start from nothing.
+      ngrams: With `inputs=embedding`, each character's vector is added to those of the n-grams that it ends, from 2 to so many
+        characters; with 1 there are no such vectors. They let a training of few epochs end where one of many more does
+        (docs/tasks.md).
+      ngram_dropout: Share of the n-grams that are left out in training.
     """
 
     TRAINER: ClassVar[str] = "components.trainer.language_model.streams"
@@ -97,23 +101,30 @@ class StreamSettings(LanguageModelSettings):
     units: int = 448
     segment: int = 64
     carry_state: bool = True
+    ngrams: int = 4
+    ngram_dropout: float = 0.3
     batch_size: int = 32
     output_dropout: float = 0.2
     weight_dropout: float = 0.1
-    optimizer: Optimizer = "muon"
-    learning_rate: float = 8e-3
+    learning_rate: float = 1e-2
     warmup: float = 0.03
     weight_decay: float = 0.02
     beta_2: float = 0.99
     clip_norm: float = 1.0
-    epochs: int = 3
+    epochs: int = 4
     # A step takes a tenth of a second.
     steps_per_execution: int = 20
     histograms: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_least(self, 1, "segment")
+        check_least(self, 1, "segment", "ngrams")
+        check_shares(self, "ngram_dropout")
+
+    @property
+    def longest_ngram(self) -> int:
+        """Characters of the longest n-gram that has a vector; with 1 there is no such n-gram."""
+        return self.ngrams if self.inputs == "embedding" else 1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Models that read a text as a stream: the states after all characters predict the next one."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -18,7 +19,8 @@ from components.trainer.language_model.approach import (
     without_tuning,
 )
 from components.trainer.language_model.decoding import CharacterModel, State
-from components.trainer.language_model.models import Layers
+from components.trainer.language_model.models import NGRAMS, Layers
+from components.trainer.language_model.ngram_vectors import NgramVectors
 from components.trainer.language_model.settings import LanguageModelSettings, StreamSettings
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.language_model.trainer import run, train_once
@@ -46,13 +48,19 @@ class Streams(Approach):
 
     Attributes:
       settings: How to train.
+      code_points: See NgramVectors.
     """
 
     settings: StreamSettings
+    code_points: tuple[int, ...] = ()
+
+    def of_vocabulary(self, vocabulary: Sequence[str]) -> "Streams":
+        """Returns what trains a model of these characters, by index."""
+        return dataclasses.replace(self, code_points=tuple(ord(character or "\0") for character in vocabulary))
 
     def build(self, vocabulary_size: int) -> keras.Model:
         """Returns the untrained model, which carries its states from segment to segment."""
-        core = build_stream_model(self.settings, vocabulary_size)
+        core = build_stream_model(self.settings, vocabulary_size, self.code_points)
         return CarriedState(core, self.settings.batch_size, self.settings.carry_state)
 
     def core(self, fitted: keras.Model) -> keras.Model:
@@ -79,11 +87,12 @@ class Streams(Approach):
         return _SEED_LENGTH
 
 
-def build_stream_model(settings: StreamSettings, vocabulary_size: int) -> keras.Model:
-    """Returns the untrained model.
+def build_stream_model(settings: StreamSettings, vocabulary_size: int, code_points: Sequence[int] = ()) -> keras.Model:
+    """Returns the untrained model; for `code_points` see NgramVectors.
 
-    It goes from tokens int32 [batch, length] and the states before them (two of [batch, units] for each LSTM layer, one for
-    each GRU layer) to logits [batch, length, vocabulary] and the states after them.
+    It goes from tokens int32 [batch, length] and the states before them to logits [batch, length, vocabulary] and the states
+    after them: two of [batch, units] for each LSTM layer, one for each GRU layer; and with n-grams the last characters, int32
+    [batch, ngrams - 1].
     """
     stack = Layers(settings, vocabulary_size)
     tokens = keras.Input([None], dtype="int32", name="tokens")
@@ -92,8 +101,19 @@ def build_stream_model(settings: StreamSettings, vocabulary_size: int) -> keras.
         for index in range(settings.layers)
         for n in range(stack.states)
     ]
-    logits, after = stack.read(tokens, every=True, states=before)
-    return keras.Model([tokens, *before], [logits, *after], name="language_model")
+    if settings.longest_ngram == 1:
+        logits, after = stack.read(tokens, every=True, states=before)
+        return keras.Model([tokens, *before], [logits, *after], name="language_model")
+    history = keras.Input([settings.longest_ngram - 1], dtype="int32", name="history")
+    layer = NgramVectors(settings.embedding, settings.longest_ngram, settings.ngram_dropout, code_points, name=NGRAMS)
+    ngrams, history_after = layer(tokens, history)
+    logits, after = stack.read(tokens, every=True, states=before, ngrams=ngrams)
+    return keras.Model([tokens, *before, history], [logits, *after, history_after], name="language_model")
+
+
+def initial_states(model: keras.Model, rows: int | tf.Tensor) -> list[tf.Tensor]:
+    """Returns the states, of a model from `build_stream_model`, of rows that have read nothing."""
+    return [tf.zeros([rows, state.shape[-1]], state.dtype) for state in model.inputs[1:]]
 
 
 @keras.saving.register_keras_serializable("charseq")
@@ -117,7 +137,6 @@ class CarriedState(keras.Model):  # type: ignore[misc]
         """
         super().__init__(name=core.name)
         self.core = core
-        self._widths = [tensor.shape[-1] for tensor in core.inputs[1:]]
         devices = tf.distribute.get_strategy().num_replicas_in_sync
         if carry and batch_size % devices:
             raise ValueError(
@@ -129,21 +148,21 @@ class CarriedState(keras.Model):  # type: ignore[misc]
         # so they are in no checkpoint; an epoch begins without any.
         self._carried = [
             tf.Variable(
-                tf.zeros([batch_size // devices, width]),
+                tf.zeros([batch_size // devices, state.shape[-1]], state.dtype),
                 trainable=False,
                 synchronization=tf.VariableSynchronization.ON_READ,
                 aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
             )
-            for width in (self._widths if carry else [])
+            for state in (core.inputs[1:] if carry else [])
         ]
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """Returns the logits [batch, length, vocabulary]."""
         if not isinstance(inputs, (tuple, list)):
-            nothing = [tf.zeros([tf.shape(inputs)[0], width], self.compute_dtype) for width in self._widths]
+            nothing = initial_states(self.core, tf.shape(inputs)[0])
             return self.core([inputs, *nothing], training=training)[0]
         tokens, kept = inputs
-        states = [tf.cast(state, kept.dtype) * kept for state in self._carried]
+        states = [state * tf.cast(kept, state.dtype) for state in self._carried]
         logits, *after = self.core([tokens, *states], training=training)
         for variable, state in zip(self._carried, after, strict=True):
             variable.assign(tf.cast(state, variable.dtype))
@@ -151,14 +170,29 @@ class CarriedState(keras.Model):  # type: ignore[misc]
 
 
 class StreamReader(CharacterModel):
-    """A model that predicts at every position: its state is its layers' states."""
+    """A model that predicts at every position: its state is its layers' states, and with n-grams the last characters."""
+
+    def __init__(self, model: keras.Model, settings: StreamSettings, first: tf.Tensor):
+        super().__init__(model, settings, first)
+        self._ngrams = model.get_layer(NGRAMS) if settings.longest_ngram > 1 else None
+        self._history = settings.longest_ngram - 1
+
+    @property
+    def state_widths(self) -> list[int]:
+        """Widths of a state's tensors."""
+        return [*super().state_widths, *([self._history] if self._ngrams else [])]
 
     def advance(self, state: State, tokens: tf.Tensor) -> State:
         """Returns the state after reading tokens."""
-        return [state[0] + 1, *self._step(tokens, state[1:])]
+        if not self._ngrams:
+            return [state[0] + 1, *self._step(tokens, state[1:])]
+        *states, history = state[1:]
+        # A state travels as float32, which holds every index: a vocabulary has fewer than 2^24 characters.
+        ngrams, history = self._ngrams(tokens[:, tf.newaxis], tf.cast(history, tf.int32))
+        return [state[0] + 1, *self._step(tokens, states, ngrams[:, 0]), tf.cast(history, tf.float32)]
 
     def _features(self, state: State) -> tf.Tensor:
-        return self._top(state)
+        return self._top(state[: -1 if self._ngrams else None])
 
 
 def steps_per_epoch(settings: StreamSettings, text: TokenText) -> int:

@@ -48,6 +48,7 @@ def run(
     approach = approach_class(apply_hyperparameters(given, fn_args.hyperparameters))
     settings = approach.settings
     transform_output, vocabulary, train_text, validation_text = _read(fn_args, fn_args.transform_output)
+    approach = approach.of_vocabulary(vocabulary)
     _LOG.info(
         "%d training and %d validation characters, %d different ones",
         len(train_text.tokens),
@@ -96,7 +97,8 @@ def train_once(
     _, vocabulary, train_text, validation_text = _read(fn_args, fn_args.transform_graph_path)
 
     def train_with(settings: Any, checkpoint_dir: str) -> Training:
-        return train(approach_class(settings), train_text, validation_text, len(vocabulary), checkpoint_dir)
+        approach = approach_class(settings).of_vocabulary(vocabulary)
+        return train(approach, train_text, validation_text, len(vocabulary), checkpoint_dir)
 
     def discard(checkpoint_dir: str) -> None:
         discard_checkpoint(checkpoint_dir)

@@ -1,6 +1,5 @@
 """keras.layers.LSTM with a loop of our own on a CPU; sums are taken in another order, the mathematics is the same."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -8,6 +7,7 @@ import tensorflow as tf
 
 from components.trainer.layers.dropout import drop
 from components.trainer.layers.lstm_steps import lstm_steps
+from components.trainer.layers.rows import rows
 
 
 @keras.saving.register_keras_serializable("charseq")
@@ -75,7 +75,7 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
         repeats = int(sequences.shape[1] or 0) if self.repeated else 0
         features = tf.transpose(sequences[:, :1] if repeats else sequences, [1, 0, 2])
         projected = (
-            _rows(_indices(features), kernel + bias) if self.one_hot else tf.tensordot(features, kernel, 1) + bias
+            rows(_indices(features), kernel + bias) if self.one_hot else tf.tensordot(features, kernel, 1) + bias
         )  # (steps, or 1 if they are all the same, batch, 4 * units)
         outputs, output, state = lstm_steps(
             projected,
@@ -93,15 +93,3 @@ def _indices(vectors: tf.Tensor) -> tf.Tensor:
     """Returns where one-hot vectors [..., rows] are 1, int32 [...]."""
     # XLA's argmax compares element by element, and sums floats one by one. This takes a sixth of the time.
     return tf.reduce_sum(tf.cast(vectors, tf.int32) * tf.range(tf.shape(vectors)[-1]), axis=-1)
-
-
-@tf.custom_gradient  # type: ignore[untyped-decorator]
-def _rows(indices: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[None, tf.Tensor]]]:
-    """Returns rows of a kernel [rows, columns]: [..., columns]."""
-
-    def gradient(d_rows: tf.Tensor) -> tuple[None, tf.Tensor]:
-        # Dense, unlike tf.gather's own gradient, which optimizers treat in another way; and of many addends, so no bfloat16.
-        sums = tf.math.unsorted_segment_sum(tf.cast(d_rows, tf.float32), indices, kernel.shape[0])
-        return None, tf.cast(sums, d_rows.dtype)
-
-    return tf.gather(kernel, indices), gradient

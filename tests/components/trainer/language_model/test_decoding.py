@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from components.trainer.language_model.decoding import generate, read
 from components.trainer.language_model.sampling import SamplingInputs
-from components.trainer.language_model.streams import Streams, build_stream_model
+from components.trainer.language_model.streams import Streams, build_stream_model, initial_states
 from components.trainer.language_model.windows import Windows, build_window_model
 from tests.components.trainer.language_model.conftest import SMALL, WINDOW, WINDOWS
 
@@ -45,6 +45,7 @@ def chosen(logits, texts):
         {"cell": "gru"},
         {"tie_weights": True, "embedding": 32},
         {"inputs": "one_hot"},
+        {"ngrams": 1},
         {"inputs": "scaled", "layers": 2, "cell": "gru"},
     ],
 )
@@ -52,8 +53,7 @@ def test_every_position(changes, texts):
     settings = dataclasses.replace(SMALL, **changes)
     model = build_stream_model(settings, CHARACTERS)
     log_prob, _ = read_all(Streams(settings).character_model(model, first()), texts)
-    zeros = [np.zeros([3, 32], np.float32) for _ in model.inputs[1:]]
-    logits = model([texts, *zeros])[0]
+    logits = model([tf.constant(texts), *initial_states(model, 3)])[0]
     np.testing.assert_allclose(log_prob[:, 1:], chosen(logits[:, :-1], texts[:, 1:]), atol=1e-5)
     np.testing.assert_allclose(log_prob[:, 0], np.log(first())[texts[:, 0]], rtol=1e-5)
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.trainer.language_model.decoding import read
-from components.trainer.language_model.streams import Streams, build_stream_model
+from components.trainer.language_model.streams import Streams, build_stream_model, initial_states
 from tests.components.session import Session
 from tests.components.trainer.language_model.conftest import SMALL, TEXT, WINDOW
 
@@ -79,10 +79,10 @@ def test_a_text_in_chunks_is_the_text_in_one_call(model, prompt, request):
 
 
 def test_the_score_is_that_of_a_plain_loop_over_keras(served, trained, tokens, first):
-    states = [np.zeros([1, 32], np.float32)] * 2
+    states = initial_states(trained, 1)
     total = np.log(first[tokens[0]])
     for now, following in itertools.pairwise(tokens[:41]):
-        logits, *states = trained([np.array([[now]], np.int32), *map(np.asarray, states)])
+        logits, *states = trained([tf.constant([[now]], tf.int32), *states])
         total += tf.nn.log_softmax(logits[0, 0])[following].numpy()
     answer = served("score", text=[TEXT[:41]])
     assert answer["log_prob"] == pytest.approx([total], abs=1e-3)
@@ -172,11 +172,11 @@ def test_settings_that_cannot_be_are_refused_by_name(served, how, message):
     assert message in refusal(served, "serving_default", prompt=["the", "cat"], **sampling(**how))
 
 
-@pytest.mark.parametrize("shape", [(2, 0), (1, 3), (1, 66 + 10)])
+@pytest.mark.parametrize("shape", [(2, 0), (1, 3), (1, 69 + 10)])
 def test_a_state_that_is_not_the_models_is_refused(served, shape):
     message = refusal(served, "step", prompt=["the"], state=np.zeros(shape, np.float32), **sampling())
     assert "`state` has the shape" in message
-    assert "[prompts, 66]" in message
+    assert "[prompts, 69]" in message
 
 
 @given(st.text(max_size=20))
@@ -196,8 +196,7 @@ def test_a_model_of_mixed_precision_says_what_its_keras_model_says(transform_out
         characters = Streams(SMALL).character_model(model, first)
         texts = tokens[np.newaxis, :20].astype(np.int32)
         log_prob, _ = read(characters, characters.initial_state(1), tf.constant(texts), tf.constant([20]))
-        states = [np.zeros([1, 32], np.float32)] * 2
-        logits = tf.nn.log_softmax(model([texts, *states])[0])[0].numpy()
+        logits = tf.nn.log_softmax(model([tf.constant(texts), *initial_states(model, 1)])[0])[0].numpy()
     finally:
         keras.config.set_dtype_policy("float32")
     np.testing.assert_allclose(log_prob[0, 1:], logits[np.arange(19), texts[0, 1:]], atol=0.05)

@@ -6,11 +6,12 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.settings import SettingsError
 from components.trainer.language_model.samples import SampleText
 from components.trainer.language_model.settings import WindowSettings
-from components.trainer.language_model.streams import Streams
+from components.trainer.language_model.streams import Streams, initial_states
 from components.trainer.language_model.training import train
 from components.trainer.language_model.windows import Windows, build_window_model
 from pipeline.config.task_files import load_task
@@ -82,8 +83,8 @@ def test_the_best_epochs_weights_are_those_that_are_kept(tokens, vocabulary, tmp
     training = train(Streams(settings), text, text, len(vocabulary), str(tmp_path / "run"), [Break()])
     losses = [logs["val_loss"] for logs in training.history]
     assert losses[3] > min(losses) + 0.5
-    states = [np.zeros([1, settings.units], np.float32)] * 2
-    logits = training.model([tokens[np.newaxis, :-1].astype(np.int32), *states])[0]
+    states = initial_states(training.model, 1)
+    logits = training.model([tf.constant(tokens[np.newaxis, :-1], tf.int32), *states])[0]
     loss = keras.losses.sparse_categorical_crossentropy(tokens[1:], logits[0], from_logits=True).numpy().mean()
     assert loss < min(losses) + 0.05
 

@@ -10,7 +10,7 @@ from components.trainer.language_model.streams import CarriedState, build_stream
 from tests.components.trainer.language_model.conftest import SMALL
 from tests.components.trainer.test_workers import assert_same, run
 
-SETTINGS = dataclasses.replace(SMALL, output_dropout=0.0, epochs=3, keep="best_val_loss")
+SETTINGS = dataclasses.replace(SMALL, output_dropout=0.0, ngram_dropout=0.0, epochs=3, keep="best_val_loss")
 
 
 @pytest.fixture
