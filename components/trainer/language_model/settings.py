@@ -95,6 +95,7 @@ class StreamSettings(LanguageModelSettings):
     """
 
     TRAINER: ClassVar[str] = "components.trainer.language_model.streams"
+    SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=3e-3:2e-2", "output_dropout=0.0:0.5", "units=128|256|512")
 
     architecture: Literal["stream"] = "stream"
     inputs: Inputs = "embedding"

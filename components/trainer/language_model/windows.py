@@ -101,11 +101,31 @@ class WindowReader(CharacterModel):
         states = [
             tf.reshape(part, [-1, width]) * kept for part, width in zip(state[1:], self._cell_widths, strict=True)
         ]
-        after = self._step(tf.repeat(tokens, self._window), states)
+        after = self._step_windows(tokens, states)
         return [
             state[0] + 1,
             *(tf.reshape(p, [-1, width * self._window]) for p, width in zip(after, self._cell_widths, strict=True)),
         ]
+
+    def _step_windows(self, tokens: tf.Tensor, states: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Runs all layers' cells for one character of each row, in all its windows: states [N * window, units]."""
+        if not all(isinstance(cell, keras.layers.LSTMCell) for cell in self._cells):
+            return self._step(tf.repeat(tokens, self._window), states)
+        # The character is the same for all windows of a row: so is what it adds to the gates, which Keras's cell would compute
+        # for each of them.
+        hidden, after = self._inputs(tokens[:, tf.newaxis])[:, 0], []
+        for index, cell in enumerate(self._cells):
+            output, memory = (tf.cast(state, hidden.dtype) for state in states[2 * index : 2 * index + 2])
+            kernel, recurrent_kernel, bias = (
+                tf.cast(weight, hidden.dtype) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)
+            )
+            own = (tf.matmul(hidden, kernel) + bias)[:, tf.newaxis]
+            gates = tf.reshape(tf.matmul(output, recurrent_kernel), [tf.shape(own)[0], -1, 4 * cell.units]) + own
+            in_gate, forget_gate, candidate, out_gate = tf.split(tf.reshape(gates, [-1, 4 * cell.units]), 4, axis=1)
+            memory = tf.sigmoid(forget_gate) * memory + tf.sigmoid(in_gate) * tf.tanh(candidate)
+            hidden = tf.sigmoid(out_gate) * tf.tanh(memory)
+            after += [tf.cast(state, tf.float32) for state in (hidden, memory)]
+        return after
 
     def _features(self, state: State) -> tf.Tensor:
         read = tf.cast(state[0][:, 0], tf.int32)
