@@ -1,8 +1,9 @@
-"""Text by a served model over gRPC, beside the loop of reference 3's notebook."""
+"""Text by a served model over gRPC, beside the loops of reference 3's notebook and of PyTorch."""
 
 import os
 import tempfile
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from benchmarks.measure import Figure, rate
+from benchmarks.peers.processes import peer_process, peer_python, peer_version
 from charseq_client import Client
 from charseq_client.text import Sampling, generate
 from components.trainer.language_model.approach import Approach
@@ -21,17 +23,20 @@ from components.trainer.language_model.streams import Streams
 from components.trainer.language_model.windows import Windows
 from components.transform.preprocessing import read_vocabulary
 from components.transform.text import preprocessing_fn
+from pipeline.config.task_files import load_task
 from pipeline.local.server import local_server
+from serving.contract.processors import count_processors
 
 # As many characters as a book in English has.
 _CHARACTERS = "".join(map(chr, range(32, 127)))
 
+_TEXT: Any = load_task("text").train
 _UNITS = 128
 _WINDOW = 40
 
 
 def measure(runs: int) -> list[Figure]:
-    """Measures characters a second: ours with one prompt and with 64, whole models and windows, and the notebook's loop.
+    """Measures characters a second with one prompt and with 64: ours, PyTorch's loop, and the notebook's with one.
 
     The weights are untrained: a step costs the same whatever it says.
     """
@@ -42,6 +47,7 @@ def measure(runs: int) -> list[Figure]:
             Windows(WindowSettings(units=_UNITS, window=_WINDOW)),
             2_000,
         ),
+        f"LSTM {_TEXT.units} with n-grams (text)": (Streams(_TEXT), 2_000),
     }
     with tempfile.TemporaryDirectory() as folder:
         transform_output = _make_transform(os.path.join(folder, "transform"))
@@ -53,7 +59,28 @@ def measure(runs: int) -> list[Figure]:
                 for prompts, each in ((1, length), (64, length // 4)):
                     work = _request(client, f"model-{number}", prompts, each)
                     figures.append(rate(f"{name}, {prompts} at a time, over gRPC", "characters/s", work, runs))
+    figures += _torch_loop(runs)
     figures.append(rate("the notebook's loop (reference 3)", "characters/s", _notebook(100), runs))
+    return figures
+
+
+def _torch_loop(runs: int) -> list[Figure]:
+    """Measures a model of the size of `text`, without n-grams and without a server."""
+    if not (python := peer_python("train")):
+        return [Figure("PyTorch's loop", None, "", [], "skipped: not installed (make peers)")]
+    name = f"PyTorch {peer_version(python, 'torch')}, LSTM {_TEXT.units}, a loop without a server"
+    figures = []
+    for prompts in (1, 64):
+        settings = {
+            "units": _TEXT.units,
+            "embedding": _TEXT.embedding,
+            "vocabulary": len(_CHARACTERS),
+            "prompts": prompts,
+            "length": 500,
+            "threads": count_processors(),
+        }
+        with peer_process(python, "torch_writing.py", settings) as work:
+            figures.append(rate(f"{name}, {prompts} at a time", "characters/s", work, runs))
     return figures
 
 
