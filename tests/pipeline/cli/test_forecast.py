@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from pipeline.cli.forecast import forecast
 from pipeline.cli.predict import predict
 from tests.pipeline.conftest import CHARSEQ
-from tests.serving.processes import running_server
 
 pytestmark = pytest.mark.e2e
 
@@ -30,12 +29,6 @@ def models(tmp_path_factory):
     save_forecaster(folder / "milk" / "1")
     save_adder(folder / "sums" / "1")
     return folder
-
-
-@pytest.fixture(scope="module")
-def server(models, tmp_path_factory):
-    with running_server(tmp_path_factory.mktemp("server"), f"--serving_dir={models}") as running:
-        yield running.target
 
 
 @pytest.fixture
