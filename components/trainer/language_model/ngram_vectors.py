@@ -40,7 +40,7 @@ class NgramVectors(layers.Layer):  # type: ignore[misc]
           **kwargs: Keras's.
         """
         super().__init__(**kwargs)
-        self.width, self.longest, self.rate, self.code_points = width, longest, rate, list(code_points)
+        self.width, self.longest, self.rate, self.code_points = width, longest, rate, tuple(code_points)
         self.seeds = keras.random.SeedGenerator()
         bits = np.array([min(_MOST_BITS, 8 + 2 * n) for n in range(2, longest + 1)])
         self._shifts = 32 - bits

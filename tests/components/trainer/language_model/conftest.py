@@ -80,9 +80,8 @@ def tokens(vocabulary):
 def trained(tokens, vocabulary, tmp_path_factory):
     """A model that predicts at every position."""
     text = to_windows(tokens, 0, 32, 32)
-    return train(
-        Streams(SMALL), text, text, len(vocabulary), str(tmp_path_factory.mktemp("checkpoints") / "every")
-    ).model
+    path = str(tmp_path_factory.mktemp("checkpoints") / "every")
+    return train(Streams(SMALL).of_vocabulary(vocabulary), text, text, len(vocabulary), path).model
 
 
 @pytest.fixture(scope="session")
