@@ -44,7 +44,8 @@ class FitSettings:
         epoch. The number is lowered until it divides the epoch.
       parts: Into how many parts a step splits its batch, if it is compiled for CPUs and its rows are independent (no
         dropout, no carried state). 0 is one part for each core, or more if rows are long, each of at least 32 rows. The
-        last bits of the weights depend on it.
+        last bits of the weights depend on it. Streams of text are split too, into parts of at least 16 rows; what dropout
+        drops then depends on it.
       histograms: Whether TensorBoard gets a histogram of every weight at every epoch.
       warm_start: Whether the training begins from the weights of the version that is being served, as far as the sizes allow.
         Tokens that are new begin from nothing. Fewer epochs are enough then: set `train.epochs`.

@@ -22,6 +22,7 @@ from components.trainer.language_model.decoding import CharacterModel, State
 from components.trainer.language_model.models import NGRAMS, Layers
 from components.trainer.language_model.ngram_vectors import NgramVectors
 from components.trainer.language_model.settings import LanguageModelSettings, StreamSettings
+from components.trainer.language_model.steps import count_parts, train_in_parts
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.language_model.trainer import run, train_once
 
@@ -70,11 +71,14 @@ class Streams(Approach):
     def fit_data(self, train_text: TokenText, validation_text: TokenText) -> FitData:
         """Returns segments of the text."""
         settings = self.settings
+        parts = min(settings.parts or count_parts(settings.batch_size), settings.batch_size)
+        in_parts = parts > 1 and settings.carry_state
         return FitData(
             lambda epoch, at_a_time: training_segments(settings, train_text, epoch, at_a_time),
             steps_per_epoch(settings, train_text),
             validation_texts(validation_text),
             length=settings.segment,
+            own_steps=(lambda model: train_in_parts(model, settings.batch_size, parts)) if in_parts else None,
         )
 
     def character_model(self, model: keras.Model, first: npt.NDArray[np.float64]) -> CharacterModel:
@@ -162,11 +166,18 @@ class CarriedState(keras.Model):  # type: ignore[misc]
             nothing = initial_states(self.core, tf.shape(inputs)[0])
             return self.core([inputs, *nothing], training=training)[0]
         tokens, kept = inputs
-        states = [state * tf.cast(kept, state.dtype) for state in self._carried]
-        logits, *after = self.core([tokens, *states], training=training)
+        logits, *after = self.core([tokens, *self.states_before(kept)], training=training)
+        self.carry(after)
+        return logits
+
+    def states_before(self, kept: tf.Tensor) -> list[tf.Tensor]:
+        """Returns the states that a call with `kept` goes on from."""
+        return [state * tf.cast(kept, state.dtype) for state in self._carried]
+
+    def carry(self, after: list[tf.Tensor]) -> None:
+        """Keeps the states for the next call."""
         for variable, state in zip(self._carried, after, strict=True):
             variable.assign(tf.cast(state, variable.dtype))
-        return logits
 
 
 class StreamReader(CharacterModel):

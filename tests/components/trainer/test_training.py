@@ -196,7 +196,7 @@ def test_training_on_several_devices_follows_the_same_loss(tmp_path, family):
             if family == "windows":
                 approach, text = Windows(WindowSettings(window=10, **options)), to_windows(tokens, 10, 1, 3)
             else:
-                dropouts = dict.fromkeys(("weight_dropout", "input_dropout", "output_dropout"), 0.0)
+                dropouts = dict.fromkeys(("weight_dropout", "input_dropout", "output_dropout", "ngram_dropout"), 0.0)
                 settings = StreamSettings(segment=10, optimizer="adam", **dropouts, **options)
                 approach, text = Streams(settings), to_windows(tokens, 0, 20, 20)
             return train_text(approach, text, text, 12, folder + name)

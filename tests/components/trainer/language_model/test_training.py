@@ -45,6 +45,7 @@ class Interrupt(keras.callbacks.Callback):
         ),
         # Seven steps an epoch, which four do not divide.
         (Streams, dataclasses.replace(SMALL, steps_per_execution=4, epochs=3)),
+        (Streams, dataclasses.replace(SMALL, weight_dropout=0.1, parts=2, epochs=3)),
         (
             Windows,
             dataclasses.replace(
@@ -110,6 +111,24 @@ def test_the_state_is_carried_from_segment_to_segment(tokens, vocabulary, tmp_pa
     alone = train(Streams(dataclasses.replace(settings, carry_state=False)), text, text, 4, str(tmp_path / "alone"))
     # A character alone leaves one of four places open, ln(2) / 4; with what came before all is certain but the beginning.
     assert carried.history[-1]["loss"] < 0.5 * alone.history[-1]["loss"]
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_batch_in_parts_is_trained_on_as_a_whole_one(tokens, vocabulary, tmp_path, compiled):
+    text = to_windows(tokens[:1_500], 0, 32, 32)
+    found = []
+    for parts in (1, 2, 3):  # of 8 rows: the last time they are not equally large
+        # One-hot: Keras's own step, which 1 is, hands the gradient of a table of vectors over row by row, and Adam then takes
+        # the squares of a row's addends.
+        settings = dataclasses.replace(
+            SMALL, inputs="one_hot", output_dropout=0.0, parts=parts, epochs=2, compiled=compiled
+        )
+        found.append(train(Streams(settings), text, text, len(vocabulary), str(tmp_path / str(parts))))
+    for other in found[1:]:
+        for one, two in zip(found[0].history, other.history, strict=True):
+            assert two == pytest.approx(one, rel=1e-3)
+        for one, two in zip(found[0].model.get_weights(), other.model.get_weights(), strict=True):
+            np.testing.assert_allclose(one, two, atol=2e-3)
 
 
 def test_references_are_what_their_description_says():
