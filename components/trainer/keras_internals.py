@@ -18,6 +18,24 @@ def set_train_function(model: keras.Model, run: StepFunction) -> None:
     model.make_train_function = lambda force=False: setattr(model, "train_function", run)
 
 
+def set_training_step(model: keras.Model, step: Callable[..., None]) -> None:
+    """Has `model.fit` run its training steps by a function of a batch's parts, `model.steps_per_execution` in one call."""
+
+    @tf.function(autograph=False)
+    def run(iterator: Iterator[Any]) -> None:
+        def body(done: tf.Tensor) -> tuple[tf.Tensor]:
+            step(*next(iterator))
+            return (done + 1,)
+
+        tf.while_loop(lambda done: done < model.steps_per_execution, body, (0,), parallel_iterations=1)
+
+    def run_and_measure(iterator: Iterator[Any]) -> dict[str, Any]:
+        run(iterator)
+        return dict(model.get_metrics_result())
+
+    set_train_function(model, run_and_measure)
+
+
 def set_test_function(model: keras.Model, run: StepFunction) -> None:
     """Has `model.fit` and `model.evaluate` run their validation steps by a function."""
     model.make_test_function = lambda force=False: setattr(model, "test_function", run)

@@ -5,12 +5,12 @@ own for dropout. The gradient is that of the whole batch.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from components.trainer.keras_internals import record_loss, set_train_function
+from components.trainer.keras_internals import record_loss, set_training_step
 from serving.contract.processors import count_processors
 
 if TYPE_CHECKING:
@@ -83,16 +83,4 @@ def train_in_parts(model: "CarriedState", batch_size: int, parts: int) -> None:
         for variable, seed in zip(core.non_trainable_variables, seeds_after[0], strict=True):
             variable.assign(seed)
 
-    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def run(iterator: Iterator[Any]) -> None:
-        def body(done: tf.Tensor) -> tuple[tf.Tensor]:
-            step(*next(iterator))
-            return (done + 1,)
-
-        tf.while_loop(lambda done: done < model.steps_per_execution, body, (0,), parallel_iterations=1)
-
-    def run_and_measure(iterator: Iterator[Any]) -> dict[str, Any]:
-        run(iterator)
-        return dict(model.get_metrics_result())
-
-    set_train_function(model, run_and_measure)
+    set_training_step(model, step)

@@ -6,13 +6,11 @@ differs.
 """
 
 import itertools
-from collections.abc import Iterator
-from typing import Any
 
 import keras
 import tensorflow as tf
 
-from components.trainer.keras_internals import build_metrics, record_loss, set_train_function
+from components.trainer.keras_internals import build_metrics, record_loss, set_training_step
 from components.trainer.seq2seq.batches import Batch
 from components.trainer.seq2seq.model import (
     Networks,
@@ -103,16 +101,4 @@ def train_in_pieces(model: keras.Model, accuracy: TokenAccuracy, batch: Batch, p
         ]
         update(weights, found)
 
-    @tf.function(autograph=False)
-    def run(iterator: Iterator[Any]) -> None:
-        def body(done: tf.Tensor) -> tuple[tf.Tensor]:
-            step(*next(iterator))
-            return (done + 1,)
-
-        tf.while_loop(lambda done: done < model.steps_per_execution, body, (0,), parallel_iterations=1)
-
-    def run_and_measure(iterator: Iterator[Any]) -> dict[str, Any]:
-        run(iterator)
-        return dict(model.get_metrics_result())
-
-    set_train_function(model, run_and_measure)
+    set_training_step(model, step)

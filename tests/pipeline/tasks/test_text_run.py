@@ -1,6 +1,5 @@
 """`charseq run text` and `charseq generate` end to end, with Greek, Chinese and emoji: real processes, and what came out."""
 
-import itertools
 import json
 from pathlib import Path
 
@@ -103,7 +102,17 @@ def test_the_figure_is_that_of_a_plain_loop_over_every_character_once(text_run, 
     lines = (transform / "transform_fn" / "assets" / "characters").read_text().split()
     index = {chr(int(line)): number for number, line in enumerate(lines, 1)}
     weights = {weight.path: np.asarray(weight) for weight in model.weights}
-    embedding, kernel, recurrent, bias, output, output_bias = weights.values()
+    embedding, table, kernel, recurrent, bias, output, output_bias = weights.values()
+    ngrams = model.get_layer("ngrams")
+
+    def vector(characters):
+        """The vector of the last of some characters, and those of the n-grams that it ends."""
+        found = embedding[characters[-1]].copy()
+        last = [ngrams.code_points[character] for character in [0, 0, 0, *characters][:-5:-1]]
+        for n, start in zip((2, 3, 4), ngrams._starts, strict=False):
+            key = sum(int(factor) * point for factor, point in zip(ngrams._factors[n - 2], last[:n], strict=False))
+            found += table[int(start) + (key % 2**32 >> int(ngrams._shifts[n - 2]))]
+        return found
 
     def sigmoid(values):
         return 1 / (1 + np.exp(-values))
@@ -113,8 +122,8 @@ def test_the_figure_is_that_of_a_plain_loop_over_every_character_once(text_run, 
     for _, context, text in windows:
         hidden, state = np.zeros(24), np.zeros(24)
         characters = [index.get(character, 0) for character in context + text]
-        for place, (now, following) in enumerate(itertools.pairwise(characters)):
-            gates = np.split(embedding[now] @ kernel + hidden @ recurrent + bias, 4)
+        for place, following in enumerate(characters[1:]):
+            gates = np.split(vector(characters[: place + 1]) @ kernel + hidden @ recurrent + bias, 4)
             state = sigmoid(gates[1]) * state + sigmoid(gates[0]) * np.tanh(gates[2])
             hidden = sigmoid(gates[3]) * np.tanh(state)
             if place + 1 >= len(context):
