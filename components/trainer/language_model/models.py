@@ -3,6 +3,7 @@
 The layers have names, by which `decoding` finds them again to run the model a character at a time.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import tensorflow as tf
 from keras import layers
 
 from components.trainer.fitting import OUTPUT_LAYER
+from components.trainer.language_model.ngram_vectors import NgramVectors
 from components.trainer.language_model.settings import LanguageModelSettings
 from components.trainer.layers.dropout import Dropout
 from components.trainer.layers.fused_lstm import FusedLSTM
@@ -37,6 +39,13 @@ class Layers:
         self._inputs = _input_layer(settings, vocabulary_size)
         # The parts of one recurrent layer's state.
         self.states = 2 if settings.cell == "lstm" else 1
+
+    def ngrams(
+        self, tokens: keras.KerasTensor, history: keras.KerasTensor, longest: int, rate: float, points: Sequence[int]
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """Returns the n-grams' vectors and the history after the text; for the arguments see NgramVectors."""
+        layer = NgramVectors(self._settings.embedding, longest, rate, points, name=NGRAMS)
+        return layer(tokens, history)  # type: ignore[no-any-return]
 
     def read(
         self,

@@ -20,7 +20,6 @@ from components.trainer.language_model.approach import (
 )
 from components.trainer.language_model.decoding import CharacterModel, State
 from components.trainer.language_model.models import NGRAMS, Layers
-from components.trainer.language_model.ngram_vectors import NgramVectors
 from components.trainer.language_model.settings import LanguageModelSettings, StreamSettings
 from components.trainer.language_model.steps import count_parts, train_in_parts
 from components.trainer.language_model.token_text import TokenText
@@ -109,8 +108,7 @@ def build_stream_model(settings: StreamSettings, vocabulary_size: int, code_poin
         logits, after = stack.read(tokens, every=True, states=before)
         return keras.Model([tokens, *before], [logits, *after], name="language_model")
     history = keras.Input([settings.longest_ngram - 1], dtype="int32", name="history")
-    layer = NgramVectors(settings.embedding, settings.longest_ngram, settings.ngram_dropout, code_points, name=NGRAMS)
-    ngrams, history_after = layer(tokens, history)
+    ngrams, history_after = stack.ngrams(tokens, history, settings.longest_ngram, settings.ngram_dropout, code_points)
     logits, after = stack.read(tokens, every=True, states=before, ngrams=ngrams)
     return keras.Model([tokens, *before, history], [logits, *after, history_after], name="language_model")
 
