@@ -95,7 +95,7 @@ BENCH_series := series
 BENCH_seq2seq := seq2seq
 BENCH_pronunciations := pronunciations --language bul --language fre --language hun --cmudict
 
-bench: $(BENCHES:%=runs/bench/%.json) ## measures what it costs beside the peers, an hour, and writes docs/performance.md
+bench: $(BENCHES:%=runs/bench/%.json) ## measures what it costs beside the peers, some two hours, and writes docs/performance.md
 	cp runs/bench/*.json benchmarks/figures/
 	$(BIN)/python -m benchmarks.page benchmarks/figures docs/performance.md
 

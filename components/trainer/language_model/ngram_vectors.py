@@ -40,6 +40,7 @@ class NgramVectors(layers.Layer):  # type: ignore[misc]
           **kwargs: Keras's.
         """
         super().__init__(**kwargs)
+        # A tuple: Keras wraps a list in a layer, and the wrapper cannot be copied, which an export does.
         self.width, self.longest, self.rate, self.code_points = width, longest, rate, tuple(code_points)
         self.seeds = keras.random.SeedGenerator()
         bits = np.array([min(_MOST_BITS, 8 + 2 * n) for n in range(2, longest + 1)])

@@ -63,7 +63,7 @@ def test_an_ngram_has_its_vector_in_every_vocabulary(layer):
 
 
 def test_few_ngrams_of_a_book_share_a_vector(layer):
-    """A thousand characters that are each after another one: as few meet as chance has it."""
+    """Of 200 bigrams, as few share a vector as chance has it."""
     pairs = np.array([[a, b] for a in range(1, 33) for b in range(1, 33)])
     found = np.stack([vectors(layer, [b], (0, a))[0][0] for a, b in pairs[:200]])
     assert len(np.unique(found, axis=0)) >= 198
