@@ -10,6 +10,7 @@ from serving.contract.errors import Code, ServingError, invalid_argument
 from serving.server.models.limits import RequestLimits
 from serving.server.models.tensorflow_c_api import Output, Session, Tensor
 from serving.server.models.tensors import Encoder, check_paid_for, encode_as_field, tensor_from_proto, tensor_values
+from serving.server.models.variables import find_index, restores_variables
 
 # A graph's own operation that marks where initialisation starts; not callable by a client.
 _INIT_SIGNATURE = "__saved_model_init_op"
@@ -57,14 +58,22 @@ class SavedModel:
           limits: What one request may cost; anything by default.
 
         Raises:
-          ServingError: it cannot be loaded, with TensorFlow's own reason.
+          ServingError: it cannot be loaded, with TensorFlow's own reason; NOT_FOUND, its variables were not there all the
+            time.
         """
         self.export_dir = export_dir
         self._limits = limits or RequestLimits()
+        index = find_index(export_dir)
         self._session = Session(export_dir, tags, config)
         try:
             meta_graph = meta_graph_pb2.MetaGraphDef.FromString(self._session.meta_graph)
             self._session.meta_graph = b""  # as large as the graph, and of no further use
+            if restores_variables(meta_graph) and (index is None or index != find_index(export_dir)):
+                raise ServingError(
+                    Code.NOT_FOUND,
+                    f"{export_dir} did not have variables/variables.index all the time, which its graph needs; "
+                    "write a version aside, and rename it when it is whole.",
+                )
             #: Signature key to ``tensorflow.SignatureDef``, as GetModelMetadata answers it.
             self.signature_defs: dict[str, Any] = {}
             self._signatures: dict[str, Signature] = {}
