@@ -1,5 +1,6 @@
 """What all tests share, how they are put on several workers (`make test`), and what keeps `make test-fast` from processes."""
 
+import gc
 import itertools
 import os
 import subprocess
@@ -13,6 +14,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # An example of a property test may take as long as it does: on a busy machine any of them can be slow.
 settings.register_profile("charseq", deadline=None)
 settings.load_profile("charseq")
+
+# TensorFlow's graphs are many objects, and no garbage as long as they are built: the product's own value (pipeline/local).
+gc.set_threshold(50_000, 50, 100)
 
 # Files whose tests look at one root of runs (`place` in tests/pipeline/conftest.py): they stay on one worker, which makes the
 # first run once.
@@ -76,7 +80,12 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_finish(session):
-    """With --no-processes: nothing that a test calls may start one. Such a test is marked `e2e`."""
+    """Leaves what is imported by now out of every search for garbage.
+
+    With --no-processes, nothing that a test calls may start a process. A test that starts one is marked `e2e`.
+    """
+    gc.collect()
+    gc.freeze()
     if session.config.getoption("no_processes"):
 
         def refuse(*args, **kwargs):

@@ -83,7 +83,7 @@ while len(children) < 4 and (not children or children[-1]):
     children.append(os.fork())
 if children[-1]:
     sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
-for _ in range(40):
+for _ in range(20):
     publish(sys.argv[1], sys.argv[2], lambda folder: None)
 """
 
@@ -95,7 +95,7 @@ def test_many_that_publish_all_the_time_get_a_version_each(model, tmp_path):
         [sys.executable, "-c", _PUBLISHERS, model, str(served)], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    assert len(list_versions(str(served))) == 4 * 40
+    assert len(list_versions(str(served))) == 4 * 20
     assert [name for name in os.listdir(served) if name.startswith(".")] == [".last_version"]
 
 

@@ -28,11 +28,11 @@ exact_match = 0.0
 
 
 @pytest.mark.parametrize("own_file", [pytest.param(False, marks=pytest.mark.slow), True])
-def test_tfx_creates_and_runs_the_pipeline(charseq, tmp_path, own_file):
+def test_tfx_creates_and_runs_the_pipeline(charseq_here, tmp_path, own_file):
     runner, name = RUNNER, "sums"
     if own_file:
         runner, name = str(tmp_path / "small_runner.py"), "small"
-        assert charseq("new", "small", "--family", "sums", "--runner", cwd=tmp_path).status == 0
+        assert charseq_here("new", "small", "--family", "sums", "--runner", cwd=tmp_path).status == 0
         (tmp_path / "small.toml").write_text(SMALL_TASK)
     environment = os.environ | {"HOME": str(tmp_path)}
 
