@@ -97,7 +97,7 @@ BENCH_pronunciations := pronunciations --language bul --language fre --language 
 
 bench: $(BENCHES:%=runs/bench/%.json) ## measures what it costs beside the peers, some two hours, and writes docs/performance.md
 	cp runs/bench/*.json benchmarks/figures/
-	$(BIN)/python -m benchmarks.page benchmarks/figures docs/performance.md
+	$(BIN)/python -m benchmarks.measuring.page benchmarks/figures docs/performance.md
 
 runs/bench/%.json: | install
 	@mkdir -p runs/bench

@@ -8,8 +8,8 @@ import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 
-from benchmarks.measure import Figure
-from benchmarks.processes import Measured, run_measured
+from benchmarks.measuring.figures import Figure
+from benchmarks.measuring.processes import Measured, run_measured
 from components.example_gen.settings import SumsData
 from components.example_gen.sums import generate_terms, to_record_batch
 from data.catalogue import PYTHON_DOCS, open_corpus
@@ -63,7 +63,7 @@ def rounds(folder: str, sides: dict[str, dict[str, object]], name: str, runs: in
 
     Args:
       folder: Where the runs may write; what they have written is removed.
-      sides: The settings of `benchmarks.data_run` by side.
+      sides: The settings of `benchmarks.programs.data_run` by side.
       name: What is measured, for the log.
       runs: Rounds.
     """
@@ -71,7 +71,7 @@ def rounds(folder: str, sides: dict[str, dict[str, object]], name: str, runs: in
     for number in range(1, runs + 1):
         for side, settings in sides.items():
             with tempfile.TemporaryDirectory(dir=folder) as root:
-                arguments = ["-m", "benchmarks.data_run", json.dumps(settings | {"folder": root})]
+                arguments = ["-m", "benchmarks.programs.data_run", json.dumps(settings | {"folder": root})]
                 measured = run_measured(arguments)
             _LOG.info("%s: %s, run %d of %d: %.1f s", name, _SIDES.get(side, side), number, runs, measured.seconds)
             found[side].append(measured)

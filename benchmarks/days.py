@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Figure
-from benchmarks.processes import run_measured
+from benchmarks.measuring.figures import Figure
+from benchmarks.measuring.processes import run_measured
 
 _LOG = logging.getLogger("charseq.bench")
 

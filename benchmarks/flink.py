@@ -10,7 +10,7 @@ from pathlib import Path
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 
-from benchmarks.measure import Figure
+from benchmarks.measuring.figures import Figure
 from pipeline.config.overrides import override
 from pipeline.config.settings import Config
 from pipeline.config.task_files import load_task

@@ -12,7 +12,7 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-from benchmarks.measure import Figure, rate
+from benchmarks.measuring.figures import Figure, rate
 from benchmarks.peers.processes import peer_process, peer_python, peer_version
 from charseq_client import Client
 from charseq_client.text import Sampling, generate

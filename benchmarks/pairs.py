@@ -4,9 +4,9 @@ import os
 import tempfile
 
 from benchmarks.data import compared, figures_of, rounds
-from benchmarks.measure import Figure
-from benchmarks.processes import Measured
-from benchmarks.tables import write_pairs
+from benchmarks.measuring.figures import Figure
+from benchmarks.measuring.processes import Measured
+from benchmarks.programs.tables import write_pairs
 
 # What TFX's own components take part in: with all of it they would need most of an hour.
 _PEERS_SHARE = 10

@@ -6,8 +6,8 @@ import os
 import statistics
 import tempfile
 
-from benchmarks.measure import Figure
-from benchmarks.processes import Measured, run_measured
+from benchmarks.measuring.figures import Figure
+from benchmarks.measuring.processes import Measured, run_measured
 
 _LOG = logging.getLogger("charseq.bench")
 
@@ -39,7 +39,7 @@ def measure(runs: int, notebook: bool) -> list[Figure]:
                     "set": assignments,
                     "root": os.path.join(folder, f"{len(assignments)}{number}"),
                 }
-                measured = run_measured(["-m", "benchmarks.pipeline_run", json.dumps(settings)])
+                measured = run_measured(["-m", "benchmarks.programs.pipeline_run", json.dumps(settings)])
                 which = f"run {number} of {runs}" if number else "to warm up"
                 _LOG.info("%s, %s: %.1f s", name, which, measured.seconds)
                 if number:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from benchmarks.measure import Figure
+from benchmarks.measuring.figures import Figure
+from benchmarks.measuring.processes import run_measured
 from benchmarks.peers.processes import peer_python, peer_version
-from benchmarks.processes import run_measured
 from components.example_gen.splits import TEST_SPLIT, TRAIN_SPLIT, VALIDATION_SPLIT
 
 _SUBJECT = "pairs"

@@ -17,7 +17,7 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-from benchmarks.measure import Figure, compare
+from benchmarks.measuring.figures import Figure, compare
 from benchmarks.peers.processes import peer_process, peer_python, peer_version
 from benchmarks.serve import Load, grpc_load, running_server
 from components.trainer.fitting import compile_model

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from benchmarks.measure import Figure
+from benchmarks.measuring.figures import Figure
 from benchmarks.peers.processes import peer_python, peer_version
 from components.example_gen.splits import TEST, TRAIN, VALIDATION
 from components.series.planning import plan_series

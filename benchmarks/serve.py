@@ -22,7 +22,7 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-from benchmarks.measure import Figure, compare
+from benchmarks.measuring.figures import Figure, compare
 from benchmarks.peers.processes import peer_python, peer_version
 from components.trainer.fixed_length.export import Seq2SeqModel
 from components.trainer.fixed_length.models import build_model

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.ceiling import Ceiling, dense, recurrence
-from benchmarks.measure import Figure, compare, timed
+from benchmarks.measuring.ceiling import Ceiling, dense, recurrence
+from benchmarks.measuring.figures import Figure, compare, timed
 from benchmarks.peers.processes import peer_process, peer_python, peer_version
 from components.trainer.fitting import compile_model
-from components.trainer.language_model.settings import StreamSettings
+from components.trainer.language_model.settings import StreamSettings, resolve
 from components.trainer.language_model.streams import Streams
 from components.trainer.language_model.token_text import TokenText
 from pipeline.config.task_files import load_task
@@ -20,10 +20,14 @@ from serving.contract.processors import count_processors
 _VOCABULARY = 88
 _STEPS = 20
 
+# The length of the text whose settings are taken.
+_CHARACTERS = 500_000
+
 
 def measure(runs: int) -> list[Figure]:
     """Measures characters a second, side by side: of 20 steps on characters that are drawn at random."""
-    settings: Any = load_task("text").train
+    train: Any = load_task("text").train
+    settings = resolve(train, _CHARACTERS)
     rows, segment = settings.batch_size, settings.segment
     characters = rows * segment * _STEPS
     sides = {

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from benchmarks import streams
-from benchmarks.ceiling import Ceiling, Product, dense, recurrence
-from benchmarks.measure import Figure, compare, timed
+from benchmarks.measuring.ceiling import Ceiling, Product, dense, recurrence
+from benchmarks.measuring.figures import Figure, compare, timed
 from benchmarks.peers.notebooks import one_hot, sums_model, text_model
 from benchmarks.peers.processes import peer_process, peer_python, peer_version
 from components.trainer.fitting import compile_model

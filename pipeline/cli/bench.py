@@ -242,7 +242,7 @@ def _run(subject: str, doing: str, as_json: bool, *arguments: Any) -> None:
     verbose = click.get_current_context().find_root().params["verbose"]
     _find_benchmarks()
     with contextlib.nullcontext() if verbose else held_back_stderr():
-        from benchmarks.measure import machine, to_table
+        from benchmarks.measuring.figures import machine, to_table
 
         measure = importlib.import_module(f"benchmarks.{subject}").measure
     set_up_logs(verbose)  # again, for what was imported may have set up its own

@@ -1,4 +1,4 @@
-"""Writes docs/performance.md from what the benchmarks have found: `python -m benchmarks.page FOLDER PAGE`."""
+"""Writes docs/performance.md from what the benchmarks have found: `python -m benchmarks.measuring.page FOLDER PAGE`."""
 
 import json
 import sys

@@ -1,6 +1,6 @@
-"""One run of a task in a process of its own that says where the time goes, see `pipeline`.
+"""One run of a task in a process of its own that says where the time goes, see `benchmarks.pipeline`.
 
-python -m benchmarks.pipeline_run '{"task": "sums", "set": [], "root": "..."}'
+python -m benchmarks.programs.pipeline_run '{"task": "sums", "set": [], "root": "..."}'
 """
 
 import builtins

@@ -1,4 +1,4 @@
-"""How fast tables are read, and in how much memory: `python -m benchmarks.tables --megabytes 1024 FOLDER`.
+"""How fast tables are read, and in how much memory: `python -m benchmarks.programs.tables --megabytes 1024 FOLDER`.
 
 It writes the same pairs as CSV, TSV, JSONL and Parquet, and reads each in a process of its own,
 in one process and in as many as there are cores.
@@ -121,7 +121,7 @@ def main() -> None:
         if not os.path.exists(path):
             write_pairs(path, arguments.megabytes)
         for workers in sorted({1, arguments.workers}):
-            command = [sys.executable, "-m", "benchmarks.tables", arguments.folder, "--read", path]
+            command = [sys.executable, "-m", "benchmarks.programs.tables", arguments.folder, "--read", path]
             done = subprocess.run([*command, "--workers", str(workers)], check=True, capture_output=True, text=True)
             measured = json.loads(done.stdout)
             size = os.path.getsize(path) / (1 << 20)

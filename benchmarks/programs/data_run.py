@@ -1,6 +1,6 @@
-"""One measurement of the data components, in a process of its own, see `data`.
+"""One measurement of the data components, in a process of its own, see `benchmarks.data`.
 
-python -m benchmarks.data_run '{"side": "ours", "count": 100000, "workers": 2, "folder": "..."}'
+python -m benchmarks.programs.data_run '{"side": "ours", "count": 100000, "workers": 2, "folder": "..."}'
 """
 
 import json
@@ -19,7 +19,7 @@ def main() -> None:
     places = Places(os.path.join(settings["folder"], "root"))
     os.makedirs(places.root)
     config.beam.prepare()
-    from benchmarks.data_pipeline import run  # as `charseq run` does: the workers import meanwhile
+    from benchmarks.programs.data_pipeline import run  # as `charseq run` does: the workers import meanwhile
 
     print(json.dumps(run(settings, config, places)))
 
