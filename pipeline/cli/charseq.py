@@ -13,7 +13,7 @@ import click
 
 from components.settings import SettingsError
 from pipeline.cli import bench, flink, forecast, kubeflow, new, predict, prune, requests, rollout, runs, serving
-from pipeline.cli.options import InputError, json_option, print_json, root_option
+from pipeline.cli.options import InputError, json_option, print_json, root_option, roots_serving_dir_option
 from pipeline.cli.terminal.logs import held_back_stderr, set_up_logs
 from pipeline.cli.terminal.streams import checked_streams
 from pipeline.file_errors import describe_file_error
@@ -175,7 +175,7 @@ def errors(markdown: bool, as_json: bool) -> None:
 @click.argument("task", default=DEFAULT_TASK)
 @click.option("--set", "assignments", multiple=True, metavar="K=V", help="Override a setting, such as train.epochs=5.")
 @root_option
-@click.option("--serving-dir", default="", help="Folder that the model server reads.  [default: ROOT/serving]")
+@roots_serving_dir_option
 @json_option
 def run(task: str, assignments: tuple[str, ...], root: str, serving_dir: str, as_json: bool) -> None:
     """Runs a task's whole pipeline here: data, training, gate, push. TASK is a built-in task or a task file.

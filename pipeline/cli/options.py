@@ -89,6 +89,12 @@ def serving_dir_option(command: Command) -> Command:
     return click.option("--serving-dir", default="", help=text)(command)
 
 
+def roots_serving_dir_option(command: Command) -> Command:
+    """Adds --serving-dir beside --root; empty is that root's."""
+    text = "Folder that the model server reads.  [default: ROOT/serving]"
+    return click.option("--serving-dir", default="", help=text)(command)
+
+
 def model_option(command: Command) -> Command:
     """Adds --model."""
     return click.option("--model", default=DEFAULT_TASK, show_default=True, help="Name of the model.")(command)

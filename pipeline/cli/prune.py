@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from pipeline.cli.options import InputError, json_option, print_json, root_option
+from pipeline.cli.options import InputError, json_option, print_json, root_option, roots_serving_dir_option
 from pipeline.places import Places
 
 _DEFAULT_KEEP = 10
@@ -17,7 +17,7 @@ _DEFAULT_KEEP = 10
 @click.option("--keep", default=_DEFAULT_KEEP, show_default=True, type=click.IntRange(1), help="How many of each task.")
 @click.option("--yes", is_flag=True, help="Delete; without it the command only shows what it would delete.")
 @root_option
-@click.option("--serving-dir", default="", help="Folder that the model server reads.  [default: ROOT/serving]")
+@roots_serving_dir_option
 @json_option
 def prune(tasks: tuple[str, ...], keep: int, yes: bool, root: str, serving_dir: str, as_json: bool) -> None:
     """Deletes artifacts, checkpoints and pushed versions of old runs. It shows them first, and deletes them with --yes.
