@@ -12,7 +12,7 @@ from components.series.export import SeriesModel
 from components.series.network import build_model
 from components.series.settings import SeriesSettings
 from components.series.training import WindowArrays, read_windows, train
-from components.settings import from_json, to_json
+from components.settings import from_values, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
 from components.trainer.fitting import TrainOnce
 from components.trainer.run_files import write_run_files
@@ -27,11 +27,11 @@ def run_fn(fn_args: FnArgs) -> None:
     """Trains on the transformed windows, leaves the run's files, exports the SavedModel.
 
     Args:
-      fn_args: TFX's. `custom_config` holds `train` (JSON of SeriesSettings), `context`, `horizon` and `season` (steps), and
+      fn_args: TFX's. `custom_config` holds `train` (values of SeriesSettings), `context`, `horizon` and `season` (steps), and
         `checkpoint_root`, the folder of checkpoints.
     """
     config = fn_args.custom_config
-    settings = apply_hyperparameters(from_json(SeriesSettings, config["train"]), fn_args.hyperparameters)
+    settings = apply_hyperparameters(from_values(SeriesSettings, config["train"]), fn_args.hyperparameters)
     train_windows, validation_windows = _read(fn_args)
     _LOG.info("%d training and %d validation windows", len(train_windows), len(validation_windows))
     build = functools.partial(build_model, settings, config["context"], config["horizon"])
@@ -60,7 +60,7 @@ def train_fn(fn_args: FnArgs) -> TrainOnce[SeriesSettings]:
     config: dict[str, Any] = fn_args.custom_config
     train_windows, validation_windows = _read(fn_args)
     return TrainOnce(
-        from_json(SeriesSettings, config["train"]),
+        from_values(SeriesSettings, config["train"]),
         lambda settings, checkpoint_dir: train(
             settings, train_windows, validation_windows, config["season"], checkpoint_dir
         ),

@@ -16,8 +16,9 @@ import tensorflow as tf
 from components.trainer.keras_internals import record_loss, set_train_function
 from serving.contract.processors import count_processors
 
-# With fewer rows a matrix product takes more time for each row.
+# With fewer rows a matrix product takes more time for each row; the second is that of the wider networks of pairs and streams.
 _LEAST_ROWS = 32
+_LEAST_ROWS_FOR_CORES = 16
 
 # What an LSTM of 128 units keeps of more of them for its gradient leaves no room for another part's in the caches: reference 3
 # takes a twentieth less time in 4 parts than in 2, on 2 cores.
@@ -25,7 +26,7 @@ _MOST_CHARACTERS = 1_280
 
 
 def count_parts(batch_size: int, length: int) -> int:
-    """Returns into how many parts a batch is worth splitting here: 1 where there is a GPU.
+    """Returns into how many parts a batch of short rows is worth splitting here: 1 where there is a GPU.
 
     Args:
       batch_size: Rows of a batch.
@@ -36,6 +37,18 @@ def count_parts(batch_size: int, length: int) -> int:
     cores = count_processors()
     turns = -(-batch_size * length // (_MOST_CHARACTERS * cores))  # as many parts for each core
     return max(1, min(turns * cores, batch_size // _LEAST_ROWS))
+
+
+def count_parts_for_cores(batch_size: int, members: int = 1) -> int:
+    """Returns into how many parts a batch is split so that every core has one: 1 where there is a GPU.
+
+    Args:
+      batch_size: Rows of a batch.
+      members: Networks that are trained at the same time, each with parts of its own.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return 1
+    return max(1, min(-(-count_processors() // members), batch_size // _LEAST_ROWS_FOR_CORES))
 
 
 def train_in_parts(model: keras.Model, parts: int, batch_size: int, at_a_time: int) -> None:

@@ -20,6 +20,7 @@ class FitSettings:
     Attributes:
       TRAINER: Module with the architecture's `run_fn` for TFX's Trainer and `train_fn` for the Tuner.
       SPACE: What the Tuner tries out unless `tune.space` says otherwise.
+      FOUND: Those of batch_size, epochs and learning_rate that the data chooses if they are 0.
       optimizer: Keras's Adam (AdamW with weight decay), RMSprop, or Muon (Jordan et al. 2024: steps equally long in all
         directions of a matrix), which leaves embeddings, biases and the output layer to AdamW.
       learning_rate: The learning rate; its peak if there is a schedule.
@@ -55,8 +56,7 @@ class FitSettings:
 
     TRAINER: ClassVar[str]
     SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=1e-3:1e-2", "units=32|64|128")
-    # 0 where the data may choose epochs, batch_size and learning_rate, which are 0 then.
-    LEAST: ClassVar[int] = 1
+    FOUND: ClassVar[tuple[str, ...]] = ()
 
     optimizer: Optimizer = "adam"
     learning_rate: float = 1e-3
@@ -81,12 +81,12 @@ class FitSettings:
 
     def __post_init__(self) -> None:
         check_choices(self)
-        check_least(self, self.LEAST, "batch_size", "epochs")
-        check_least(self, 1, "validate_every")
+        check_least(self, 1, *(name for name in ("batch_size", "epochs", "validate_every") if name not in self.FOUND))
+        check_least(self, 0, *self.FOUND)
         check_least(
             self, 0, "weight_decay", "clip_norm", "patience", "steps_per_execution", "parts", "checkpoint_seconds"
         )
-        if self.learning_rate < 0 or (self.learning_rate == 0 and self.LEAST):
+        if self.learning_rate <= 0 and "learning_rate" not in self.FOUND:
             raise SettingsError(f"train.learning_rate is {self.learning_rate}; it must be positive")
         check_shares(self, "warmup", "beta_2")
         if self.optimizer == "rmsprop" and self.weight_decay:

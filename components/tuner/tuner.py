@@ -10,7 +10,7 @@ import keras_tuner
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
-from components.settings import from_json
+from components.settings import from_values
 from components.trainer.fitting import TrainOnce
 from components.trainer.settings import FitSettings
 from components.tuner.settings import Dimension, TuneSettings, parse_space
@@ -22,10 +22,10 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """Returns a tuner of the transformed examples.
 
     Args:
-      fn_args: TFX's. `custom_config` holds `trainer` (the module with the architecture's `train_fn`), `tune` (JSON of
+      fn_args: TFX's. `custom_config` holds `trainer` (the module with the architecture's `train_fn`), `tune` (values of
         TuneSettings), and what that function reads.
     """
-    tune = from_json(TuneSettings, fn_args.custom_config["tune"])
+    tune = from_values(TuneSettings, fn_args.custom_config["tune"])
     once = importlib.import_module(fn_args.custom_config["trainer"]).train_fn(fn_args)
     settings = dataclasses.replace(once.settings, epochs=tune.trial_epochs or once.settings.epochs)
     tuner = SettingsTuner(settings, parse_space(tune, settings), once, tune, fn_args.working_dir)

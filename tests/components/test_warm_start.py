@@ -64,7 +64,7 @@ SMALL = {"units": 6, "warm_start": True}
         ),
         (
             lambda size: (
-                Streams(StreamSettings(**SMALL)).of_vocabulary(OLD if size == len(OLD) else NEW).build(size).core
+                Streams(StreamSettings(**SMALL)).of_data(OLD if size == len(OLD) else NEW, 1_000).build(size).core
             ),
             lambda model, tokens: model([tf.constant(tokens), *initial_states(model, 1)])[0],
         ),

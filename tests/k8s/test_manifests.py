@@ -10,7 +10,7 @@ import pytest
 from kubernetes_validate.utils import all_versions, major_minor
 from packaging.version import Version
 
-from components.settings import architecture_from_json
+from components.settings import architecture_from_values
 from components.trainer.fixed_length.models import StringSettings
 from pipeline.beam.settings import BeamSettings
 from pipeline.config.task_files import load_task
@@ -228,7 +228,7 @@ def test_workers_get_what_they_understand(rendered):
     arguments = dict(argument.removeprefix("--").split("=", 1) for argument in worker["args"])
     assert set(arguments) == {"examples", "transform_graph", "custom_config", "output"}
     config = json.loads(arguments["custom_config"])
-    settings = architecture_from_json(StringSettings, config["train"])
+    settings = architecture_from_values(StringSettings, config["train"])
     assert settings == dataclasses.replace(load_task("sums").train, batch_size=settings.batch_size)
     assert settings.batch_size % spec_of(rendered("training"))["replicas"] == 0
     for path in (arguments["examples"], arguments["output"], config["checkpoint_root"]):

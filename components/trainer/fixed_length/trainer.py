@@ -8,7 +8,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.cleaning.settings import Cleaning
-from components.settings import architecture_from_json, from_json, to_json
+from components.settings import architecture_from_values, from_values, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
 from components.trainer.fitting import TrainOnce
 from components.trainer.fixed_length.export import Seq2SeqModel
@@ -29,11 +29,11 @@ def run_fn(fn_args: FnArgs) -> None:
     """Trains on the transformed examples, leaves the run's files, exports the SavedModel.
 
     Args:
-      fn_args: TFX's. `custom_config` holds `train` (JSON of StringSettings), `cleaning` (JSON of Cleaning: how the strings of
-        the examples were cleaned; none if it is absent) and `checkpoint_root`, the folder of checkpoints.
+      fn_args: TFX's. `custom_config` holds `train` (values of StringSettings), `cleaning` (values of Cleaning: how the strings
+        of the examples were cleaned; none if it is absent) and `checkpoint_root`, the folder of checkpoints.
     """
     settings: StringSettings = apply_hyperparameters(
-        architecture_from_json(StringSettings, fn_args.custom_config["train"]), fn_args.hyperparameters
+        architecture_from_values(StringSettings, fn_args.custom_config["train"]), fn_args.hyperparameters
     )
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     vocabulary = read_vocabulary(transform_output)
@@ -58,7 +58,7 @@ def run_fn(fn_args: FnArgs) -> None:
     _LOG.info("trained %d epochs in %.1f s", len(training.history), training.seconds)
     write_run_files(training, fn_args.model_run_dir)
     write_predictions(training.model, eval_arrays, vocabulary, fn_args.model_run_dir)
-    cleaning = from_json(Cleaning, fn_args.custom_config.get("cleaning", "{}"))
+    cleaning = from_values(Cleaning, fn_args.custom_config.get("cleaning", {}))
     Seq2SeqModel(training.model, transform_output, *lengths, cleaning).save(fn_args.serving_model_dir)
     save_weights(training.model, [vocabulary], fn_args.serving_model_dir)
     discard_checkpoint(checkpoint_dir)
@@ -76,7 +76,7 @@ def train_fn(fn_args: FnArgs) -> TrainOnce[StringSettings]:
         read_tokens(patterns, transform_output, size) for patterns in (fn_args.train_files, fn_args.eval_files)
     )
     return TrainOnce(
-        architecture_from_json(StringSettings, fn_args.custom_config["train"]),
+        architecture_from_values(StringSettings, fn_args.custom_config["train"]),
         lambda settings, checkpoint_dir: train(settings, train_arrays, eval_arrays, size, checkpoint_dir),
         discard_checkpoint,
     )

@@ -29,8 +29,13 @@ class Approach(abc.ABC):
 
     settings: LanguageModelSettings
 
-    def of_vocabulary(self, vocabulary: Sequence[str]) -> "Approach":
-        """Returns what trains a model of these characters, by index."""
+    def of_data(self, vocabulary: Sequence[str], length: int) -> "Approach":
+        """Returns what trains a model of a text.
+
+        Args:
+          vocabulary: Characters by index.
+          length: Characters of the training split.
+        """
         return self
 
     @abc.abstractmethod

@@ -11,6 +11,13 @@ Cell = Literal["lstm", "gru"]
 Inputs = Literal["one_hot", "scaled", "embedding"]
 Keep = Literal["last", "best_loss", "best_val_loss"]
 
+# Streams: rows of a batch by the characters of training up to which each holds. A larger batch is faster, but a short text
+# would make too few steps of it. To read a short text more often does not help: it is soon known by heart (docs/tasks.md).
+_BATCH_SIZES = ((30_000, 4), (100_000, 8), (300_000, 16), (math.inf, 32))
+
+# Streams: how often a text is read. One that is longer than this is read less often, by the square root of the ratio.
+_EPOCHS, _LONG = 4, 1_000_000
+
 
 @dataclasses.dataclass(frozen=True)
 class LanguageModelSettings(FitSettings):
@@ -80,7 +87,8 @@ class LanguageModelSettings(FitSettings):
 class StreamSettings(LanguageModelSettings):
     """How to train a model that reads a text as a stream: every prediction reads all that came before.
 
-    The defaults are those of the task `text`, the best that we know for three minutes of two cores.
+    The defaults are those of the task `text`, the best that we know for three minutes of two cores. `resolve` chooses what is 0
+    here by the length of the text.
 
     Attributes:
       architecture: `stream`: the states after all characters predict the next one.
@@ -96,6 +104,7 @@ class StreamSettings(LanguageModelSettings):
 
     TRAINER: ClassVar[str] = "components.trainer.language_model.streams"
     SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=3e-3:2e-2", "output_dropout=0.0:0.5", "units=128|256|512")
+    FOUND: ClassVar[tuple[str, ...]] = ("batch_size", "epochs")
 
     architecture: Literal["stream"] = "stream"
     inputs: Inputs = "embedding"
@@ -104,7 +113,7 @@ class StreamSettings(LanguageModelSettings):
     carry_state: bool = True
     ngrams: int = 4
     ngram_dropout: float = 0.3
-    batch_size: int = 32
+    batch_size: int = 0
     output_dropout: float = 0.2
     weight_dropout: float = 0.1
     learning_rate: float = 1e-2
@@ -112,7 +121,7 @@ class StreamSettings(LanguageModelSettings):
     weight_decay: float = 0.02
     beta_2: float = 0.99
     clip_norm: float = 1.0
-    epochs: int = 4
+    epochs: int = 0
     # A step takes a tenth of a second.
     steps_per_execution: int = 20
     histograms: bool = False
@@ -126,6 +135,21 @@ class StreamSettings(LanguageModelSettings):
     def longest_ngram(self) -> int:
         """Characters of the longest n-gram that has a vector; with 1 there is no such n-gram."""
         return self.ngrams if self.inputs == "embedding" else 1
+
+
+def resolve(settings: StreamSettings, characters: int) -> StreamSettings:
+    """Returns settings with nothing left open.
+
+    Args:
+      settings: The user's.
+      characters: Length of the training split.
+    """
+    most_rows = max((characters - 1) // settings.segment, 1)
+    rows = next(rows for most, rows in _BATCH_SIZES if characters <= most)
+    epochs = max(round(_EPOCHS * math.sqrt(min(_LONG / max(characters, 1), 1))), 1)
+    return dataclasses.replace(
+        settings, batch_size=settings.batch_size or min(rows, most_rows), epochs=settings.epochs or epochs
+    )
 
 
 @dataclasses.dataclass(frozen=True)

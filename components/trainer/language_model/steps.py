@@ -11,23 +11,12 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from components.trainer.keras_internals import record_loss, set_training_step
-from serving.contract.processors import count_processors
 
 if TYPE_CHECKING:
     from components.trainer.language_model.streams import CarriedState
 
-# With fewer rows a matrix product takes more time for each row than the other core saves.
-_LEAST_ROWS = 16
-
 # Far from the seeds of the steps before and after, which differ by 1 in the counter beside it.
 _SEED_STRIDE = 1_000_003
-
-
-def count_parts(batch_size: int) -> int:
-    """Returns into how many parts a batch is worth splitting here: 1 where there is a GPU."""
-    if tf.config.list_physical_devices("GPU"):
-        return 1
-    return max(1, min(count_processors(), batch_size // _LEAST_ROWS))
 
 
 def train_in_parts(model: "CarriedState", batch_size: int, parts: int) -> None:

@@ -20,10 +20,11 @@ from components.trainer.language_model.approach import (
 )
 from components.trainer.language_model.decoding import CharacterModel, State
 from components.trainer.language_model.models import NGRAMS, Layers
-from components.trainer.language_model.settings import LanguageModelSettings, StreamSettings
-from components.trainer.language_model.steps import count_parts, train_in_parts
+from components.trainer.language_model.settings import LanguageModelSettings, StreamSettings, resolve
+from components.trainer.language_model.steps import train_in_parts
 from components.trainer.language_model.token_text import TokenText
 from components.trainer.language_model.trainer import run, train_once
+from components.trainer.parts import count_parts_for_cores
 
 # Windows of the validation split in a batch.
 _VALIDATION_TEXTS = 32
@@ -54,9 +55,10 @@ class Streams(Approach):
     settings: StreamSettings
     code_points: tuple[int, ...] = ()
 
-    def of_vocabulary(self, vocabulary: Sequence[str]) -> "Streams":
-        """Returns what trains a model of these characters, by index."""
-        return dataclasses.replace(self, code_points=tuple(ord(character or "\0") for character in vocabulary))
+    def of_data(self, vocabulary: Sequence[str], length: int) -> "Streams":
+        """Returns what trains a model of a text, with the settings that suit its length."""
+        code_points = tuple(ord(character or "\0") for character in vocabulary)
+        return Streams(resolve(self.settings, length), code_points)
 
     def build(self, vocabulary_size: int) -> keras.Model:
         """Returns the untrained model, which carries its states from segment to segment."""
@@ -70,7 +72,7 @@ class Streams(Approach):
     def fit_data(self, train_text: TokenText, validation_text: TokenText) -> FitData:
         """Returns segments of the text."""
         settings = self.settings
-        parts = min(settings.parts or count_parts(settings.batch_size), settings.batch_size)
+        parts = min(settings.parts or count_parts_for_cores(settings.batch_size), settings.batch_size)
         in_parts = parts > 1 and settings.carry_state
         return FitData(
             lambda epoch, at_a_time: training_segments(settings, train_text, epoch, at_a_time),

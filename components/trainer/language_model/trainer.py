@@ -10,7 +10,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.cleaning.settings import Cleaning
-from components.settings import from_json, to_json
+from components.settings import from_values, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
 from components.trainer.fitting import Training, TrainOnce
 from components.trainer.language_model.approach import Approach
@@ -38,22 +38,24 @@ def run(
     """Trains on the transformed windows, leaves the run's files, exports the SavedModel.
 
     Args:
-      fn_args: TFX's. `custom_config` holds `train` (JSON of the settings), `cleaning` (JSON of Cleaning: how the text was
+      fn_args: TFX's. `custom_config` holds `train` (values of the settings), `cleaning` (values of Cleaning: how the text was
         cleaned), `stand_in` (whether U+FFFD stands for the text's rare characters) and `checkpoint_root`, the folder of
         checkpoints.
       settings_class: The architecture's settings.
       approach_class: The architecture.
     """
-    given = from_json(settings_class, fn_args.custom_config["train"])
-    approach = approach_class(apply_hyperparameters(given, fn_args.hyperparameters))
-    settings = approach.settings
+    given = from_values(settings_class, fn_args.custom_config["train"])
     transform_output, vocabulary, train_text, validation_text = _read(fn_args, fn_args.transform_output)
-    approach = approach.of_vocabulary(vocabulary)
+    approach = approach_class(apply_hyperparameters(given, fn_args.hyperparameters)).of_data(
+        vocabulary, len(train_text.tokens)
+    )
+    settings = approach.settings
     _LOG.info(
-        "%d training and %d validation characters, %d different ones",
+        "%d training and %d validation characters, %d different ones; settings %s",
         len(train_text.tokens),
         len(validation_text.tokens),
         len(vocabulary) - 1,
+        to_json(settings),
     )
 
     def build(size: int) -> keras.Model:
@@ -74,7 +76,7 @@ def run(
     _LOG.info("trained %d epochs in %.1f s", len(training.history), training.seconds)
     write_run_files(training, fn_args.model_run_dir)
     characters = approach.character_model(training.model, first)
-    cleaning, stand_in = from_json(Cleaning, fn_args.custom_config["cleaning"]), fn_args.custom_config["stand_in"]
+    cleaning, stand_in = from_values(Cleaning, fn_args.custom_config["cleaning"]), fn_args.custom_config["stand_in"]
     served = LanguageModel(training.model, transform_output, characters, settings.max_length, cleaning, stand_in)
     served.save(fn_args.serving_model_dir)
     save_weights(training.model, [vocabulary], fn_args.serving_model_dir)
@@ -96,15 +98,19 @@ def train_once(
     """
     _, vocabulary, train_text, validation_text = _read(fn_args, fn_args.transform_graph_path)
 
+    def approach(settings: SettingsT) -> Approach:
+        return approach_class(settings).of_data(vocabulary, len(train_text.tokens))
+
     def train_with(settings: Any, checkpoint_dir: str) -> Training:
-        approach = approach_class(settings).of_vocabulary(vocabulary)
-        return train(approach, train_text, validation_text, len(vocabulary), checkpoint_dir)
+        return train(approach(settings), train_text, validation_text, len(vocabulary), checkpoint_dir)
 
     def discard(checkpoint_dir: str) -> None:
         discard_checkpoint(checkpoint_dir)
         discard_best(checkpoint_dir)
 
-    return TrainOnce(from_json(settings_class, fn_args.custom_config["train"]), train_with, discard)
+    return TrainOnce(
+        approach(from_values(settings_class, fn_args.custom_config["train"])).settings, train_with, discard
+    )
 
 
 def _read(fn_args: FnArgs, graph_uri: str) -> tuple[tft.TFTransformOutput, list[str], TokenText, TokenText]:

@@ -55,7 +55,7 @@ class Seq2SeqSettings(FitSettings):
 
     TRAINER: ClassVar[str] = "components.trainer.seq2seq.trainer"
     SPACE: ClassVar[tuple[str, ...]] = ("learning_rate=1e-3:1e-2", "dropout=0.1:0.4", "units=64|128|192")
-    LEAST: ClassVar[int] = 0
+    FOUND: ClassVar[tuple[str, ...]] = ("batch_size", "epochs", "learning_rate")
 
     architecture: Literal["seq2seq"] = "seq2seq"
     learning_rate: float = 0.0

@@ -21,16 +21,6 @@ from components.trainer.seq2seq.model import (
     token_losses,
 )
 from components.trainer.seq2seq.network import dropout, logits
-from serving.contract.processors import count_processors
-
-# With fewer rows a matrix product takes more time for each row.
-_LEAST_ROWS = 16
-
-
-def count_parts(members: int, batch_size: int) -> int:
-    """Returns into how many parts of rows each member's batch is split here, so that every core has work."""
-    cores = count_processors()
-    return max(1, min(-(-cores // members), batch_size // _LEAST_ROWS))
 
 
 def train_in_pieces(model: keras.Model, accuracy: TokenAccuracy, batch: Batch, parts: int) -> None:

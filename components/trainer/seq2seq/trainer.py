@@ -16,7 +16,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.cleaning.settings import NO_CLEANING, Cleaning
 from components.files import write_file
-from components.settings import from_json, to_json
+from components.settings import from_values, to_json
 from components.trainer.checkpoint import checkpoint_name, discard_checkpoint
 from components.trainer.fitting import Training, TrainOnce
 from components.trainer.run_files import SAMPLED_PREDICTIONS, SampledPrediction, spread, write_run_files
@@ -44,8 +44,8 @@ def run_fn(fn_args: FnArgs) -> None:
     """Trains and exports: TFX's run function.
 
     Args:
-      fn_args: TFX's. `custom_config` holds `train` (JSON of Seq2SeqSettings), `checkpoint_root` (the folder of checkpoints),
-        `cleaning` (JSON of Cleaning), `source_separator`, `target_separator` and `unknown`, see `Decoding`.
+      fn_args: TFX's. `custom_config` holds `train` (values of Seq2SeqSettings), `checkpoint_root` (the folder of checkpoints),
+        `cleaning` (values of Cleaning), `source_separator`, `target_separator` and `unknown`, see `Decoding`.
     """
     config = fn_args.custom_config
     places = Places(
@@ -57,8 +57,8 @@ def run_fn(fn_args: FnArgs) -> None:
         fn_args.serving_model_dir,
         fn_args.base_model or "",
     )
-    settings = apply_hyperparameters(from_json(Seq2SeqSettings, config["train"]), fn_args.hyperparameters)
-    cleaning = from_json(Cleaning, config["cleaning"])
+    settings = apply_hyperparameters(from_values(Seq2SeqSettings, config["train"]), fn_args.hyperparameters)
+    cleaning = from_values(Cleaning, config["cleaning"])
     train_and_export(
         settings, places, config["source_separator"], config["target_separator"], config["unknown"], cleaning
     )
@@ -77,7 +77,7 @@ def train_fn(fn_args: FnArgs) -> TrainOnce[Seq2SeqSettings]:
         found = resolve(settings, len(training_pairs))
         return train(found, training_pairs, validation_pairs, len(source), len(target), checkpoint_dir)
 
-    given = from_json(Seq2SeqSettings, fn_args.custom_config["train"])
+    given = from_values(Seq2SeqSettings, fn_args.custom_config["train"])
     return TrainOnce(resolve(given, len(training_pairs)), train_with, discard_checkpoint)
 
 

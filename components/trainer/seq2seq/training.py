@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import keras
 
 from components.trainer.fitting import FitData, Training, fit
+from components.trainer.parts import count_parts_for_cores
 from components.trainer.seq2seq.batches import Buckets, training_batches, validation_batches
 from components.trainer.seq2seq.model import SmoothedCrossEntropy, TokenAccuracy, build_model
 from components.trainer.seq2seq.pairs import TokenPairs
 from components.trainer.seq2seq.settings import Seq2SeqSettings
-from components.trainer.seq2seq.steps import count_parts, train_in_pieces
+from components.trainer.seq2seq.steps import train_in_pieces
 from components.trainer.warm_start import COLD_START, WarmStart
 
 
@@ -44,7 +45,7 @@ def train(
 def fit_data(settings: Seq2SeqSettings, training: TokenPairs, validation: TokenPairs) -> FitData:
     """Returns what `train` fits a model to."""
     buckets = Buckets(training, settings.batch_size, settings.shapes)
-    parts = settings.parts or count_parts(settings.members, settings.batch_size)
+    parts = settings.parts or count_parts_for_cores(settings.batch_size, settings.members)
     accuracy = TokenAccuracy(name="accuracy")
     batches = validation_batches(validation)
     return FitData(

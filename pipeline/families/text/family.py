@@ -9,7 +9,7 @@ from components.cleaning.settings import Cleaning
 from components.evaluator.settings import Figure, Judging, TextGateSettings
 from components.example_gen.settings import TextData
 from components.ngram.settings import NgramSettings
-from components.settings import SettingsError, to_json
+from components.settings import SettingsError, to_values
 from components.trainer.language_model.settings import LanguageModelSettings, StreamSettings, WindowSettings
 from pipeline.config.settings import Config
 from pipeline.config.values import Value, build_section
@@ -88,7 +88,7 @@ class TextFamily(Family):
         """Returns what prompts are cleaned by, and whether U+FFFD stands for rare characters."""
         data = config.data
         cleaning = Cleaning(byte_order_mark=True, line_ends=True, lowercase=data.lowercase, nfc=data.nfc)
-        return {"cleaning": to_json(cleaning), "stand_in": _has_stand_in(data)}
+        return {"cleaning": to_values(cleaning), "stand_in": _has_stand_in(data)}
 
     def judging(self, config: TextConfig) -> Judging:
         """Returns the figures of a language model."""

@@ -19,7 +19,7 @@ from components.trainer.fixed_length import input_pipeline
 from components.trainer.fixed_length.models import build_model
 from components.trainer.fixed_length.settings import AttentionSettings, RecurrentSettings
 from components.trainer.fixed_length.training import train
-from components.trainer.parts import count_parts
+from components.trainer.parts import count_parts, count_parts_for_cores
 
 pytestmark = pytest.mark.model
 
@@ -262,11 +262,25 @@ def test_a_part_is_for_a_core_and_neither_too_small_nor_too_large(cores, batch_s
     assert count_parts(batch_size, length) == 1
 
 
-@pytest.mark.parametrize("parts", [pytest.param(2, marks=pytest.mark.slow), 3])
-def test_a_step_in_parts_is_the_step_of_the_whole_batch(parts, sums_arrays, tmp_path):
+@pytest.mark.parametrize(
+    ("cores", "batch_size", "members", "parts"),
+    [(2, 32, 1, 2), (2, 64, 3, 1), (8, 64, 3, 3), (8, 128, 1, 8), (8, 32, 1, 2), (1, 32, 1, 1)],
+)
+def test_every_core_has_a_part_that_is_not_too_small(cores, batch_size, members, parts, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    assert count_parts_for_cores(batch_size, members) == parts
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert count_parts_for_cores(batch_size, members) == 1
+
+
+@pytest.mark.parametrize(
+    ("parts", "compiled"), [(3, False), *(pytest.param(parts, True, marks=pytest.mark.slow) for parts in (2, 3))]
+)
+def test_a_step_in_parts_is_the_step_of_the_whole_batch(parts, compiled, sums_arrays, tmp_path):
     # The last batch of an epoch has one row, so a part has none; and three parts of 32 rows are not alike.
     sums_arrays = input_pipeline.TokenArrays(sums_arrays.tokens[:129], sums_arrays.targets[:129])
-    settings = dataclasses.replace(SMALL, compiled=True, epochs=3, learning_rate=0.01, steps_per_execution=0)
+    settings = dataclasses.replace(SMALL, compiled=compiled, epochs=3, learning_rate=0.01, steps_per_execution=0)
 
     def run(parts):
         changed = dataclasses.replace(settings, parts=parts)

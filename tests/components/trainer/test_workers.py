@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from components.example_gen.splits import TRAIN_SPLIT, VALIDATION_SPLIT
-from components.settings import to_json
+from components.settings import to_values
 from components.trainer.fixed_length.settings import AttentionSettings
 from serving.free_port import free_port
 
@@ -54,7 +54,7 @@ def transformed(transform_output, sums_arrays, tmp_path_factory):
 def start(transformed, folder, settings, index, ports, **more):
     examples, graph = transformed
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-    config = {"train": to_json(settings), "checkpoint_root": str(folder / "checkpoints"), **more}
+    config = {"train": to_values(settings), "checkpoint_root": str(folder / "checkpoints"), **more}
     command = [
         sys.executable,
         "-m",

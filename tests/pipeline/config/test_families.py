@@ -208,7 +208,7 @@ def test_a_model_cleans_as_the_examples_are_cleaned(nfc):
     )
     text = load_task("text", [f"data.nfc={nfc}", "data.lowercase=true"])
     cleaning = {
-        config.family: json.loads(find_family(config.family).train_config(config)["cleaning"])
+        config.family: find_family(config.family).train_config(config)["cleaning"]
         for config in (pairs, text, load_task("sums"))
     }
     assert {name for name, does in cleaning["pairs"].items() if does} == {"byte_order_mark"} | (

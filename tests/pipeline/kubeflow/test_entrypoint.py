@@ -42,7 +42,7 @@ def test_a_run_may_change_settings_and_every_step_gets_what_follows_from_them():
     places = places_of("/charseq", "/charseq/serving")
     settings = "train.epochs=3 data.largest=9 data.count=81"
     trainer = rebuild_parameters("trainer", "sums", places, settings)
-    assert json.loads(json.loads(trainer["custom_config"].string_value)["train"])["epochs"] == 3
+    assert json.loads(trainer["custom_config"].string_value)["train"]["epochs"] == 3
     transform = rebuild_parameters("transform", "sums", places, settings)
     assert json.loads(transform["custom_config"].string_value)["input_length"] == len("9+9")
     with pytest.raises(SettingsError, match="has no 'epoch'; did you mean"):

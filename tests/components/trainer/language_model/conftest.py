@@ -81,7 +81,7 @@ def trained(tokens, vocabulary, tmp_path_factory):
     """A model that predicts at every position."""
     text = to_windows(tokens, 0, 32, 32)
     path = str(tmp_path_factory.mktemp("checkpoints") / "every")
-    return train(Streams(SMALL).of_vocabulary(vocabulary), text, text, len(vocabulary), path).model
+    return train(Streams(SMALL).of_data(vocabulary, len(tokens)), text, text, len(vocabulary), path).model
 
 
 @pytest.fixture(scope="session")

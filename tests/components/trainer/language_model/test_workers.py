@@ -33,7 +33,7 @@ def transformed(transform_output, tokens, tmp_path):
 @pytest.mark.e2e
 @pytest.mark.timeout(900)
 def test_two_workers_carry_the_states_of_one_process(transformed, tmp_path):
-    more = {"cleaning": "{}", "stand_in": False}
+    more = {"cleaning": {}, "stand_in": False}
     one, two = (run(transformed, tmp_path / str(count), count, SETTINGS, **more) for count in (1, 2))
     assert_same(two, one)
 
