@@ -18,7 +18,7 @@ from components.floor.component import Floor
 from components.infra_validator.component import InfraValidator
 from components.names import FLOOR_KEY
 from components.pusher.component import Pusher
-from components.settings import to_json
+from components.settings import to_values
 from components.statistics_gen.component import StatisticsGen
 from components.transform.component import Transform
 from pipeline.config.settings import Config
@@ -43,7 +43,7 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
     transform.add_upstream_node(example_validator)
     floors = family.floors(config)
     floor = [Floor(examples, *floors)] if floors else []
-    train_config = family.train_config(config) | {"train": to_json(family.train_settings(config))}
+    train_config = family.train_config(config) | {"train": to_values(family.train_settings(config))}
     tuner = _create_tuner(config, transform, train_config)
     trainer = Trainer(
         examples=transform.outputs["transformed_examples"],
@@ -78,8 +78,7 @@ def create_pipeline(config: Config, places: Places) -> Pipeline:
     )
     browser_model = []
     if config.browser.export:
-        graph = transform.outputs["transform_graph"]
-        browser_model = [BrowserModel(pusher.outputs["pushed_model"], graph, config.task, config.browser)]
+        browser_model = [BrowserModel(pusher.outputs["pushed_model"], config.task, config.browser)]
     return Pipeline(
         pipeline_name=config.task,
         pipeline_root=places.artifacts(config.task),
@@ -134,6 +133,6 @@ def _create_tuner(config: Config, transform: Transform, train_config: dict[str, 
         transform_graph=transform.outputs["transform_graph"],
         train_args=trainer_pb2.TrainArgs(splits=[TRAIN_SPLIT]),
         eval_args=trainer_pb2.EvalArgs(splits=[VALIDATION_SPLIT]),
-        custom_config=train_config | {"tune": to_json(config.tune), "trainer": config.train.TRAINER},
+        custom_config=train_config | {"tune": to_values(config.tune), "trainer": config.train.TRAINER},
     )
     return [tuner]

@@ -24,8 +24,20 @@ IN_TENSORFLOW_JS = [
 
 _ANSWER = """async (texts) => {
   const { answer, load } = await import("./model.js");
-  return answer(await load(), texts).map(({ text, probability }) => [text, probability]);
+  return (await answer(await load(), texts)).map(({ text, probability }) => [text, probability]);
 }"""
+
+
+_REFUSAL = """async (texts) => {
+  const { RefusedError, answer, load } = await import("./model.js");
+  const model = await load();
+  try { await answer(model, texts); } catch (error) { if (error instanceof RefusedError) return error.message; }
+}"""
+
+
+def refusal(tab, texts):
+    """Returns what the model whose page is open says of texts of which it refuses one."""
+    return tab.page.evaluate(_REFUSAL, texts)
 
 
 def answers(tab, texts):

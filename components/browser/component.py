@@ -2,20 +2,18 @@
 
 import logging
 
-import tensorflow_transform as tft
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, ComponentSpec, artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
-from tfx.types.standard_component_specs import PUSHED_MODEL_KEY, TRANSFORM_GRAPH_KEY
+from tfx.types.standard_component_specs import PUSHED_MODEL_KEY
 
 from components.browser.export import export, find_tools
 from components.browser.settings import BrowserSettings
 from components.executor import Artifacts, Properties
 from components.names import BROWSER_MODEL_KEY, PUSHED_VERSION_PROPERTY
 from components.settings import from_json, to_json
-from components.transform.preprocessing import read_vocabulary
 
 _LOG = logging.getLogger("charseq.browser")
 
@@ -35,10 +33,8 @@ class Executor(BaseExecutor):
         if not pushed.get_int_custom_property("pushed"):
             _LOG.info("nothing was pushed: no files for a browser")
             return
-        transform_graph = artifact_utils.get_single_instance(input_dict[TRANSFORM_GRAPH_KEY])
         export(
             pushed.uri,
-            read_vocabulary(tft.TFTransformOutput(transform_graph.uri)),
             exec_properties["model_name"],
             pushed.get_string_custom_property(PUSHED_VERSION_PROPERTY),
             find_tools(from_json(BrowserSettings, exec_properties["browser_settings"]).tools),
@@ -47,12 +43,11 @@ class Executor(BaseExecutor):
 
 
 class BrowserModelSpec(ComponentSpec):
-    """A pushed model and its vocabulary in, files for a browser out."""
+    """A pushed model in, files for a browser out."""
 
     PARAMETERS = {"model_name": ExecutionParameter(type=str), "browser_settings": ExecutionParameter(type=str)}
     INPUTS = {
         PUSHED_MODEL_KEY: ChannelParameter(type=standard_artifacts.PushedModel),
-        TRANSFORM_GRAPH_KEY: ChannelParameter(type=standard_artifacts.TransformGraph),
     }
     OUTPUTS = {BROWSER_MODEL_KEY: ChannelParameter(type=standard_artifacts.Model)}
 
@@ -63,15 +58,12 @@ class BrowserModel(BaseComponent):
     SPEC_CLASS = BrowserModelSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(
-        self, pushed_model: BaseChannel, transform_graph: BaseChannel, model_name: str, settings: BrowserSettings
-    ):
+    def __init__(self, pushed_model: BaseChannel, model_name: str, settings: BrowserSettings):
         super().__init__(
             BrowserModelSpec(
                 model_name=model_name,
                 browser_settings=to_json(settings),
                 pushed_model=pushed_model,
-                transform_graph=transform_graph,
                 browser_model=Channel(type=standard_artifacts.Model),
             )
         )

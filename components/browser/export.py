@@ -5,13 +5,15 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
+
+import tensorflow as tf
 
 from components.browser.graph import save_numeric
 from components.files import copy_folder
 from components.settings import SettingsError
+from serving.contract.layout import NUMERIC_PATH
 from serving.page import SHARED
 
 _TOOLS = Path(__file__).resolve().parents[2] / ".browser"
@@ -47,12 +49,11 @@ def find_tools(tools: str) -> Path:
     return folder
 
 
-def export(model_path: str, vocabulary: Sequence[str], name: str, version: str, tools: Path, target: str) -> None:
+def export(model_path: str, name: str, version: str, tools: Path, target: str) -> None:
     """Writes the files for a browser.
 
     Args:
-      model_path: A pushed seq2seq model.
-      vocabulary: Its characters by index, the empty string for padding at index 0.
+      model_path: A pushed model that answers.
       name: Name of the model, for the page.
       version: Its version.
       tools: Folder of :func:`find_tools`.
@@ -67,19 +68,14 @@ def export(model_path: str, vocabulary: Sequence[str], name: str, version: str, 
             shutil.copytree(page, site)
         for file in SHARED:
             (site / file).write_bytes((files("serving.page") / file).read_bytes())
-        lengths = save_numeric(model_path, os.path.join(temporary, "numeric"))
+        save_numeric(model_path, os.path.join(temporary, "numeric"))
         _convert(tools / _CONVERTER, os.path.join(temporary, "numeric"), str(site / "model"))
         (site / "tfjs").mkdir()
         for script in _scripts(tools):
             shutil.copy(script, site / "tfjs")
-        about = {
-            "name": name,
-            "version": version,
-            "characters": list(vocabulary),
-            "input_length": lengths.input,
-            "output_length": lengths.output,
-        }
-        (site / "characters.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), "utf-8")
+        described = json.loads(tf.io.gfile.GFile(os.path.join(model_path, NUMERIC_PATH)).read())
+        about = {"name": name, "version": version, **described}
+        (site / "about.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), "utf-8")
         copy_folder(str(site), target)
 
 

@@ -1,6 +1,5 @@
 """A pushed model without what TensorFlow.js lacks: strings, tables, and an operation or two."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,20 +9,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 _SIGNATURE = "numeric"
 
 
-@dataclasses.dataclass(frozen=True)
-class Lengths:
-    """Most characters.
-
-    Attributes:
-      input: Most characters of a text.
-      output: Most characters of an answer.
-    """
-
-    input: int
-    output: int
-
-
-def save_numeric(model_path: str, path: str) -> Lengths:
+def save_numeric(model_path: str, path: str) -> None:
     """Writes the signature `numeric` of a pushed model, its weights as constants, as a SavedModel of its own.
 
     The converter reads a whole SavedModel, and fails on the tables of the other signatures.
@@ -39,16 +25,15 @@ def save_numeric(model_path: str, path: str) -> Lengths:
     if _SIGNATURE not in model.signatures:
         raise ValueError(f"{model_path} has no signature {_SIGNATURE!r}: it was pushed by an older version of charseq")
     signature = model.signatures[_SIGNATURE]
-    _, output_length, _ = signature.structured_outputs["log_probabilities"].shape
-    frozen = convert_variables_to_constants_v2(signature)
-    (tokens,), (log_probabilities,) = frozen.inputs, frozen.outputs
+    frozen = convert_variables_to_constants_v2(signature, lower_control_flow=False)
+    (tokens,), outputs = frozen.inputs, dict(zip(sorted(signature.structured_outputs), frozen.outputs, strict=True))
     graph_def = rewrite(frozen.graph.as_graph_def())
 
-    placeholder = tokens.name
+    placeholder, names = tokens.name, [output.name for output in outputs.values()]
 
     def numeric(tokens: tf.Tensor) -> dict[str, tf.Tensor]:
-        (answers,) = tf.import_graph_def(graph_def, {placeholder: tokens}, [log_probabilities.name], name="")
-        return {"log_probabilities": answers}
+        found = tf.import_graph_def(graph_def, {placeholder: tokens}, names, name="")
+        return dict(zip(outputs, found, strict=True))
 
     module = tf.Module()
     module.numeric = tf.function(
@@ -57,7 +42,6 @@ def save_numeric(model_path: str, path: str) -> Lengths:
     # Gradients of the layers' own cannot be saved again, and nothing here is trained.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(module, path, {"serving_default": module.numeric}, options)
-    return Lengths(tokens.shape[1], output_length)
 
 
 def rewrite(graph_def: tf.compat.v1.GraphDef) -> tf.compat.v1.GraphDef:

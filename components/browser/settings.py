@@ -8,8 +8,8 @@ class BrowserSettings:
     """The pushed model as files for a browser.
 
     Attributes:
-      export: Whether the files for a browser are made. They need what `make browser` installs. Only models that answer with
-        a fixed length can be exported.
+      export: Whether the files for a browser are made. They need what `make browser` installs. Only models that answer can be
+        exported, and they answer without a beam.
       tools: The folder that `make browser` has filled; empty: `.browser` in the checkout.
     """
 

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,8 +15,10 @@ from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 from components.cleaning.cleaner import Cleaner
 from components.cleaning.names import CharacterNames
 from components.cleaning.settings import Cleaning
+from components.files import write_file
 from components.transform.preprocessing import code_points
 from components.transform.token_pairs import split
+from serving.contract.layout import BATCHING_PARAMETERS_NAME, NUMERIC_PATH
 
 # A vocabulary larger than this is counted in an error message, not listed.
 _LISTED_TOKENS = 100
@@ -75,6 +78,8 @@ class StringModel(tf.Module):
 
     # The methods that are signatures of the SavedModel.
     SIGNATURES: tuple[str, ...] = ()
+    # How a server batches, with --enable_per_model_batching_parameters: text of its `BatchingParameters`; empty: as it likes.
+    BATCHING: str = ""
 
     def __init__(
         self,
@@ -103,8 +108,16 @@ class StringModel(tf.Module):
         self._characters = tf.constant([character.encode() for character in self.vocabulary])
 
     def save(self, path: str) -> None:
-        """Writes the SavedModel with its signatures."""
+        """Writes the SavedModel with its signatures, how a server should batch requests to it, and what `numeric` needs."""
         tf.saved_model.save(self, path, signatures={name: getattr(self, name) for name in self.SIGNATURES})
+        if self.BATCHING:
+            write_file(os.path.join(path, BATCHING_PARAMETERS_NAME), self.BATCHING.encode())
+        if described := self.describe_numeric():
+            write_file(os.path.join(path, NUMERIC_PATH), json.dumps(described, ensure_ascii=False).encode())
+
+    def describe_numeric(self) -> dict[str, Any]:
+        """Returns what somebody needs who answers strings with the signature `numeric`; empty without that signature."""
+        return {}
 
     def refuse(self, refused: tf.Tensor, describe: Callable[[tf.Tensor], tf.Tensor]) -> tf.Operation:
         """Returns an operation that fails with INVALID_ARGUMENT if any row is refused.

@@ -82,14 +82,12 @@ class Family(abc.ABC):
       summary: What the family is, in a line.
       config_class: The settings of its tasks.
       request_fn: Dotted name of the function that makes requests from examples, see `components.infra_validator.requests`.
-      browser_page: Whether a model can be exported for a browser.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     config_class: ClassVar[type[Config]]
     request_fn: ClassVar[str]
-    browser_page: ClassVar[bool] = False
 
     def settle(self, config: Any) -> Any:
         """Returns a configuration in which everything is settled that is found by looking at the data.

@@ -29,6 +29,10 @@ REQUEST_STATISTICS_PATH: Final = "assets.extra/RequestStats.pb"
 WEIGHTS_PATH: Final = "assets.extra/weights.npz"
 
 
+# What a program needs that answers strings by the signature ``numeric``, without TensorFlow's tables: JSON.
+NUMERIC_PATH: Final = "assets.extra/numeric.json"
+
+
 @dataclass(frozen=True)
 class ModelFolder:
     """The folder of a model's versions, in a serving folder.

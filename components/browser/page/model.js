@@ -2,68 +2,110 @@
 /* global tf */
 
 // As in components/trainer/string_model.py, the padding counted.
-const LISTED_CHARACTERS = 100;
+const LISTED_TOKENS = 100;
 
 /** A text that the model cannot read. */
 export class RefusedError extends Error {}
 
 /** Loads the files that lie beside this one; every file that is missing is an error. */
 export async function load() {
-  const response = await fetch(new URL("characters.json", import.meta.url));
+  const response = await fetch(new URL("about.json", import.meta.url));
   if (!response.ok) throw new Error(`${response.url}: ${response.status} ${response.statusText}`);
   const about = await response.json();
   const [graph] = await Promise.all([tf.loadGraphModel(new URL("model/model.json", import.meta.url).href), tf.ready()]);
-  return { ...about, graph };
+  return { source_separator: "", target_separator: "", ...about, graph };
 }
 
 /**
- * Answers texts: [{text, probability, places}] with the places of the answer, {character, probability}, the blank ones on its
- * left included, whose character is "".
+ * Answers texts: [{text, probability, places}]. The places are {character, probability}: of a model of a fixed length all
+ * places of the answer, the blank ones on its left included, whose character is ""; else the answer's tokens and its end,
+ * whose character is "".
  */
-export function answer(model, texts) {
+export async function answer(model, texts) {
   const rows = texts.map((text, row) => indicesOf(model, text, row));
-  const { characters, output_length: places } = model;
-  const logProbabilities = tf.tidy(() => {
-    const tokens = tf.tensor2d(rows, [rows.length, model.input_length], "int32");
-    return model.graph.execute({ tokens }).dataSync();
+  const answers = model.architecture === "seq2seq" ? await tokensSaid(model, rows) : placesFilled(model, rows);
+  return answers.map((places) => ({
+    text: places.map(({ character }) => character).filter(Boolean).join(model.target_separator),
+    probability: places.reduce((product, { probability }) => product * probability, 1),
+    places,
+  }));
+}
+
+/** The likeliest character of every place, by a model that says all of them at once. */
+function placesFilled(model, rows) {
+  const [length, tokens] = [model.longest, model.target];
+  const padded = rows.map((row) => [...Array(length - row.length).fill(0), ...row]);
+  const [places, logProbabilities] = tf.tidy(() => {
+    const found = model.graph.execute({ tokens: tf.tensor2d(padded, [rows.length, length], "int32") });
+    return [found.shape[1], found.dataSync()];
   });
-  return texts.map((_, row) => {
-    const said = Array.from({ length: places }, (_, place) => {
-      const begin = (row * places + place) * characters.length;
-      const column = logProbabilities.subarray(begin, begin + characters.length);
+  return rows.map((_, row) =>
+    Array.from({ length: places }, (_, place) => {
+      const begin = (row * places + place) * tokens.length;
+      const column = logProbabilities.subarray(begin, begin + tokens.length);
       const best = column.indexOf(Math.max(...column));
-      return { character: characters[best], probability: Math.exp(column[best]) };
-    });
-    return {
-      text: said.map(({ character }) => character).join(""),
-      probability: said.reduce((product, { probability }) => product * probability, 1),
-      places: said,
-    };
-  });
+      return { character: tokens[best], probability: Math.exp(column[best]) };
+    }),
+  );
 }
 
-/** The indices of a text, padded on the left; refuses, in the words of the served model, what that refuses. */
+/** The tokens up to the end, by a model that says one after the other. */
+async function tokensSaid(model, rows) {
+  const { end } = model.indices;
+  const length = Math.max(0, ...rows.map((row) => row.length)) + 1;
+  const padded = rows.map((row) => [...row, end, ...Array(length - 1 - row.length).fill(0)]);
+  const tokens = tf.tensor2d(padded, [rows.length, length], "int32");
+  const outputs = await model.graph.executeAsync({ tokens });
+  const said = await outputs.find(({ dtype }) => dtype === "int32").array();
+  const logProbabilities = await outputs.find(({ dtype }) => dtype === "float32").array();
+  tf.dispose([tokens, outputs]);
+  return said.map((row, number) =>
+    row.slice(0, row.indexOf(end) + 1).map((index, step) => ({
+      character: model.target[index],
+      probability: Math.exp(logProbabilities[number][step]),
+      ...(index === end && { blank: "end" }),
+    })),
+  );
+}
+
+/** The indices of a text; refuses, in the words of the served model, what that refuses. */
 function indicesOf(model, text, row) {
-  const { characters, input_length: longest } = model;
-  const read = [...text];
-  if (!read.length) throw new RefusedError(`text[${row}] is empty: send at least one character`);
+  const { source, source_separator: separator, longest } = model;
+  const unit = separator ? "token" : "character";
+  const cleaned = clean(model, text);
+  const read = separator ? cleaned.split(separator).filter(Boolean) : [...cleaned];
+  if (!read.length) throw new RefusedError(`text[${row}] is empty: send at least one ${unit}`);
   if (read.length > longest) {
-    throw new RefusedError(`text[${row}] has ${read.length} characters: this model reads at most ${longest}`);
+    throw new RefusedError(`text[${row}] has ${read.length} ${unit}s: this model reads at most ${longest}`);
   }
-  const indices = read.map((character, i) => {
-    const index = characters.indexOf(character);
+  return read.map((token, i) => {
+    const index = source.indexOf(token);
     if (index > 0) return index;
-    const number = `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
-    const named = /[\p{C}\p{Z}]/u.test(character) ? number : `\`${character}\` (${number})`;
-    const where = `text[${row}]: character ${named} at position ${i + 1}`;
-    throw new RefusedError(`${where} is unknown: this model knows ${known(characters)}`);
+    if (model.unknown === "replace") return model.indices.unknown;
+    const numbers = points(token).replaceAll(/(?<=\+)0{1,2}/g, "");
+    const named = /^[\p{C}\p{Z}]$/u.test(token) ? numbers : `\`${token}\` (${numbers})`;
+    const where = `text[${row}]: ${unit} ${named} at position ${i + 1}`;
+    throw new RefusedError(`${where} is unknown: this model knows ${known(source, separator, unit)}`);
   });
-  return [...Array(longest - read.length).fill(0), ...indices];
 }
 
-/** The characters of a vocabulary, or how many, if they are too many to list. */
-function known([, ...characters]) {
-  if (characters.length >= LISTED_CHARACTERS) return `${characters.length} characters`;
-  characters.sort((a, b) => a.codePointAt(0) - b.codePointAt(0));
-  return `\`${JSON.stringify(characters.join("")).slice(1, -1)}\``;
+/** The code points of a token, in an order that strings have too. */
+function points(token) {
+  return Array.from(token, (c) => `U+${c.codePointAt(0).toString(16).toUpperCase().padStart(6, "0")}`).join(", ");
+}
+
+/** A text as the training's were cleaned. */
+function clean({ cleaning }, text) {
+  let cleaned = cleaning.byte_order_mark ? text.replace(/^\uFEFF/, "") : text;
+  if (cleaning.line_ends) cleaned = cleaned.replaceAll("\r\n", "\n");
+  if (cleaning.lowercase) cleaned = cleaned.toLowerCase();
+  return cleaning.nfc ? cleaned.normalize("NFC") : cleaned;
+}
+
+/** The tokens of a vocabulary, or how many, if they are too many to list. */
+function known(vocabulary, separator, unit) {
+  const tokens = vocabulary.filter(Boolean);
+  if (tokens.length >= LISTED_TOKENS) return `${tokens.length} ${unit}s`;
+  tokens.sort((a, b) => (points(a) < points(b) ? -1 : 1));
+  return `\`${JSON.stringify(tokens.join(separator)).slice(1, -1)}\``;
 }

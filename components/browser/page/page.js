@@ -1,9 +1,9 @@
 // The page: one text, its answer character by character.
 import { RefusedError, answer, load } from "./model.js";
 
-function show(model, text) {
+async function show(model, text) {
   const begun = performance.now();
-  const [{ text: said, probability, places }] = answer(model, [text]);
+  const [{ text: said, probability, places }] = await answer(model, [text]);
   const took = `${(performance.now() - begun).toFixed(0)} ms`;
   byId("characters").replaceChildren(...places.map(characterCell));
   const parts = [`${text} → ${said || "nothing"}`, `${percent(probability)} for the whole answer`, took];
@@ -20,12 +20,12 @@ function showProblem(text) {
 
 async function start() {
   let model;
-  byId("ask").addEventListener("submit", (event) => {
+  byId("ask").addEventListener("submit", async (event) => {
     event.preventDefault();
     if (!model) return;
     showProblem("");
     try {
-      show(model, byId("text").value);
+      await show(model, byId("text").value);
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       showProblem(`The model cannot read this. ${error.message}`);

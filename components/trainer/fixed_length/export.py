@@ -4,8 +4,9 @@ A model's logits at different positions are independent given the input, so the 
 the best answer: greedy decoding is exact.
 """
 
+import dataclasses
 import functools
-import os
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -22,12 +23,11 @@ from components.trainer.judging import (
 )
 from components.trainer.string_model import Reading, StringModel, graph_function, tracked, unreadable
 from components.transform.preprocessing import ANSWER, EXPRESSION, TARGETS, TOKENS, code_points, read_vocabulary
-from serving.contract.layout import BATCHING_PARAMETERS_NAME
 
 # How a server batches, with --enable_per_model_batching_parameters. A request may have 1,024 rows, which are run in batches of
 # 64: 64 rows take 3 times as long as one (sums, one core), and more at a time only take more memory. The wait is less than so
 # many requests take over the network and back.
-_BATCHING_PARAMETERS = """\
+_BATCHING = """\
 max_batch_size { value: 1024 }
 enable_large_batch_splitting { value: true }
 max_execution_batch_size { value: 64 }
@@ -40,6 +40,8 @@ class Seq2SeqModel(StringModel):
     """A trained seq2seq model."""
 
     SIGNATURES = ("serving_default", "score", "numeric", "evaluate")
+    # An answer takes the same steps whatever is asked, so requests lose nothing by sharing a batch.
+    BATCHING = _BATCHING
 
     def __init__(
         self,
@@ -60,19 +62,21 @@ class Seq2SeqModel(StringModel):
         """
         super().__init__(tracked(model), transform_output, read_vocabulary(transform_output), cleaning)
         self._logits = functools.partial(model, training=False)
+        self._cleaning = cleaning
         self._lengths = {EXPRESSION: input_length, ANSWER: output_length}
         # With the length in its shape, which is where a client finds it.
         tokens = tf.TensorSpec([None, input_length], tf.int32, "tokens")
         self.numeric = tf.function(self._numeric, input_signature=[tokens], autograph=False)
 
-    def save(self, path: str) -> None:
-        """Writes the SavedModel with its signatures, and how a server should batch requests to it.
-
-        An answer takes the same steps whatever is asked, so requests lose nothing by sharing a batch.
-        """
-        super().save(path)
-        with tf.io.gfile.GFile(os.path.join(path, BATCHING_PARAMETERS_NAME), "w") as file:
-            file.write(_BATCHING_PARAMETERS)
+    def describe_numeric(self) -> dict[str, Any]:
+        """Returns the characters by index, the most of an expression, and its cleaning."""
+        return {
+            "architecture": "fixed_length",
+            "source": self.vocabulary,
+            "target": self.vocabulary,
+            "longest": self._lengths[EXPRESSION],
+            "cleaning": dataclasses.asdict(self._cleaning),
+        }
 
     @graph_function(text=tf.string)
     def serving_default(self, text: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -1,8 +1,7 @@
 """The SavedModel of a seq2seq model: strings in, strings out, the search inside the graph."""
 
 import dataclasses
-import os
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -25,7 +24,6 @@ from components.transform.token_pairs import (
     read_vocabulary,
     split,
 )
-from serving.contract.layout import BATCHING_PARAMETERS_NAME
 
 Unknown = Literal["refuse", "replace"]
 
@@ -38,7 +36,7 @@ _BEGINNINGS_PER_ANSWER = 2
 _LEAST_BEGINNINGS = 8
 
 # How a server batches, see `components.trainer.fixed_length.export`.
-_BATCHING_PARAMETERS = """\
+_BATCHING = """\
 max_batch_size { value: 1024 }
 enable_large_batch_splitting { value: true }
 max_execution_batch_size { value: 64 }
@@ -75,7 +73,8 @@ class Decoding:
 class PairsModel(StringModel):
     """A trained seq2seq model."""
 
-    SIGNATURES = ("serving_default", "nbest", "score", "attention", "evaluate")
+    SIGNATURES = ("serving_default", "nbest", "score", "attention", "numeric", "evaluate")
+    BATCHING = _BATCHING
 
     def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput, decoding: Decoding):
         """Wraps a model.
@@ -99,11 +98,20 @@ class PairsModel(StringModel):
             ANSWER: Reading(target, decoding.target_limit, decoding.target_separator),
         }
 
-    def save(self, path: str) -> None:
-        """Writes the SavedModel with its signatures, and how a server should batch requests to it."""
-        super().save(path)
-        with tf.io.gfile.GFile(os.path.join(path, BATCHING_PARAMETERS_NAME), "w") as file:
-            file.write(_BATCHING_PARAMETERS)
+    def describe_numeric(self) -> dict[str, Any]:
+        """Returns the tokens of both sides by index, and how strings are read and written."""
+        reading, how = self._readings[EXPRESSION], self._how
+        return {
+            "architecture": "seq2seq",
+            "source": reading.vocabulary,
+            "target": self._readings[ANSWER].vocabulary,
+            "source_separator": reading.separator,
+            "target_separator": how.target_separator,
+            "longest": reading.longest,
+            "unknown": how.unknown,
+            "indices": {"end": END, "unknown": UNKNOWN},
+            "cleaning": dataclasses.asdict(how.cleaning),
+        }
 
     @graph_function(text=tf.string)
     def serving_default(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -184,6 +192,21 @@ class PairsModel(StringModel):
             "attention": shares,
         }
 
+    @graph_function(tokens=tf.TensorSpec([None, None], tf.int32))
+    def numeric(self, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers without strings, for runtimes that have none, such as TensorFlow.js; greedy, and nothing is refused.
+
+        Args:
+          tokens: Indices of tokens int32 [N, source_length], each row with END and then 0 for padding.
+
+        Returns:
+          `tokens` int32 [N, steps], each row with END and then 0, and `log_probabilities` float32 [N, steps], natural logs of
+          the probabilities of these tokens, 0 after the end.
+        """
+        memory = self._networks.encode(tokens, plain=True)
+        said, log_probabilities = greedy(self._networks, memory, self._how.target_limit, plain=True)
+        return {"tokens": said, "log_probabilities": log_probabilities}
+
     @graph_function(examples=tf.string)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Judges serialized tf.Examples [N] by their own answers, of which each is right; the Evaluator adds these figures up.
@@ -222,7 +245,8 @@ class PairsModel(StringModel):
         """Returns the best answers int32 [N, steps] and their log-probabilities [N]."""
         how = self._how
         if how.beam == 1:
-            return greedy(self._networks, memory, how.target_limit)
+            said, log_probabilities = greedy(self._networks, memory, how.target_limit)
+            return said, tf.reduce_sum(log_probabilities, axis=1)
         said, log_probs = beam(self._networks, memory, how.target_limit, how.beam, 1, how.length_penalty)
         return said[:, 0], log_probs[:, 0]
 

@@ -5,6 +5,7 @@ what counts there is how many operations it has: each is one of all networks, wh
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -103,8 +104,14 @@ class TrainedNetworks(tf.Module):
         self._from_output = variable(tf.concat([recurrent, from_state[tf.newaxis]], 0))
         self._output = variable(weights["output_kernel"]), variable(weights["output_bias"][:, tf.newaxis])
 
-    def encode(self, source: tf.Tensor) -> Memory:
-        """Reads inputs, int32 [N, source_length], padding on the right."""
+    def encode(self, source: tf.Tensor, plain: bool = False) -> Memory:
+        """Reads inputs.
+
+        Args:
+          source: Tokens, int32 [N, source_length], padding on the right.
+          plain: Whether there is no operation of a whole LSTM, which only TensorFlow itself has.
+        """
+        lstm: Callable[..., tf.Tensor] = _plain_lstm if plain else _lstm
         units = self._shape.units
         tokens = tf.transpose(source)
         steps, rows = tf.unstack(tf.shape(tokens))
@@ -118,8 +125,8 @@ class TrainedNetworks(tf.Module):
             for layer in self._encoder:
                 forward, backward = layer[member]
                 # Not reverse_sequence, which takes twenty times as long.
-                outputs = tf.reshape(_lstm(backward, backward_in, nothing), [-1, units])
-                hidden = tf.concat([_lstm(forward, forward_in, nothing), tf.gather(outputs, backwards)], -1)
+                outputs = tf.reshape(lstm(backward, backward_in, nothing), [-1, units])
+                hidden = tf.concat([lstm(forward, forward_in, nothing), tf.gather(outputs, backwards)], -1)
                 forward_in, backward_in = hidden, tf.gather(tf.reshape(hidden, [-1, 2 * units]), backwards)
             kernel, bias = self._keys_and_values[member]
             read.append(tf.nn.bias_add(tf.matmul(tf.reshape(hidden, [-1, 2 * units]), kernel), bias))
@@ -203,6 +210,28 @@ def _lstm(weights: tuple[tf.Variable, tf.Variable], inputs: tf.Tensor, nothing: 
         cell_clip=-1.0,
         use_peephole=False,
     ).h
+
+
+def _plain_lstm(weights: tuple[tf.Variable, tf.Variable], inputs: tf.Tensor, nothing: tf.Tensor) -> tf.Tensor:
+    """Returns what `_lstm` returns, step by step."""
+    kernel, bias = weights
+    features = kernel.shape[0] - nothing.shape[1]
+    steps = tf.shape(inputs)[0]
+    rows = tf.reshape(inputs, [-1, features])
+    read = tf.reshape(tf.matmul(rows, kernel[:features]) + bias, [steps, -1, kernel.shape[1]])
+    recurrent = kernel[features:]
+
+    def step(
+        index: tf.Tensor, output: tf.Tensor, cell: tf.Tensor, outputs: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
+        in_gate, forget_gate, candidate, out_gate = tf.split(read[index] + tf.matmul(output, recurrent), 4, axis=-1)
+        cell = tf.sigmoid(forget_gate) * cell + tf.sigmoid(in_gate) * tf.tanh(candidate)
+        output = tf.sigmoid(out_gate) * tf.tanh(cell)
+        return index + 1, output, cell, outputs.write(index, output)
+
+    outputs = tf.TensorArray(tf.float32, steps, element_shape=nothing.shape)
+    *_, outputs = tf.while_loop(lambda index, *_: index < steps, step, (0, nothing, nothing, outputs))
+    return outputs.stack()
 
 
 def _reversed_rows(tokens: tf.Tensor) -> tf.Tensor:

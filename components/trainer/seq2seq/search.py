@@ -15,16 +15,18 @@ _NEVER = -1e9
 IMPOSSIBLE = tf.float32.min
 
 
-def greedy(networks: TrainedNetworks, memory: Memory, limit: int) -> tuple[tf.Tensor, tf.Tensor]:
+def greedy(networks: TrainedNetworks, memory: Memory, limit: int, plain: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
     """Takes the most likely token at every step.
 
     Args:
       networks: Those whose mean probabilities count.
       memory: What they remember of inputs.
       limit: Most tokens of an answer. Then it ends, whatever is likelier.
+      plain: Whether no operation within the loop has two outputs, of which TensorFlow.js knows the first only.
 
     Returns:
-      Answers, int32 [N, steps], each with END and then padding; and their natural-log probabilities, float32 [N].
+      Answers, int32 [N, steps], each with END and then padding; and the natural-log probability of each of their tokens, END
+      included and 0 after it, float32 [N, steps].
     """
     rows = tf.shape(memory.padding)[0]
     open_, only_end = _open(networks.classes, last=False), _open(networks.classes, last=True)
@@ -34,10 +36,12 @@ def greedy(networks: TrainedNetworks, memory: Memory, limit: int) -> tuple[tf.Te
     ]
 
     # What has ended goes on, until all has: to leave it out is done once, behind the loop.
+    # (The best probability is carried on because TensorFlow.js frees what is only written to an array.)
     def step(
         index: tf.Tensor,
         _: tf.Tensor,
         token: tf.Tensor,
+        best: tf.Tensor,
         done: tf.Tensor,
         said: tf.TensorArray,
         found: tf.TensorArray,
@@ -47,25 +51,32 @@ def greedy(networks: TrainedNetworks, memory: Memory, limit: int) -> tuple[tf.Te
         # At the last step all rows end.
         # (Where a whole tensor is chosen, the operation of TensorFlow 1 is ten times as fast.)
         sayable = tf.compat.v1.where(index == limit, only_end, open_)
-        values, indices = tf.math.top_k(probabilities * sayable, 1)
-        token = tf.squeeze(indices, 1) + FIRST_CLASS
+        best, class_ = _best(probabilities * sayable, plain)
+        token = class_ + FIRST_CLASS
         done |= token == END
-        said, found = said.write(index, token), found.write(index, tf.squeeze(values, 1))
-        return index + 1, ~tf.reduce_all(done), token, done, said, found, after.gates, after.cell
+        said, found = said.write(index, token), found.write(index, best)
+        return index + 1, ~tf.reduce_all(done), token, best, done, said, found, after.gates, after.cell
 
     state = networks.begin(rows)
-    begun = tf.fill([rows], BEGIN)
-    count, _, _, _, said, found, *_ = tf.while_loop(
+    begun, certain, open_rows = tf.fill([rows], BEGIN), tf.ones([rows]), tf.zeros([rows], tf.bool)
+    count, _, _, _, _, said, found, *_ = tf.while_loop(
         lambda _, going_on, *__: going_on,
         step,
         # One step is made even if there are no rows, so that there is something to stack.
-        (tf.constant(0), tf.constant(True), begun, tf.zeros([rows], tf.bool), *arrays, state.gates, state.cell),
+        (tf.constant(0), tf.constant(True), begun, certain, open_rows, *arrays, state.gates, state.cell),
         parallel_iterations=1,
     )
     said, found = (tf.transpose(array.gather(tf.range(count))) for array in (said, found))
     ended = tf.cumsum(tf.cast(said == END, tf.int32), axis=1, exclusive=True) > 0
-    log_prob = tf.reduce_sum(tf.where(ended, 0.0, tf.math.log(found)), axis=1)
-    return tf.where(ended, PADDING, said), log_prob
+    return tf.where(ended, PADDING, said), tf.where(ended, 0.0, tf.math.log(found))
+
+
+def _best(probabilities: tf.Tensor, plain: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the largest probability of each row of [N, classes], float [N], and its class, int32 [N]."""
+    if plain:
+        return tf.reduce_max(probabilities, axis=1), tf.argmax(probabilities, axis=1, output_type=tf.int32)
+    best, classes = tf.math.top_k(probabilities, 1)  # one operation instead of two
+    return tf.squeeze(best, 1), tf.squeeze(classes, 1)
 
 
 def beam(

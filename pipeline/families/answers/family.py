@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.cleaning.settings import NO_CLEANING, Cleaning
 from components.evaluator.settings import Figure, Judging
-from components.settings import to_json
+from components.settings import to_values
 from pipeline.families.family import Family, Headline, Section
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ class AnswersFamily(Family):
     """A model that answers. The share of whole answers that are right decides."""
 
     request_fn = "components.infra_validator.requests.answer_requests"
-    browser_page = True
 
     def transform_arguments(self, config: Any) -> dict[str, Any]:
         """Returns the arguments for character indexing with padding."""
@@ -29,7 +28,7 @@ class AnswersFamily(Family):
 
     def train_config(self, config: Any) -> dict[str, Any]:
         """Returns what requests are cleaned by."""
-        return {"cleaning": to_json(self.cleaning(config))}
+        return {"cleaning": to_values(self.cleaning(config))}
 
     def cleaning(self, config: Any) -> Cleaning:
         """Returns how the strings of the examples were cleaned."""

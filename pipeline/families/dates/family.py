@@ -37,7 +37,6 @@ class DatesFamily(PairsFamily):
     name = "dates"
     summary = "generated dates such as 'de 3. Mai 2021', in many languages, to ISO 8601"
     config_class = DatesConfig
-    browser_page = False
 
     def settle(self, config: Any) -> Any:
         """Returns the configuration as it is.

@@ -40,10 +40,9 @@ def check_browser(config: Config) -> None:
     Raises:
       SettingsError: It cannot.
     """
-    if config.browser.export and _is_autoregressive(config.train):
+    if config.browser.export and getattr(config.train, "beam", 1) > 1:
         raise SettingsError(
-            "browser.export: there is no page for train.architecture=seq2seq; leave it out, or in a task of pairs set "
-            "train.architecture=attention, which has one"
+            "browser.export: in a browser a model answers without a beam; leave it out, or set train.beam=1"
         )
 
 

@@ -7,7 +7,7 @@ from tfx.types import standard_artifacts
 
 from components.browser.component import Executor
 from components.browser.export import find_tools
-from components.browser.graph import Lengths, rewrite, save_numeric
+from components.browser.graph import rewrite, save_numeric
 from components.browser.settings import BrowserSettings
 from components.names import BROWSER_MODEL_KEY
 from components.settings import SettingsError, to_json
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.model
 
 
 def test_the_copy_has_the_models_numbers_and_neither_strings_nor_tables(saved_model, tmp_path):
-    assert save_numeric(saved_model, str(tmp_path)) == Lengths(3, 2)
+    save_numeric(saved_model, str(tmp_path))
     tokens = np.random.default_rng(1).integers(0, 12, [64, 3], np.int32)
     copy = Session(str(tmp_path))("serving_default", tokens=tokens)["log_probabilities"]
     original = Session(saved_model)("numeric", tokens=tokens)["log_probabilities"]

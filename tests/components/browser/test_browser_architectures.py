@@ -21,7 +21,7 @@ def test_a_reference_answers_as_its_saved_model(architecture, transform_output, 
     vocabulary = read_vocabulary(transform_output)
     model = build_model(RecurrentSettings(architecture=architecture), *LENGTHS.values(), len(vocabulary))
     Seq2SeqModel(model, transform_output, *LENGTHS.values()).save(str(tmp_path / "model"))
-    export(str(tmp_path / "model"), vocabulary, architecture, "1", TOOLS, str(tmp_path / "site"))
+    export(str(tmp_path / "model"), architecture, "1", TOOLS, str(tmp_path / "site"))
     sums = [expression for expression, _ in one_digit_sums()]
     expected = Session(str(tmp_path / "model"))("serving_default", text=sums)
     with static_files(tmp_path / "site") as address, page_in_chromium(address) as tab:

@@ -10,16 +10,10 @@ import pytest
 from charseq_client import Client, PredictionError
 from tests.browser import DESKTOP, PHONE, axe_violations, page_in_chromium, static_files
 from tests.pipeline.conftest import QUICK, serving
-from tests.tensorflow_js import IN_TENSORFLOW_JS, answers
+from tests.tensorflow_js import IN_TENSORFLOW_JS, answers, refusal
 
 # What the copy computes is shown in `tests/components/browser` as well.
 pytestmark = [*IN_TENSORFLOW_JS, pytest.mark.slow]
-
-REFUSAL = """async (text) => {
-  const { RefusedError, answer, load } = await import("./model.js");
-  const model = await load();
-  try { answer(model, ["1+1", text]); } catch (error) { if (error instanceof RefusedError) return error.message; }
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +59,7 @@ def test_what_the_served_model_refuses_is_refused_in_the_same_words(page, root):
                 client.predict({"text": ["1+1", text]}, model="sums")
             served.append(refused.value.reason)
     with page_in_chromium(page) as tab:
-        assert [tab.page.evaluate(REFUSAL, text) for text in texts] == served
+        assert [refusal(tab, ["1+1", text]) for text in texts] == served
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", PHONE), ("dark", DESKTOP)])

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from components.cleaning.settings import Cleaning
 from components.trainer.judging import IMPOSSIBLE
-from components.transform.token_pairs import TARGET_VOCABULARY, read_vocabulary
+from components.transform.token_pairs import END, SOURCE_VOCABULARY, TARGET_VOCABULARY, read_vocabulary
 from tests.components.trainer.seq2seq.conftest import PAIRS, say, softmax
 
 pytestmark = pytest.mark.model
@@ -135,6 +135,17 @@ def examples(rows):
             example.features.feature[name].bytes_list.value.extend(value.encode() for value in values)
         serialized.append(example.SerializeToString())
     return serialized
+
+
+def test_without_strings_the_answers_are_the_same(served, pairs_transform):
+    source, target = (read_vocabulary(pairs_transform, name) for name in (SOURCE_VOCABULARY, TARGET_VOCABULARY))
+    words = ["cebd", "a", "ahca"]
+    rows = [[*(source.index(c) for c in word), END] for word in words]
+    found = served("numeric", tokens=np.array([row + [0] * (5 - len(row)) for row in rows], np.int32))
+    asked = served("serving_default", text=words)
+    said = [" ".join(filter(None, (target[index] for index in row))) for row in found["tokens"]]
+    assert said == [text.decode() for text in asked["text"]]
+    assert found["log_probabilities"].sum(axis=1) == pytest.approx(asked["log_prob"], abs=1e-4)
 
 
 def test_evaluate_counts_edits_in_tokens(served):
