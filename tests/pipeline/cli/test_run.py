@@ -69,11 +69,12 @@ def test_the_trainer_leaves_curves_history_diagram_logs_and_models(first_run, pl
     assert list((place / "checkpoints").rglob("*.npz")) == []
 
 
-def test_a_pushed_version_carries_warm_up_requests_statistics_and_weights(first_run, place):
+def test_a_pushed_version_carries_what_others_need_beside_the_model(first_run, place):
     extra = place / "serving" / "sums" / str(first_run.json["pushed_version"]) / "assets.extra"
     assert sorted(os.listdir(extra)) == [
         "FeatureStats.pb",
         "RequestStats.pb",
+        "numeric.json",
         "tf_serving_warmup_requests",
         "weights.npz",
     ]

@@ -156,7 +156,7 @@ def test_kill_of_a_pusher_never_shows_half_a_version(tmp_path: Path, shout_model
     assert all(status.error_code == Code.OK for status in statuses), statuses
 
 
-@pytest.mark.parametrize("case", ["corrupt", "fails its first request", "damaged warm-up"])
+@pytest.mark.parametrize("case", ["corrupt", "without its variables", "fails its first request", "damaged warm-up"])
 def test_a_bad_version_leaves_the_old_one_serving(
     tmp_path: Path, shout_models: dict[int, Path], push: Push, case: str
 ) -> None:
@@ -167,13 +167,14 @@ def test_a_bad_version_leaves_the_old_one_serving(
     if case == "corrupt":
         (bad / "saved_model.pb").write_bytes(b"\xff" * 2000)  # random bytes give one of several errors
         reason = "saved_model.pb"
+    elif case == "without its variables":
+        shutil.rmtree(bad / "variables")  # TensorFlow loads it without a word
+        reason = "variables/variables.index"
     elif case == "fails its first request":
-        # TensorFlow loads it without a word and fails when something is asked of it: what the warm-up is there to find.
-        shutil.rmtree(bad / "variables")
         log = prediction_log_pb2.PredictionLog()
-        log.predict_log.request.inputs["text"].CopyFrom(to_proto("text", ["ab"]))
+        log.predict_log.request.inputs["question"].CopyFrom(to_proto("question", ["ab"]))
         write_warmup(bad, log)
-        reason = "Could not find variable"
+        reason = "text(feed name: serving_default_text:0) not found in request"
     else:
         (bad / "assets.extra").mkdir()
         (bad / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"damaged")
