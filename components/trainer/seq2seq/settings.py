@@ -24,9 +24,10 @@ _LEARNING_RATE = ((50_000, 4e-3), (math.inf, 2e-3))
 # Many pairs leave a network of this width little room to learn them by heart.
 _DROPOUT = ((20_000, 0.3), (50_000, 0.2), (math.inf, 0.1))
 
-# Epochs: a factor times a power of the number of pairs; the smaller of the two holds. 101 for 12 pairs, 60 for 300, 40 for
-# 3,600. The wide network gets more, 18 for 115,000: after 12 it still learned a good deal (docs/tasks.md).
-_FEW_EPOCHS = (152, -0.163)
+# Epochs: a factor times a power of the number of pairs; the smaller of the two holds. 101 for 12 pairs, 46 for 300, 40 for
+# 3,600. Up to 1,000 pairs an epoch has twice the steps for each pair. The wide network gets more, 18 for 115,000: after 12 it
+# still learned a good deal (docs/tasks.md).
+_FEW_EPOCHS = ((1_000, (185, -0.244)), (math.inf, (152, -0.163)))
 _MANY_EPOCHS = ((50_000, (1_060, -0.4)), (math.inf, (1_900, -0.4)))
 _FEWEST_EPOCHS = 2
 
@@ -99,7 +100,8 @@ def resolve(settings: Seq2SeqSettings, pairs: int) -> Seq2SeqSettings:
     found: dict[str, Any] = {
         "batch_size": _by_pairs(_BATCH_SIZES, pairs),
         "epochs": max(
-            _FEWEST_EPOCHS, min(round(f * pairs**p) for f, p in (_FEW_EPOCHS, _by_pairs(_MANY_EPOCHS, pairs)))
+            _FEWEST_EPOCHS,
+            min(round(f * pairs**p) for f, p in (_by_pairs(table, pairs) for table in (_FEW_EPOCHS, _MANY_EPOCHS))),
         ),
         "learning_rate": _by_pairs(_LEARNING_RATE, pairs),
         "units": _by_pairs(_UNITS, pairs),
