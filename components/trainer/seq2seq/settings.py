@@ -99,10 +99,7 @@ def resolve(settings: Seq2SeqSettings, pairs: int) -> Seq2SeqSettings:
     """
     found: dict[str, Any] = {
         "batch_size": _by_pairs(_BATCH_SIZES, pairs),
-        "epochs": max(
-            _FEWEST_EPOCHS,
-            min(round(f * pairs**p) for f, p in (_by_pairs(table, pairs) for table in (_FEW_EPOCHS, _MANY_EPOCHS))),
-        ),
+        "epochs": max(_FEWEST_EPOCHS, min(_epochs(table, pairs) for table in (_FEW_EPOCHS, _MANY_EPOCHS))),
         "learning_rate": _by_pairs(_LEARNING_RATE, pairs),
         "units": _by_pairs(_UNITS, pairs),
         "embedding": _by_pairs(_EMBEDDING, pairs),
@@ -115,6 +112,13 @@ def resolve(settings: Seq2SeqSettings, pairs: int) -> Seq2SeqSettings:
     if settings.dropout == _FOUND:
         changes["dropout"] = _by_pairs(_DROPOUT, pairs)
     return dataclasses.replace(settings, **changes)
+
+
+def _epochs(table: tuple[tuple[float, tuple[float, float]], ...], pairs: int) -> int:
+    """Returns the epochs for so many pairs, by the factor and the power of the table's row."""
+    factor, power = _by_pairs(table, pairs)
+    epochs: int = round(factor * pairs**power)
+    return epochs
 
 
 def _by_pairs(table: tuple[tuple[float, Any], ...], pairs: int) -> Any:
