@@ -52,7 +52,7 @@ cluster: install ## makes a kind cluster with Kubeflow, runs sums on it and asks
 
 # Three files at a time on two cores: servers and other processes that tests start are waited for. tests/conftest.py says which
 # tests stay together, and that the longest begin first.
-test: dev ## runs the tests, 12 minutes on 2 cores
+test: dev ## runs the tests, 11 minutes on 2 cores
 	$(BIN)/python -m pytest -m "not slow" -n 3 --no-loadscope-reorder
 
 test-fast: dev ## runs the tests that start no process and train nothing
