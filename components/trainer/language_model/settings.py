@@ -100,6 +100,8 @@ class StreamSettings(LanguageModelSettings):
         characters; with 1 there are no such vectors. They let a training of few epochs end where one of many more does
         (docs/tasks.md).
       ngram_dropout: Share of the n-grams that are left out in training.
+      batch_size: Rows of a batch, streams of the text beside each other; 0 chooses it by the length of the text.
+      epochs: How often the text is read; 0 chooses it by the length of the text.
     """
 
     TRAINER: ClassVar[str] = "components.trainer.language_model.streams"
