@@ -73,8 +73,8 @@ def export(model_path: str, name: str, version: str, tools: Path, target: str) -
         (site / "tfjs").mkdir()
         for script in _scripts(tools):
             shutil.copy(script, site / "tfjs")
-        described = json.loads(tf.io.gfile.GFile(os.path.join(model_path, NUMERIC_PATH)).read())
-        about = {"name": name, "version": version, **described}
+        with tf.io.gfile.GFile(os.path.join(model_path, NUMERIC_PATH)) as file:
+            about = {"name": name, "version": version, **json.load(file)}
         (site / "about.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), "utf-8")
         copy_folder(str(site), target)
 

@@ -45,7 +45,7 @@ def save_numeric(model_path: str, path: str) -> None:
 
 
 def rewrite(graph_def: tf.compat.v1.GraphDef) -> tf.compat.v1.GraphDef:
-    """Returns a graph of the same function with the operations that TensorFlow.js has.
+    """Returns a graph of the same function with the operations that TensorFlow.js has. Loops stay as they are.
 
     - erfc(x), which gelu has, becomes 1 - erf(x). The two differ where float32's 1 - erf is 0, by less than 1e-7.
     - tanh(x) becomes -tanh(-x). The converter would else join it to the matrix product before it, as one operation that the

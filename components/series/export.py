@@ -2,7 +2,6 @@
 
 import functools
 import math
-import os
 from typing import Any
 
 import keras
@@ -12,8 +11,7 @@ from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
 from components.series.features import BASE, HISTORY, INPUTS, SCALE, TARGET, UNIT
 from components.series.transform import as_feature
-from components.trainer.string_model import graph_function, tracked
-from serving.contract.layout import BATCHING_PARAMETERS_NAME
+from components.trainer.string_model import graph_function, save_signatures, tracked
 
 # How a server batches, with --enable_per_model_batching_parameters. Requests share a batch if their histories have one length.
 _BATCHING_PARAMETERS = """\
@@ -52,9 +50,7 @@ class SeriesModel(tf.Module):
 
     def save(self, path: str) -> None:
         """Writes the SavedModel with its signatures, and how a server should batch requests to it."""
-        tf.saved_model.save(self, path, signatures={name: getattr(self, name) for name in self.SIGNATURES})
-        with tf.io.gfile.GFile(os.path.join(path, BATCHING_PARAMETERS_NAME), "w") as file:
-            file.write(_BATCHING_PARAMETERS)
+        save_signatures(self, path, self.SIGNATURES, _BATCHING_PARAMETERS)
 
     @graph_function(history=tf.TensorSpec([None, None], tf.float32))
     def serving_default(self, history: tf.Tensor) -> dict[str, tf.Tensor]:

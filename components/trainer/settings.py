@@ -1,6 +1,7 @@
 """Settings of the Trainer."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from components.settings import SettingsError
@@ -9,6 +10,7 @@ Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Optimizer = Literal["adam", "rmsprop", "muon"]
 
 SettingsT = TypeVar("SettingsT", bound="FitSettings")
+ValueT = TypeVar("ValueT")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +105,11 @@ def apply_hyperparameters(settings: SettingsT, hyperparameters: dict[str, Any] |
     if hyperparameters is None:
         return settings
     return dataclasses.replace(settings, **hyperparameters["values"])
+
+
+def by_size(table: Sequence[tuple[float, ValueT]], size: int) -> ValueT:
+    """Returns the value of the first row of (largest size, value) that holds for a size of data."""
+    return next(value for largest, value in table if size <= largest)
 
 
 def check_choices(settings: Any) -> None:

@@ -61,6 +61,20 @@ def tracked(model: keras.Model) -> list[tf.Variable]:
     return [variable.value for variable in model.variables]
 
 
+def save_signatures(module: tf.Module, path: str, signatures: Sequence[str], batching: str) -> None:
+    """Writes a SavedModel and how a server should batch requests to it.
+
+    Args:
+      module: The model.
+      path: Folder for the SavedModel.
+      signatures: Its methods that are signatures.
+      batching: Text of a `BatchingParameters`; if it is empty, nothing is said about batching.
+    """
+    tf.saved_model.save(module, path, signatures={name: getattr(module, name) for name in signatures})
+    if batching:
+        write_file(os.path.join(path, BATCHING_PARAMETERS_NAME), batching.encode())
+
+
 def graph_function(**inputs: tf.TensorSpec | tf.DType) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorates a method as a graph of named inputs, a dtype being a [N]. It has no Python branches for AutoGraph."""
     signature = [
@@ -109,9 +123,7 @@ class StringModel(tf.Module):
 
     def save(self, path: str) -> None:
         """Writes the SavedModel with its signatures, how a server should batch requests to it, and what `numeric` needs."""
-        tf.saved_model.save(self, path, signatures={name: getattr(self, name) for name in self.SIGNATURES})
-        if self.BATCHING:
-            write_file(os.path.join(path, BATCHING_PARAMETERS_NAME), self.BATCHING.encode())
+        save_signatures(self, path, self.SIGNATURES, self.BATCHING)
         if described := self.describe_numeric():
             write_file(os.path.join(path, NUMERIC_PATH), json.dumps(described, ensure_ascii=False).encode())
 

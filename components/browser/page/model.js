@@ -13,7 +13,7 @@ export async function load() {
   if (!response.ok) throw new Error(`${response.url}: ${response.status} ${response.statusText}`);
   const about = await response.json();
   const [graph] = await Promise.all([tf.loadGraphModel(new URL("model/model.json", import.meta.url).href), tf.ready()]);
-  return { source_separator: "", target_separator: "", ...about, graph };
+  return { ...about, graph };
 }
 
 /**
@@ -82,16 +82,16 @@ function indicesOf(model, text, row) {
     const index = source.indexOf(token);
     if (index > 0) return index;
     if (model.unknown === "replace") return model.indices.unknown;
-    const numbers = points(token).replaceAll(/(?<=\+)0{1,2}/g, "");
+    const numbers = codePoints(token, 4);
     const named = /^[\p{C}\p{Z}]$/u.test(token) ? numbers : `\`${token}\` (${numbers})`;
     const where = `text[${row}]: ${unit} ${named} at position ${i + 1}`;
     throw new RefusedError(`${where} is unknown: this model knows ${known(source, separator, unit)}`);
   });
 }
 
-/** The code points of a token, in an order that strings have too. */
-function points(token) {
-  return Array.from(token, (c) => `U+${c.codePointAt(0).toString(16).toUpperCase().padStart(6, "0")}`).join(", ");
+/** The code points of a token, each with at least so many digits; with 6 they have the order of the tokens. */
+function codePoints(token, digits) {
+  return Array.from(token, (c) => `U+${c.codePointAt(0).toString(16).toUpperCase().padStart(digits, "0")}`).join(", ");
 }
 
 /** A text as the training's were cleaned. */
@@ -106,6 +106,6 @@ function clean({ cleaning }, text) {
 function known(vocabulary, separator, unit) {
   const tokens = vocabulary.filter(Boolean);
   if (tokens.length >= LISTED_TOKENS) return `${tokens.length} ${unit}s`;
-  tokens.sort((a, b) => (points(a) < points(b) ? -1 : 1));
+  tokens.sort((a, b) => (codePoints(a, 6) < codePoints(b, 6) ? -1 : 1));
   return `\`${JSON.stringify(tokens.join(separator)).slice(1, -1)}\``;
 }

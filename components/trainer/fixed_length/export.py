@@ -74,6 +74,8 @@ class Seq2SeqModel(StringModel):
             "architecture": "fixed_length",
             "source": self.vocabulary,
             "target": self.vocabulary,
+            "source_separator": "",
+            "target_separator": "",
             "longest": self._lengths[EXPRESSION],
             "cleaning": dataclasses.asdict(self._cleaning),
         }

@@ -5,7 +5,7 @@ import math
 from typing import ClassVar, Literal
 
 from components.settings import SettingsError
-from components.trainer.settings import FitSettings, check_least, check_shares
+from components.trainer.settings import FitSettings, by_size, check_least, check_shares
 
 Cell = Literal["lstm", "gru"]
 Inputs = Literal["one_hot", "scaled", "embedding"]
@@ -147,7 +147,7 @@ def resolve(settings: StreamSettings, characters: int) -> StreamSettings:
       characters: Length of the training split.
     """
     most_rows = max((characters - 1) // settings.segment, 1)
-    rows = next(rows for most, rows in _BATCH_SIZES if characters <= most)
+    rows = by_size(_BATCH_SIZES, characters)
     epochs = max(round(_EPOCHS * math.sqrt(min(_LONG / max(characters, 1), 1))), 1)
     return dataclasses.replace(
         settings, batch_size=settings.batch_size or min(rows, most_rows), epochs=settings.epochs or epochs

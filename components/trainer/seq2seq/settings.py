@@ -5,7 +5,7 @@ import math
 from typing import Any, ClassVar, Literal
 
 from components.settings import SettingsError
-from components.trainer.settings import FitSettings, check_least, check_shares
+from components.trainer.settings import FitSettings, by_size, check_least, check_shares
 
 # By number of pairs up to which each holds. A larger batch is faster, but few pairs would make too few steps of it.
 _BATCH_SIZES = ((1_000, 16), (10_000, 32), (50_000, 64), (math.inf, 128))
@@ -98,29 +98,24 @@ def resolve(settings: Seq2SeqSettings, pairs: int) -> Seq2SeqSettings:
       pairs: Number of training pairs.
     """
     found: dict[str, Any] = {
-        "batch_size": _by_pairs(_BATCH_SIZES, pairs),
+        "batch_size": by_size(_BATCH_SIZES, pairs),
         "epochs": max(_FEWEST_EPOCHS, min(_epochs(table, pairs) for table in (_FEW_EPOCHS, _MANY_EPOCHS))),
-        "learning_rate": _by_pairs(_LEARNING_RATE, pairs),
-        "units": _by_pairs(_UNITS, pairs),
-        "embedding": _by_pairs(_EMBEDDING, pairs),
-        "members": _by_pairs(_MEMBERS, pairs),
-        "shapes": _by_pairs(_SHAPES, pairs),
+        "learning_rate": by_size(_LEARNING_RATE, pairs),
+        "units": by_size(_UNITS, pairs),
+        "embedding": by_size(_EMBEDDING, pairs),
+        "members": by_size(_MEMBERS, pairs),
+        "shapes": by_size(_SHAPES, pairs),
     }
     changes: dict[str, Any] = {name: getattr(settings, name) or value for name, value in found.items()}
     # A batch is never larger than the data.
     changes["batch_size"] = min(changes["batch_size"], max(1, pairs))
     if settings.dropout == _FOUND:
-        changes["dropout"] = _by_pairs(_DROPOUT, pairs)
+        changes["dropout"] = by_size(_DROPOUT, pairs)
     return dataclasses.replace(settings, **changes)
 
 
 def _epochs(table: tuple[tuple[float, tuple[float, float]], ...], pairs: int) -> int:
     """Returns the epochs for so many pairs, by the factor and the power of the table's row."""
-    factor, power = _by_pairs(table, pairs)
+    factor, power = by_size(table, pairs)
     epochs: int = round(factor * pairs**power)
     return epochs
-
-
-def _by_pairs(table: tuple[tuple[float, Any], ...], pairs: int) -> Any:
-    """Returns the value of the first row of (most pairs, value) that holds for so many pairs."""
-    return next(value for most, value in table if pairs <= most)

@@ -242,6 +242,15 @@ def test_mixed_precision_and_op_determinism_are_options(tmp_path):
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=300)
 
 
+def assert_parts(parts, count, cores, monkeypatch):
+    """So many parts on a machine with these cores; one part where there is a GPU."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    assert count() == parts
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert count() == 1
+
+
 @pytest.mark.parametrize(
     ("cores", "batch_size", "length", "parts"),
     [
@@ -255,11 +264,7 @@ def test_mixed_precision_and_op_determinism_are_options(tmp_path):
     ],
 )
 def test_a_part_is_for_a_core_and_neither_too_small_nor_too_large(cores, batch_size, length, parts, monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
-    assert count_parts(batch_size, length) == parts
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
-    assert count_parts(batch_size, length) == 1
+    assert_parts(parts, lambda: count_parts(batch_size, length), cores, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -267,11 +272,7 @@ def test_a_part_is_for_a_core_and_neither_too_small_nor_too_large(cores, batch_s
     [(2, 32, 1, 2), (2, 64, 3, 1), (8, 64, 3, 3), (8, 128, 1, 8), (8, 32, 1, 2), (1, 32, 1, 1)],
 )
 def test_every_core_has_a_part_that_is_not_too_small(cores, batch_size, members, parts, monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
-    assert count_parts_for_cores(batch_size, members) == parts
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
-    assert count_parts_for_cores(batch_size, members) == 1
+    assert_parts(parts, lambda: count_parts_for_cores(batch_size, members), cores, monkeypatch)
 
 
 @pytest.mark.parametrize(
